@@ -1,0 +1,3 @@
+//! The binary: a few lines; all else is the library.
+
+fn main() {}

@@ -1,0 +1,95 @@
+//! Phone numbers, read as people write them and kept in E.164.
+
+use rlibphonenumber::PHONE_NUMBER_UTIL;
+use rlibphonenumber::PhoneNumberFormat;
+use sha2::{Digest, Sha256};
+
+use super::private::Private;
+
+/// A number in E.164 (ITU-T E.164: `+`, country code, subscriber number), private.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Phone(Private<String>);
+
+/// Why a text is no phone number. It never repeats the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a phone number such as +86 138 0000 0000, or one of the site's country without a prefix")]
+pub struct NotAPhone;
+
+impl Phone {
+    /// Reads `text`; a number without a country code is one of `country` (ISO 3166-1 alpha-2).
+    ///
+    /// Full-width digits, spaces, dashes, brackets, `0086` and `tel:` are understood.
+    /// # Errors
+    /// When no number with a plausible length for its country is in it.
+    pub fn parse(text: &str, country: &str) -> Result<Self, NotAPhone> {
+        let text = text.trim();
+        if text.len() > 64 {
+            return Err(NotAPhone);
+        }
+        let region = country.parse::<rlibphonenumber::Region>().ok();
+        let parsed = PHONE_NUMBER_UTIL.parse(text, region).map_err(|_| NotAPhone)?;
+        if !PHONE_NUMBER_UTIL.is_possible_number(&parsed) {
+            return Err(NotAPhone);
+        }
+        Ok(Self(Private::new(PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164).into_owned())))
+    }
+
+    /// Takes a number that is in E.164 already, as our own database keeps it.
+    pub fn from_e164(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('+')?;
+        let fits = (4..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        fits.then(|| Self(Private::new(text.to_owned())))
+    }
+
+    /// The number in E.164, with its `+`.
+    pub fn reveal(&self) -> &str {
+        self.0.reveal()
+    }
+
+    /// The number as private text, for columns and channels.
+    pub fn to_private(&self) -> Private<String> {
+        self.0.clone()
+    }
+}
+
+/// A fingerprint of an address, to look it up and to name it in rows that outlive the address itself.
+///
+/// Keyed with the site's own key so that nobody can try out all numbers on a stolen copy.
+pub fn address_hash(key: &[u8], address: &str) -> String {
+    use std::fmt::Write as _;
+    let mut hash = Sha256::new();
+    hash.update((key.len() as u64).to_be_bytes());
+    hash.update(key);
+    hash.update(address.trim().to_lowercase().as_bytes());
+    let mut hex = String::with_capacity(32);
+    for byte in hash.finalize().iter().take(16) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Phone;
+
+    #[track_caller]
+    fn check(text: &str, country: &str, expected: Option<&str>) {
+        let read = Phone::parse(text, country).ok();
+        assert_eq!(read.as_ref().map(Phone::reveal), expected);
+    }
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        check("13800000001", "CN", Some("+8613800000001"));
+        check("+86 138-0000-0001", "CN", Some("+8613800000001"));
+        check("0086 138 0000 0001", "CN", Some("+8613800000001"));
+        check("１３８００００００１", "CN", None);
+        check("１３８００００００００１", "CN", Some("+8613800000001"));
+        check("(212) 555-0143", "US", Some("+12125550143"));
+        check("1-212-555-0143", "US", Some("+12125550143"));
+        check("tel:+12125550143", "CN", Some("+12125550143"));
+        check("010-62345678", "CN", Some("+861062345678"));
+        check("n/a", "CN", None);
+        check("", "CN", None);
+    }
+}
