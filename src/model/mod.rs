@@ -2,6 +2,9 @@
 
 pub mod class;
 pub mod id;
+pub mod occasion;
+pub mod patient;
 pub mod phone;
 pub mod private;
+pub mod reminder;
 mod words;
