@@ -2,6 +2,10 @@
 //!
 //! The modules stand in reading order; ARCHITECTURE.md says what may know about what.
 
+pub mod clock;
 pub mod model;
+pub mod stage;
+pub mod telemetry;
+pub mod store;
 pub mod segments;
 pub mod channels;

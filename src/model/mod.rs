@@ -2,6 +2,7 @@
 
 pub mod class;
 pub mod id;
+pub mod message;
 pub mod occasion;
 pub mod patient;
 pub mod phone;
