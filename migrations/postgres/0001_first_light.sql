@@ -259,15 +259,15 @@ CREATE INDEX message_occasion ON message (occasion_id) WHERE occasion_id IS NOT 
 -- A row lives here only while its message needs work: to be sent, or to be looked at when a deadline passes.
 CREATE TABLE dispatch (
   message_id  TEXT PRIMARY KEY,
-  channel     TEXT NOT NULL,
+  provider    TEXT NOT NULL,                -- whose queue it stands in
   lane        TEXT NOT NULL,
-  work        TEXT NOT NULL,                -- send | deadline
+  work        TEXT NOT NULL,                -- send | deadline | held
   due_at      BIGINT NOT NULL,
   lease_owner TEXT,
   lease_until BIGINT,
   fence       BIGINT NOT NULL
 );
-CREATE INDEX dispatch_ready ON dispatch (channel, lane, work, due_at, message_id) WHERE lease_owner IS NULL;
+CREATE INDEX dispatch_ready ON dispatch (provider, lane, work, due_at, message_id) WHERE lease_owner IS NULL;
 CREATE INDEX dispatch_leased ON dispatch (lease_until) WHERE lease_owner IS NOT NULL;
 
 -- The journal: the row is there before a byte leaves.
@@ -309,12 +309,14 @@ CREATE TABLE inbox (
   provider    TEXT NOT NULL,
   kind        TEXT NOT NULL,                -- text | receipt
   dedupe_key  TEXT NOT NULL,
+  match_key   TEXT,                         -- receipts: the provider's id in its canonical spelling
   body        TEXT NOT NULL,
   state       TEXT NOT NULL,                -- new | done
   received_at BIGINT NOT NULL,
   UNIQUE (provider, kind, dedupe_key)
 );
 CREATE INDEX inbox_new ON inbox (kind, received_at) WHERE state = 'new';
+CREATE INDEX inbox_match ON inbox (provider, match_key) WHERE state = 'new' AND match_key IS NOT NULL;
 
 CREATE TABLE question (
   id           TEXT PRIMARY KEY,

@@ -7,5 +7,7 @@ pub mod occasion;
 pub mod patient;
 pub mod phone;
 pub mod private;
+pub mod provider_id;
 pub mod reminder;
+pub mod route;
 mod words;

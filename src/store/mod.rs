@@ -5,6 +5,8 @@
 //! through [`writer`]. Sets of rows travel as one JSON parameter: `FROM json_each($1) AS j` (see `rows`).
 
 mod database;
+pub mod events;
+pub mod messages;
 pub mod migrate;
 #[doc(hidden)]
 pub mod testing;
@@ -68,8 +70,34 @@ macro_rules! on {
 }
 pub(crate) use on;
 
+/// Runs a statement that brings nothing back on either database and says how many rows it touched:
+/// `execute!(tx, sqlx::query(SQL).bind(id))`.
+macro_rules! execute {
+    ($tx:expr, $query:expr) => {
+        match $tx {
+            $crate::store::Tx::Sqlite(inner) => $query
+                .execute(&mut **inner)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err($crate::store::StoreError::from),
+            $crate::store::Tx::Postgres(inner) => $query
+                .execute(&mut **inner)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err($crate::store::StoreError::from),
+        }
+    };
+}
+pub(crate) use execute;
+
 /// A set of rows as one parameter: a JSON array of objects, read by `FROM json_each($n) AS j` and
 /// `j.value ->> 'name'`, numbers and booleans through `CAST(j.value ->> 'n' AS BIGINT)`.
 pub(crate) fn rows<T: serde::Serialize>(rows: &[T]) -> String {
     serde_json::to_string(rows).expect("rows of plain values always serialize")
+}
+
+/// A row that holds an id alone.
+#[derive(serde::Serialize)]
+pub(crate) struct Id<'a> {
+    pub(crate) id: &'a str,
 }
