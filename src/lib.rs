@@ -4,4 +4,5 @@
 
 pub mod model;
 pub mod segments;
+pub mod render;
 pub mod channels;
