@@ -3,5 +3,6 @@
 //! The modules stand in reading order; ARCHITECTURE.md says what may know about what.
 
 pub mod model;
+pub mod calendar;
 pub mod segments;
 pub mod channels;

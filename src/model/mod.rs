@@ -7,4 +7,4 @@ pub mod patient;
 pub mod phone;
 pub mod private;
 pub mod reminder;
-mod words;
+pub(crate) mod words;
