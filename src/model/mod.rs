@@ -11,4 +11,4 @@ pub mod provider_id;
 pub mod receipt;
 pub mod reminder;
 pub mod route;
-mod words;
+pub(crate) mod words;
