@@ -7,5 +7,6 @@ pub mod model;
 pub mod stage;
 pub mod telemetry;
 pub mod store;
+pub mod intake;
 pub mod segments;
 pub mod channels;

@@ -9,3 +9,5 @@ pub mod phone;
 pub mod private;
 pub mod reminder;
 mod words;
+
+pub(crate) use words::words;
