@@ -11,5 +11,6 @@ pub mod calendar;
 pub mod store;
 pub mod render;
 pub mod channels;
+pub mod intake;
 pub mod delivery;
 pub mod inbound;

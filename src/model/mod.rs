@@ -12,3 +12,5 @@ pub mod receipt;
 pub mod reminder;
 pub mod route;
 pub(crate) mod words;
+
+pub(crate) use words::words;

@@ -4,6 +4,8 @@
 //! `read()` sees one snapshot; `write()` is a writer's transaction and not for hot paths, which go
 //! through [`writer`]. Sets of rows travel as one JSON parameter: `FROM json_each($1) AS j` (see `rows`).
 
+pub mod consents;
+pub mod contact_points;
 mod database;
 pub mod dispatch;
 pub mod events;
@@ -15,6 +17,15 @@ mod outcome;
 pub mod receipts;
 pub mod rescue;
 pub mod settle;
+pub mod facts;
+pub mod marks;
+pub mod occasions;
+pub mod patient_records;
+pub mod patients;
+pub mod relations;
+pub mod sources;
+pub mod staff;
+pub mod suppressions;
 #[doc(hidden)]
 pub mod testing;
 pub mod writer;
