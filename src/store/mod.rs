@@ -4,10 +4,19 @@
 //! `read()` sees one snapshot; `write()` is a writer's transaction and not for hot paths, which go
 //! through [`writer`]. Sets of rows travel as one JSON parameter: `FROM json_each($1) AS j` (see `rows`).
 
+pub mod consents;
+pub mod contact_points;
 mod database;
 pub mod events;
+pub mod facts;
+pub mod marks;
 pub mod messages;
 pub mod migrate;
+pub mod occasions;
+pub mod patients;
+pub mod sources;
+pub mod staff;
+pub mod suppressions;
 #[doc(hidden)]
 pub mod testing;
 
