@@ -8,4 +8,5 @@ pub mod stage;
 pub mod telemetry;
 pub mod store;
 pub mod segments;
+pub mod render;
 pub mod channels;
