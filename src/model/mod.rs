@@ -10,4 +10,5 @@ pub mod private;
 pub mod provider_id;
 pub mod reminder;
 pub mod route;
+pub mod task;
 mod words;
