@@ -11,4 +11,4 @@ pub mod provider_id;
 pub mod reminder;
 pub mod route;
 pub mod task;
-mod words;
+pub(crate) mod words;

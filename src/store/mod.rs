@@ -7,6 +7,8 @@
 pub mod consents;
 pub mod contact_points;
 mod database;
+pub mod documents;
+pub mod due;
 pub mod events;
 pub mod facts;
 pub mod marks;
@@ -14,9 +16,14 @@ pub mod messages;
 pub mod migrate;
 pub mod occasions;
 pub mod patients;
+pub mod plans;
+pub mod questions;
+pub mod reminders;
+pub mod rule_plans;
 pub mod sources;
 pub mod staff;
 pub mod suppressions;
+pub mod tasks;
 #[doc(hidden)]
 pub mod testing;
 
