@@ -10,6 +10,7 @@ pub mod segments;
 pub mod calendar;
 pub mod store;
 pub mod render;
+pub mod gates;
 pub mod channels;
 pub mod intake;
 pub mod delivery;

@@ -14,3 +14,4 @@ pub mod route;
 pub(crate) mod words;
 
 pub(crate) use words::words;
+pub mod task;
