@@ -15,6 +15,7 @@ pub mod messages;
 pub mod migrate;
 mod outcome;
 pub mod receipts;
+pub mod replies;
 pub mod rescue;
 pub mod settle;
 pub mod facts;
