@@ -4,5 +4,6 @@
 
 pub mod model;
 pub mod calendar;
+pub mod rules;
 pub mod segments;
 pub mod channels;
