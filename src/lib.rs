@@ -7,3 +7,4 @@ pub mod calendar;
 pub mod rules;
 pub mod segments;
 pub mod channels;
+pub mod cli;

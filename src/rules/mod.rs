@@ -3,6 +3,7 @@
 //! What a message says is `render`'s, whether it may go at last is `gates`'.
 
 pub mod audience;
+pub mod cases;
 pub mod condition;
 pub mod document;
 pub mod error;
