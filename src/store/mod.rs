@@ -4,6 +4,7 @@
 //! `read()` sees one snapshot; `write()` is a writer's transaction and not for hot paths, which go
 //! through [`writer`]. Sets of rows travel as one JSON parameter: `FROM json_each($1) AS j` (see `rows`).
 
+pub mod audits;
 pub mod consents;
 pub mod contact_points;
 mod database;
@@ -22,9 +23,12 @@ pub mod facts;
 pub mod marks;
 pub mod documents;
 pub mod due;
+pub mod migrate;
+pub mod occasion_records;
 pub mod occasions;
 pub mod patient_records;
 pub mod patients;
+pub mod purge;
 pub mod relations;
 pub mod plans;
 pub mod questions;
