@@ -9,3 +9,5 @@ pub mod telemetry;
 pub mod store;
 pub mod segments;
 pub mod channels;
+pub mod outbox;
+pub mod access;

@@ -4,12 +4,16 @@
 //! `read()` sees one snapshot; `write()` is a writer's transaction and not for hot paths, which go
 //! through [`writer`]. Sets of rows travel as one JSON parameter: `FROM json_each($1) AS j` (see `rows`).
 
+pub mod api_keys;
+pub mod audit;
 mod database;
 pub mod events;
 pub mod messages;
 pub mod migrate;
+pub mod outbox;
 #[doc(hidden)]
 pub mod testing;
+pub mod writer;
 
 pub use database::{Store, Tx};
 
