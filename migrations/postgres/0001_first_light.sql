@@ -63,13 +63,15 @@ CREATE INDEX patient_lunar_birthday ON patient (lunar_md) WHERE lunar_md IS NOT 
 CREATE TABLE relation (
   id         TEXT PRIMARY KEY,
   patient_id TEXT NOT NULL REFERENCES patient (id) ON DELETE CASCADE,
+  source_key TEXT NOT NULL DEFAULT '',      -- '#1' … : told inside the patient's record; else a record of its own
   rank       BIGINT NOT NULL,
   kind       TEXT NOT NULL,
   name       TEXT,                          -- {"full","given","family"}
   language   TEXT,
-  consented  BOOLEAN NOT NULL
+  consented  BOOLEAN NOT NULL,
+  row_hash   TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX relation_patient ON relation (patient_id);
+CREATE INDEX relation_patient ON relation (patient_id, source_key);
 
 CREATE TABLE contact_point (
   id           TEXT PRIMARY KEY,
@@ -112,6 +114,7 @@ CREATE TABLE fact (
   patient_id TEXT NOT NULL REFERENCES patient (id) ON DELETE CASCADE,
   source     TEXT NOT NULL,
   source_key TEXT NOT NULL,
+  coding     BIGINT NOT NULL DEFAULT 0,     -- one row for each code of the same statement
   kind       TEXT NOT NULL,                 -- diagnosis, encounter, medication, vaccination, result …
   code       TEXT,
   system     TEXT,
@@ -121,7 +124,7 @@ CREATE TABLE fact (
   attributes TEXT NOT NULL,
   row_hash   TEXT NOT NULL,
   updated_at BIGINT NOT NULL,
-  UNIQUE (source, kind, source_key)
+  UNIQUE (source, kind, source_key, coding)
 );
 CREATE INDEX fact_patient ON fact (patient_id);
 CREATE INDEX fact_code ON fact (kind, code, patient_id);

@@ -6,11 +6,20 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod consents;
+pub mod contact_points;
 mod database;
 pub mod events;
+pub mod facts;
+pub mod marks;
 pub mod messages;
 pub mod migrate;
+pub mod occasions;
 pub mod outbox;
+pub mod patients;
+pub mod sources;
+pub mod staff;
+pub mod suppressions;
 #[doc(hidden)]
 pub mod testing;
 pub mod writer;
