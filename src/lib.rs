@@ -8,6 +8,7 @@ pub mod stage;
 pub mod telemetry;
 pub mod store;
 pub mod segments;
+pub mod render;
 pub mod channels;
 pub mod outbox;
 pub mod access;
