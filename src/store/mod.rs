@@ -12,6 +12,8 @@ mod database;
 pub mod events;
 pub mod facts;
 pub mod marks;
+pub mod message_admin;
+pub mod message_view;
 pub mod messages;
 pub mod migrate;
 pub mod occasions;
@@ -22,6 +24,7 @@ pub mod staff;
 pub mod suppressions;
 #[doc(hidden)]
 pub mod testing;
+pub mod timeline;
 pub mod writer;
 
 pub use database::{Store, Tx};
