@@ -9,16 +9,23 @@ pub mod audit;
 pub mod consents;
 pub mod contact_points;
 mod database;
+pub mod dispatch;
 pub mod events;
 pub mod facts;
+pub mod inbox;
+pub mod late;
 pub mod marks;
 pub mod message_admin;
 pub mod message_view;
 pub mod messages;
 pub mod migrate;
 pub mod occasions;
+mod outcome;
 pub mod outbox;
 pub mod patients;
+pub mod receipts;
+pub mod rescue;
+pub mod settle;
 pub mod sources;
 pub mod staff;
 pub mod suppressions;
@@ -117,3 +124,6 @@ pub(crate) fn rows<T: serde::Serialize>(rows: &[T]) -> String {
 pub(crate) struct Id<'a> {
     pub(crate) id: &'a str,
 }
+
+#[cfg(test)]
+mod tests;
