@@ -57,8 +57,8 @@ CREATE TABLE patient (
   updated_at     BIGINT NOT NULL,
   UNIQUE (source, source_key)
 );
-CREATE INDEX patient_birthday ON patient (birth_md) WHERE deceased = FALSE;
-CREATE INDEX patient_lunar_birthday ON patient (lunar_md) WHERE lunar_md IS NOT NULL AND deceased = FALSE;
+CREATE INDEX patient_birthday ON patient (birth_md, id) WHERE deceased = FALSE;
+CREATE INDEX patient_lunar_birthday ON patient (lunar_md, id) WHERE lunar_md IS NOT NULL AND deceased = FALSE;
 
 CREATE TABLE relation (
   id         TEXT PRIMARY KEY,
@@ -199,11 +199,14 @@ CREATE TABLE reminder (
   unless       TEXT,
   catch_up     BOOLEAN NOT NULL,
   due_at       BIGINT NOT NULL,
+  planned_for  BIGINT,                      -- the moment it was planned for, where the composer put it off
   expires_at   BIGINT NOT NULL,
   state        TEXT NOT NULL,
   reason       TEXT,
   message_id   TEXT,
   task_id      TEXT,
+  answer_to    TEXT,                        -- our own answers: the address that wrote, until it is composed
+  data         TEXT,                        -- our own answers: {"language","data"} for the template
   created_at   BIGINT NOT NULL,
   updated_at   BIGINT NOT NULL
 );
@@ -211,6 +214,16 @@ CREATE INDEX reminder_due ON reminder (due_at, id) WHERE state = 'planned';
 CREATE INDEX reminder_patient ON reminder (patient_id, due_at);
 CREATE INDEX reminder_occasion ON reminder (occasion_id) WHERE occasion_id IS NOT NULL;
 CREATE INDEX reminder_rule ON reminder (rule_id, state, due_at);
+
+-- How far each rule is planned, and where a walk over its candidates stands.
+CREATE TABLE rule_plan (
+  rule_id    TEXT PRIMARY KEY,
+  timing     TEXT NOT NULL,                 -- another one in the book: the rule has to be planned anew
+  until_at   BIGINT NOT NULL,               -- everything that is due before is planned
+  walk_from  BIGINT,                        -- the walk that runs: its window, and the last patient it did
+  walk_to    BIGINT,
+  walk_after TEXT
+);
 
 CREATE TABLE message (
   id               TEXT PRIMARY KEY,

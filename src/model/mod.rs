@@ -11,4 +11,5 @@ pub mod provider_id;
 pub mod receipt;
 pub mod reminder;
 pub mod route;
-mod words;
+pub mod task;
+pub(crate) mod words;

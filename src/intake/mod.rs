@@ -1,0 +1,3 @@
+//! Records and messages in: check, resolve, apply.
+
+pub mod messages;
