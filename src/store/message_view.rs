@@ -81,6 +81,12 @@ impl Message {
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.bodies.reveal().iter().map(|(channel, body)| (channel.as_str(), body.text.as_str()))
     }
+
+    /// Text, head line and segments on `channel`, unless they are past their keep date.
+    pub fn words(&self, channel: Channel) -> Option<(&str, Option<&str>, usize)> {
+        let body = self.bodies.reveal().get(channel.as_str()).filter(|body| !body.text.is_empty())?;
+        Some((&body.text, body.subject.as_deref(), body.segments))
+    }
 }
 
 /// One try at one provider.

@@ -16,6 +16,7 @@ pub mod events;
 pub mod facts;
 pub mod inbox;
 pub mod late;
+pub mod lookups;
 pub mod marks;
 pub mod message_admin;
 pub mod message_view;
