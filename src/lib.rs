@@ -16,4 +16,7 @@ pub mod channels;
 pub mod intake;
 pub mod delivery;
 pub mod inbound;
+pub mod outbox;
+pub mod access;
+pub mod api;
 pub mod cli;

@@ -3,6 +3,7 @@
 //! One parser per format, all ending in [`record::RecordUpdate`]; [`apply::apply`] is shared by files, HTTP and AMQP.
 
 pub mod apply;
+pub mod messages;
 pub mod record;
 pub mod report;
 pub mod sensitive;

@@ -4,42 +4,48 @@
 //! `read()` sees one snapshot; `write()` is a writer's transaction and not for hot paths, which go
 //! through [`writer`]. Sets of rows travel as one JSON parameter: `FROM json_each($1) AS j` (see `rows`).
 
+pub mod api_keys;
+pub mod audit;
 pub mod audits;
 pub mod consents;
 pub mod contact_points;
 mod database;
 pub mod dispatch;
-pub mod events;
-pub mod inbox;
-pub mod late;
-pub mod messages;
-pub mod migrate;
-mod outcome;
-pub mod receipts;
-pub mod replies;
-pub mod rescue;
-pub mod settle;
-pub mod facts;
-pub mod marks;
 pub mod documents;
 pub mod due;
+pub mod events;
+pub mod facts;
+pub mod inbox;
+pub mod late;
+pub mod lookups;
+pub mod marks;
+pub mod message_admin;
+pub mod message_view;
+pub mod messages;
 pub mod migrate;
 pub mod occasion_records;
 pub mod occasions;
+pub mod outbox;
+mod outcome;
 pub mod patient_records;
 pub mod patients;
-pub mod purge;
-pub mod relations;
 pub mod plans;
+pub mod purge;
 pub mod questions;
+pub mod receipts;
+pub mod relations;
 pub mod reminders;
+pub mod replies;
+pub mod rescue;
 pub mod rule_plans;
+pub mod settle;
 pub mod sources;
 pub mod staff;
 pub mod suppressions;
 pub mod tasks;
 #[doc(hidden)]
 pub mod testing;
+pub mod timeline;
 pub mod writer;
 
 pub use database::{Store, Tx};
