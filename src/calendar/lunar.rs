@@ -20,7 +20,7 @@ pub fn date_in(year: i16, day: LunarDay) -> Option<Date> {
     let length = first.days_in_month();
     let first = first.to_calendar(Gregorian);
     let civil = Date::new(
-        i16::try_from(first.extended_year()).ok()?,
+        i16::try_from(first.year().extended_year()).ok()?,
         i8::try_from(first.month().ordinal).ok()?,
         i8::try_from(first.day_of_month().0).ok()?,
     )

@@ -4,6 +4,7 @@
 //! `read()` sees one snapshot; `write()` is a writer's transaction and not for hot paths, which go
 //! through [`writer`]. Sets of rows travel as one JSON parameter: `FROM json_each($1) AS j` (see `rows`).
 
+pub mod candidates;
 pub mod consents;
 pub mod contact_points;
 mod database;
