@@ -15,3 +15,4 @@ pub mod gates;
 pub mod channels;
 pub mod planning;
 pub mod scheduler;
+pub mod cli;
