@@ -14,6 +14,8 @@ pub mod render;
 pub mod gates;
 pub mod channels;
 pub mod intake;
+pub mod planning;
+pub mod scheduler;
 pub mod delivery;
 pub mod inbound;
 pub mod outbox;

@@ -34,6 +34,15 @@ pub fn dates(day: LunarDay, from: Date, to: Date) -> Vec<Date> {
     years.filter_map(|year| date_in(year, day)).filter(|date| (from..=to).contains(date)).collect()
 }
 
+/// The lunar month and day of a civil day; a leap month has the number of the one before it.
+pub fn of(day: Date) -> Option<LunarDay> {
+    let year = i32::from(day.year());
+    let (month, number) = (u8::try_from(day.month()).ok()?, u8::try_from(day.day()).ok()?);
+    let civil = CalendarDate::try_new(year.into(), Month::new(month), number, Gregorian).ok()?;
+    let lunar = civil.to_calendar(ChineseTraditional::new());
+    Some(LunarDay { month: lunar.month().number(), day: lunar.day_of_month().0 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +83,17 @@ mod tests {
     fn a_civil_year_may_hold_two_or_none() {
         check(12, 1, "2027-01-01", "2029-12-31", &["2027-01-08", "2027-12-28", "2029-01-15"]);
         check(12, 30, "2024-01-01", "2026-12-31", &["2024-02-09", "2025-01-28", "2026-02-16"]);
+    }
+
+    #[test]
+    fn there_and_back() {
+        for year in 1901..2100 {
+            for (month, day) in [(1, 1), (4, 30), (8, 15), (12, 29)] {
+                let date = date_in(year, LunarDay { month, day }).unwrap();
+                let back = of(date).unwrap();
+                assert!(back.month == month && (back.day == day || back.day == 29), "{date}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! What a message says is `render`'s, whether it may go at last is `gates`'.
 
 pub mod audience;
+pub mod candidates;
 pub mod cases;
 pub mod condition;
 pub mod document;
@@ -11,6 +12,8 @@ pub mod explain;
 pub mod lead;
 mod node;
 pub mod plan;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod recipient;
 pub mod rule;

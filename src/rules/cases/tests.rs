@@ -37,3 +37,12 @@ fn the_shared_examples_hold_where_they_lie() {
     };
     assert_eq!(run_file(&path).len(), 10);
 }
+
+#[test]
+fn our_own_cases_hold() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/cases");
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let run: usize = files.iter().map(|file| run_file(file).len()).sum();
+    assert!(run >= 100, "{run} cases in {} files", files.len());
+}
