@@ -7,6 +7,9 @@ mod occasions;
 mod patients;
 mod staff;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
