@@ -3,7 +3,12 @@
 //! One parser per format, all ending in [`record::RecordUpdate`]; [`apply::apply`] is shared by files, HTTP and AMQP.
 
 pub mod apply;
+mod contacts;
+pub mod input;
+mod located;
 pub mod messages;
+pub mod moment;
+mod names;
 pub mod record;
 pub mod report;
 pub mod sensitive;

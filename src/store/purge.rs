@@ -32,10 +32,6 @@ pub async fn patients(tx: &mut Tx, gone: &[PatientId], reason: SkipReason, now: 
     if gone.is_empty() {
         return Ok(());
     }
-    if let Tx::Sqlite(_) = tx {
-        // Else the bytes would stay on the freed pages of the file.
-        tx.run("PRAGMA secure_delete = ON").await?;
-    }
     stop_all(tx, gone, reason, now).await?;
     let set = ids(gone);
     for sql in STATEMENTS {

@@ -10,7 +10,7 @@ use crate::store::facts::{self, FactPut};
 
 impl Applier<'_> {
     pub(super) async fn facts(&mut self, tx: &mut Tx, source: &str, records: Vec<FactRecord>) -> Result<(), IntakeError> {
-        let owners = self.patients_of(tx, source, records.iter().map(|record| &record.patient)).await?;
+        let owners = self.patients_of(tx, records.iter().map(|record| &record.patient)).await?;
         let names: Vec<(&str, &str)> = records.iter().map(|record| (record.kind.as_str(), record.key.reveal().as_str())).collect();
         let known = facts::known(tx, source, &names).await?;
         let mut puts: Vec<FactPut> = Vec::new();
@@ -23,7 +23,7 @@ impl Applier<'_> {
                 gone.push(name);
                 continue;
             }
-            let Some(owner) = owners.get(record.patient.key.reveal()) else {
+            let Some(owner) = owners.get(&record.patient) else {
                 if self.imagined.contains(&record.patient) {
                     self.report.note(&record.origin, RecordKind::Fact, Outcome::New);
                 } else {

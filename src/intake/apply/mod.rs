@@ -7,6 +7,9 @@ mod occasions;
 mod patients;
 mod staff;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -103,9 +106,7 @@ impl<'a> Applier<'a> {
         for (source, patients) in sets.patients {
             self.patients(&mut tx, &source, patients).await?;
         }
-        for (source, family) in sets.family {
-            self.family(&mut tx, &source, family).await?;
-        }
+        self.family(&mut tx, sets.family).await?;
         for (source, facts) in sets.facts {
             self.facts(&mut tx, &source, facts).await?;
         }
@@ -193,9 +194,17 @@ impl<'a> Applier<'a> {
     }
 
     /// Our ids of the patients that records are about. A dry run has none for those it would have made.
-    async fn patients_of(&self, tx: &mut Tx, source: &str, keys: impl Iterator<Item = &Key>) -> Result<HashMap<String, patient_records::Known>, IntakeError> {
-        let keys: HashSet<&str> = keys.map(|key| key.key.reveal().as_str()).collect();
-        Ok(patient_records::known(tx, source, &keys.into_iter().collect::<Vec<_>>()).await?)
+    async fn patients_of(&self, tx: &mut Tx, keys: impl Iterator<Item = &Key>) -> Result<HashMap<Key, patient_records::Known>, IntakeError> {
+        let mut by_source: BTreeMap<&Arc<str>, HashSet<&str>> = BTreeMap::new();
+        for key in keys {
+            by_source.entry(&key.source).or_default().insert(key.key.reveal());
+        }
+        let mut all = HashMap::new();
+        for (source, keys) in by_source {
+            let known = patient_records::known(tx, source, &keys.into_iter().collect::<Vec<_>>()).await?;
+            all.extend(known.into_iter().map(|(key, known)| (Key::new(source, key), known)));
+        }
+        Ok(all)
     }
 
     fn reject_stranger(&mut self, origin: &Origin, kind: RecordKind) {
@@ -213,7 +222,7 @@ struct Sets {
     departments: Vec<super::record::DepartmentRecord>,
     staff: BySource<super::record::StaffRecord>,
     patients: BySource<super::record::PatientRecord>,
-    family: BySource<super::record::FamilyRecord>,
+    family: Vec<super::record::FamilyRecord>,
     facts: BySource<super::record::FactRecord>,
     occasions: BySource<super::record::OccasionRecord>,
     removals: Vec<Removal>,
@@ -235,7 +244,7 @@ impl Sets {
                 put(&mut self.seen, list, (kind, record.key.clone(), String::new()), record.version, *record, |kept| &kept.origin, report);
             }
             RecordUpdate::Relation(record) => {
-                let list = self.family.entry(Arc::clone(&record.patient.source)).or_default();
+                let list = &mut self.family;
                 let name = (kind, record.patient.clone(), record.key.reveal().clone());
                 put(&mut self.seen, list, name, None, *record, |kept| &kept.origin, report);
             }

@@ -14,13 +14,13 @@ use crate::store::{Tx, sources};
 
 impl Applier<'_> {
     pub(super) async fn occasions(&mut self, tx: &mut Tx, source: &str, records: Vec<OccasionRecord>) -> Result<(), IntakeError> {
-        let owners = self.patients_of(tx, source, records.iter().map(|record| &record.patient)).await?;
+        let owners = self.patients_of(tx, records.iter().map(|record| &record.patient)).await?;
         let keys: Vec<&str> = records.iter().map(|record| record.key.key.reveal().as_str()).collect();
         let known = occasion_records::known(tx, source, &keys).await?;
         let first_import = sources::first_imported_at(tx, source).await?;
         let mut puts = Vec::new();
         for record in records {
-            let Some(owner) = owners.get(record.patient.key.reveal()) else {
+            let Some(owner) = owners.get(&record.patient) else {
                 if self.imagined.contains(&record.patient) {
                     self.report.note(&record.origin, RecordKind::Occasion, Outcome::New);
                 } else {

@@ -50,13 +50,13 @@ impl Applier<'_> {
         Ok(())
     }
 
-    pub(super) async fn family(&mut self, tx: &mut Tx, source: &str, records: Vec<FamilyRecord>) -> Result<(), IntakeError> {
-        let owners = self.patients_of(tx, source, records.iter().map(|record| &record.patient)).await?;
+    pub(super) async fn family(&mut self, tx: &mut Tx, records: Vec<FamilyRecord>) -> Result<(), IntakeError> {
+        let owners = self.patients_of(tx, records.iter().map(|record| &record.patient)).await?;
         let ids: Vec<PatientId> = owners.values().map(|known| known.id.clone()).collect();
         let hashes = relations::known(tx, &ids).await?;
         let (mut puts, mut gone) = (Vec::new(), Vec::new());
         for (rank, record) in records.into_iter().enumerate() {
-            let Some(owner) = owners.get(record.patient.key.reveal()) else {
+            let Some(owner) = owners.get(&record.patient) else {
                 if self.imagined.contains(&record.patient) {
                     self.report.note(&record.origin, RecordKind::Relation, Outcome::New);
                 } else {
