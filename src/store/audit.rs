@@ -35,10 +35,20 @@ pub struct Entry {
 /// # Errors
 /// When the database fails.
 pub async fn add(tx: &mut Tx, act: &Act<'_>, now: Timestamp) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO audit (id, at, actor, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6)";
+    const SQL: &str =
+        "INSERT INTO audit (id, at, actor, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6)";
     let id = format!("aud_{}", uuid::Uuid::now_v7().simple());
     let detail = act.detail.to_string();
-    execute!(tx, sqlx::query(SQL).bind(id).bind(now.as_millisecond()).bind(act.actor).bind(act.action).bind(act.target).bind(detail))?;
+    execute!(
+        tx,
+        sqlx::query(SQL)
+            .bind(id)
+            .bind(now.as_millisecond())
+            .bind(act.actor)
+            .bind(act.action)
+            .bind(act.target)
+            .bind(detail)
+    )?;
     Ok(())
 }
 
@@ -47,13 +57,23 @@ pub async fn add(tx: &mut Tx, act: &Act<'_>, now: Timestamp) -> Result<(), Store
 /// # Errors
 /// When the database fails or a row cannot be read.
 pub async fn of(tx: &mut Tx, target: &str) -> Result<Vec<Entry>, StoreError> {
-    const SQL: &str = "SELECT at, actor, action, detail FROM audit WHERE target = $1 ORDER BY at, id";
-    let rows: Vec<(i64, String, String, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(target).fetch_all(conn).await)?;
-    let bad = |what| StoreError::BadRow { table: "audit", what };
+    const SQL: &str =
+        "SELECT at, actor, action, detail FROM audit WHERE target = $1 ORDER BY at, id";
+    let rows: Vec<(i64, String, String, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(target).fetch_all(conn).await)?;
+    let bad = |what| StoreError::BadRow {
+        table: "audit",
+        what,
+    };
     rows.into_iter()
         .map(|(at, actor, action, detail)| {
             let at = Timestamp::from_millisecond(at).map_err(|_| bad("at"))?;
-            Ok(Entry { at, actor, action, detail: serde_json::from_str(&detail).map_err(|_| bad("detail"))? })
+            Ok(Entry {
+                at,
+                actor,
+                action,
+                detail: serde_json::from_str(&detail).map_err(|_| bad("detail"))?,
+            })
         })
         .collect()
 }

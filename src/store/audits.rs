@@ -22,7 +22,8 @@ pub struct NewAudit<'a> {
 /// # Errors
 /// When the database refuses.
 pub async fn add(tx: &mut Tx, audit: &NewAudit<'_>, now: Timestamp) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO audit (id, at, actor, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6)";
+    const SQL: &str =
+        "INSERT INTO audit (id, at, actor, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6)";
     let id = format!("aud_{}", uuid::Uuid::now_v7().simple());
     on!(tx, conn => sqlx::query(SQL).bind(id).bind(now.as_millisecond()).bind(audit.actor).bind(audit.action).bind(audit.target)
         .bind(audit.detail.to_string()).execute(conn).await.map(|_| ()))
