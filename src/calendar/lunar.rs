@@ -20,7 +20,7 @@ pub fn date_in(year: i16, day: LunarDay) -> Option<Date> {
     let length = first.days_in_month();
     let first = first.to_calendar(Gregorian);
     let civil = Date::new(
-        i16::try_from(first.extended_year()).ok()?,
+        i16::try_from(first.year().extended_year()).ok()?,
         i8::try_from(first.month().ordinal).ok()?,
         i8::try_from(first.day_of_month().0).ok()?,
     )
@@ -32,6 +32,15 @@ pub fn date_in(year: i16, day: LunarDay) -> Option<Date> {
 pub fn dates(day: LunarDay, from: Date, to: Date) -> Vec<Date> {
     let years = from.year().saturating_sub(1)..=to.year();
     years.filter_map(|year| date_in(year, day)).filter(|date| (from..=to).contains(date)).collect()
+}
+
+/// The lunar month and day of a civil day; a leap month has the number of the one before it.
+pub fn of(day: Date) -> Option<LunarDay> {
+    let year = i32::from(day.year());
+    let (month, number) = (u8::try_from(day.month()).ok()?, u8::try_from(day.day()).ok()?);
+    let civil = CalendarDate::try_new(year.into(), Month::new(month), number, Gregorian).ok()?;
+    let lunar = civil.to_calendar(ChineseTraditional::new());
+    Some(LunarDay { month: lunar.month().number(), day: lunar.day_of_month().0 })
 }
 
 #[cfg(test)]
@@ -74,6 +83,17 @@ mod tests {
     fn a_civil_year_may_hold_two_or_none() {
         check(12, 1, "2027-01-01", "2029-12-31", &["2027-01-08", "2027-12-28", "2029-01-15"]);
         check(12, 30, "2024-01-01", "2026-12-31", &["2024-02-09", "2025-01-28", "2026-02-16"]);
+    }
+
+    #[test]
+    fn there_and_back() {
+        for year in 1901..2100 {
+            for (month, day) in [(1, 1), (4, 30), (8, 15), (12, 29)] {
+                let date = date_in(year, LunarDay { month, day }).unwrap();
+                let back = of(date).unwrap();
+                assert!(back.month == month && (back.day == day || back.day == 29), "{date}");
+            }
+        }
     }
 
     #[test]

@@ -11,5 +11,7 @@ pub mod provider_id;
 pub mod receipt;
 pub mod reminder;
 pub mod route;
-pub mod task;
 pub(crate) mod words;
+
+pub(crate) use words::words;
+pub mod task;

@@ -1,5 +1,6 @@
 //! Phone numbers, read as people write them and kept in E.164.
 
+use rlibphonenumber::NumberLengthType;
 use rlibphonenumber::PHONE_NUMBER_UTIL;
 use rlibphonenumber::PhoneNumberFormat;
 use sha2::{Digest, Sha256};
@@ -28,7 +29,8 @@ impl Phone {
         }
         let region = country.parse::<rlibphonenumber::Region>().ok();
         let parsed = PHONE_NUMBER_UTIL.parse(text, region).map_err(|_| NotAPhone)?;
-        if !PHONE_NUMBER_UTIL.is_possible_number(&parsed) {
+        // A number that works within its town only is none for us.
+        if PHONE_NUMBER_UTIL.is_possible_number_with_reason(&parsed) != Ok(NumberLengthType::IsPossible) {
             return Err(NotAPhone);
         }
         Ok(Self(Private::new(PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164).into_owned())))
@@ -108,6 +110,7 @@ mod tests {
         check("1-212-555-0143", "US", Some("+12125550143"));
         check("tel:+12125550143", "CN", Some("+12125550143"));
         check("010-62345678", "CN", Some("+861062345678"));
+        check("62345", "CN", None);
         check("n/a", "CN", None);
         check("", "CN", None);
     }

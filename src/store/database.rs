@@ -63,6 +63,8 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
+            // Deleted rows are overwritten: a purge must leave nothing on freed pages.
+            .pragma("secure_delete", "ON")
             .pragma("cache_size", "-8000")
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();

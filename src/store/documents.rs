@@ -21,11 +21,12 @@ pub struct Document {
 }
 
 /// Records what the folders hold as provisioned documents: new versions become active, the versions
-/// before are replaced, and what is in no folder any more is gone. Doing it twice changes nothing.
+/// before are replaced, and what is in no folder any more is gone. Of the rules in `broken` the last
+/// version that could be read stays the active one. Doing it twice changes nothing.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn provision(tx: &mut Tx, documents: &[Document], now: Timestamp) -> Result<(), StoreError> {
+pub async fn provision(tx: &mut Tx, documents: &[Document], broken: &[String], now: Timestamp) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO document (kind, id, version, body, origin, state, department, author, created_at)
         SELECT j.value ->> 'kind', j.value ->> 'id', j.value ->> 'version', j.value ->> 'body', 'provisioned', 'active',
           j.value ->> 'department', NULL, $2 FROM json_each($1) AS j WHERE TRUE
@@ -34,11 +35,13 @@ pub async fn provision(tx: &mut Tx, documents: &[Document], now: Timestamp) -> R
           (SELECT 1 FROM json_each($1) AS j WHERE j.value ->> 'kind' = document.kind AND j.value ->> 'id' = document.id
             AND j.value ->> 'version' <> document.version)";
     const GONE: &str = "UPDATE document SET state = 'gone' WHERE origin = 'provisioned' AND state = 'active' AND NOT EXISTS
-          (SELECT 1 FROM json_each($1) AS j WHERE j.value ->> 'kind' = document.kind AND j.value ->> 'id' = document.id)";
+          (SELECT 1 FROM json_each($1) AS j WHERE j.value ->> 'kind' = document.kind AND j.value ->> 'id' = document.id)
+          AND NOT (kind = 'rule' AND id IN (SELECT b.value ->> 'id' FROM json_each($2) AS b))";
     let set = rows(documents);
     execute!(&mut *tx, sqlx::query(INSERT).bind(&set).bind(now.as_millisecond()))?;
     execute!(&mut *tx, sqlx::query(REPLACED).bind(&set))?;
-    execute!(&mut *tx, sqlx::query(GONE).bind(&set))?;
+    let broken = rows(&broken.iter().map(|id| super::Id { id }).collect::<Vec<_>>());
+    execute!(&mut *tx, sqlx::query(GONE).bind(&set).bind(&broken))?;
     Ok(())
 }
 
@@ -67,11 +70,12 @@ mod tests {
         for test in testing::stores().await {
             let now = Timestamp::UNIX_EPOCH;
             let mut tx = test.store.write().await?;
-            provision(&mut tx, &[rule("a", "1"), rule("b", "1")], now).await?;
-            provision(&mut tx, &[rule("a", "2")], now).await?;
+            provision(&mut tx, &[rule("a", "1"), rule("b", "1")], &[], now).await?;
+            provision(&mut tx, &[rule("a", "2")], &[], now).await?;
             let seen: Vec<_> = active(&mut tx, "rule").await?.into_iter().map(|(id, version, _)| (id, version)).collect();
             assert_eq!(seen, [("a".to_owned(), "2".to_owned())]);
-            provision(&mut tx, &[rule("a", "1"), rule("b", "1")], now).await?;
+            provision(&mut tx, &[rule("a", "1"), rule("b", "1")], &[], now).await?;
+            provision(&mut tx, &[rule("a", "1")], &["b".to_owned()], now).await?;
             let seen: Vec<_> = active(&mut tx, "rule").await?.into_iter().map(|(id, version, _)| (id, version)).collect();
             assert_eq!(seen, [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "1".to_owned())]);
         }

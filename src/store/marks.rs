@@ -45,13 +45,8 @@ pub async fn take(tx: &mut Tx, limit: i64) -> Result<Vec<(PatientId, i64)>, Stor
 /// # Errors
 /// When the database refuses.
 pub async fn clear(tx: &mut Tx, marks: &[(PatientId, i64)]) -> Result<(), StoreError> {
-    const SQL: &str = "DELETE FROM plan_mark WHERE EXISTS (SELECT 1 FROM json_each($1) AS j
-        WHERE j.value ->> 'id' = plan_mark.patient_id AND CAST(j.value ->> 'n' AS BIGINT) = plan_mark.n)";
-    const ONE: &str = "DELETE FROM plan_mark WHERE patient_id = $1 AND n = $2";
-    if let [(patient, n)] = marks {
-        on!(tx, conn => sqlx::query(ONE).bind(patient).bind(n).execute(conn).await.map(|_| ()))?;
-        return Ok(());
-    }
+    const SQL: &str = "DELETE FROM plan_mark WHERE (patient_id, n) IN
+        (SELECT j.value ->> 'id', CAST(j.value ->> 'n' AS BIGINT) FROM json_each($1) AS j)";
     let set: Vec<Row<'_>> = marks.iter().map(|(id, n)| Row { id: id.as_str(), n: *n }).collect();
     on!(tx, conn => sqlx::query(SQL).bind(rows(&set)).execute(conn).await.map(|_| ()))?;
     Ok(())

@@ -16,8 +16,6 @@ pub struct Scope<'a> {
     pub patients: &'a [PatientId],
     /// Of these rules, each as far as it was looked ahead.
     pub rules: Vec<(&'a str, Timestamp)>,
-    /// Keys that stay though the plan does not name them.
-    pub keep: Vec<&'a str>,
 }
 
 /// What a plan changed.
@@ -55,8 +53,7 @@ pub async fn apply(tx: &mut Tx, scope: &Scope<'_>, planned: &[NewReminder], now:
     }
     let patients = super::patients::ids(scope.patients);
     let rules: Vec<Rule<'_>> = scope.rules.iter().map(|(id, until)| Rule { id, until: until.as_millisecond() }).collect();
-    let keys = planned.iter().map(|p| p.plan_key.as_str()).chain(scope.keep.iter().copied());
-    let keys: Vec<Key<'_>> = keys.map(|key| Key { key }).collect();
+    let keys: Vec<Key<'_>> = planned.iter().map(|plan| Key { key: &plan.plan_key }).collect();
     let (rules, keys) = (rows(&rules), rows(&keys));
     let superseded = execute!(tx, sqlx::query(SUPERSEDE).bind(&patients).bind(&rules).bind(&keys).bind(now.as_millisecond()))?;
     Ok(Changed { planned: written, superseded: usize::try_from(superseded).unwrap_or(usize::MAX) })
@@ -162,7 +159,7 @@ mod tests {
     }
 
     async fn replan(tx: &mut Tx, patient: &PatientId, planned: &[NewReminder]) -> Result<Changed, StoreError> {
-        let scope = Scope { patients: std::slice::from_ref(patient), rules: vec![("recheck", at(1000))], keep: Vec::new() };
+        let scope = Scope { patients: std::slice::from_ref(patient), rules: vec![("recheck", at(1000))] };
         apply(tx, &scope, planned, at(0)).await
     }
 
@@ -179,7 +176,7 @@ mod tests {
             assert_eq!(replan(&mut tx, &ana, &[plan(&ana, "3d", 11)]).await?, Changed { planned: 1, superseded: 1 });
             assert_eq!(replan(&mut tx, &ana, &first).await?, Changed { planned: 2, superseded: 0 });
             assert_eq!(of(&mut tx, &[ana.clone(), bo.clone()], at(0)).await?.values().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
-            let other = Scope { patients: std::slice::from_ref(&ana), rules: vec![("birthday", at(1000)), ("recheck", at(15))], keep: Vec::new() };
+            let other = Scope { patients: std::slice::from_ref(&ana), rules: vec![("birthday", at(1000)), ("recheck", at(15))] };
             assert_eq!(apply(&mut tx, &other, &[], at(0)).await?, Changed { planned: 0, superseded: 1 });
             assert_eq!(supersede_timing(&mut tx, "recheck", "t2", at(0)).await?, 2);
         }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{StoreError, Tx, execute, on, rows};
@@ -92,6 +92,8 @@ pub struct AnswerData {
     pub language: Option<String>,
     /// Values, by name.
     pub data: serde_json::Map<String, serde_json::Value>,
+    /// The hash of the address that wrote.
+    pub address_hash: String,
 }
 
 /// Our own answer to what somebody wrote, to go out now.
@@ -109,6 +111,8 @@ pub struct Answer {
     pub channel: Channel,
     /// The address that wrote.
     pub address: Private<String>,
+    /// Its hash.
+    pub address_hash: String,
     /// Unique: the same text is answered once.
     pub key: String,
     /// The language to answer in.
@@ -117,11 +121,15 @@ pub struct Answer {
     pub data: serde_json::Map<String, serde_json::Value>,
 }
 
+/// How long our own answer is of use.
+const ANSWER_AGE: SignedDuration = SignedDuration::from_hours(24);
+
 /// Plans our own answer, due now; the same key is answered once.
 ///
+/// It passes the suppression that is made at the same `now`: it confirms that one.
 /// # Errors
 /// When the database fails.
-pub async fn answer(tx: &mut Tx, answer: &Answer, expires_at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+pub async fn answer(tx: &mut Tx, answer: &Answer, now: Timestamp) -> Result<(), StoreError> {
     let (occasion, epoch) = answer.occasion.clone().map_or((None, 0), |(id, epoch)| (Some(id), epoch));
     let plan = NewReminder {
         plan_key: format!("answer:{}", answer.key),
@@ -144,9 +152,9 @@ pub async fn answer(tx: &mut Tx, answer: &Answer, expires_at: Timestamp, now: Ti
         unless: None,
         catch_up: false,
         due_at: now,
-        expires_at,
+        expires_at: now.saturating_add(ANSWER_AGE).unwrap_or(now),
     };
-    let data = AnswerData { language: answer.language.clone(), data: answer.data.clone() };
+    let data = AnswerData { language: answer.language.clone(), data: answer.data.clone(), address_hash: answer.address_hash.clone() };
     let mut row = Row::of(&plan);
     row.answer_to = Some(answer.address.reveal());
     row.data = Some(serde_json::to_string(&data).expect("a map of JSON values is plain JSON"));

@@ -7,7 +7,8 @@ use jiff::civil;
 use super::coding;
 use super::smpp::pdu::{ESM_UDHI, Sm};
 use super::smpp::tlv::{MESSAGE_STATE, NETWORK_ERROR_CODE, RECEIPTED_MESSAGE_ID, USER_MESSAGE_REFERENCE};
-use crate::channels::{NetworkReceipt, ReceiptStatus};
+use crate::channels::NetworkReceipt;
+use crate::model::receipt::ReceiptStatus;
 use crate::model::private::Private;
 use crate::segments::split::DefaultAlphabet;
 
@@ -225,8 +226,8 @@ fn places(text: &str) -> Vec<Place> {
 #[cfg(test)]
 mod tests {
     use super::{canonical_ids, read};
-    use crate::channels::ReceiptStatus;
-    use crate::channels::ReceiptStatus::{Accepted, Delivered, EnRoute, Expired, Rejected, Undeliverable, Unknown};
+    use crate::model::receipt::ReceiptStatus;
+    use crate::model::receipt::ReceiptStatus::{Accepted, Delivered, EnRoute, Expired, Rejected, Undeliverable, Unknown};
     use crate::channels::sms::smpp::pdu::{Address, Sm};
     
 

@@ -7,6 +7,11 @@ mod pace;
 pub mod settings;
 mod submit;
 
+#[cfg(test)]
+mod submit_tests;
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -7,6 +7,9 @@ mod pending;
 mod reader;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -366,7 +369,7 @@ impl Session {
     }
 
     #[cfg(test)]
-    pub(super) fn number_from(&self, sequence: u32) {
+    fn number_from(&self, sequence: u32) {
         self.shared.pending.start_after(sequence);
     }
 }
