@@ -1,12 +1,5 @@
-<<<<<<< HEAD
-//! Scenarios and house rules: one binary, so that it links once.
+//! Scenarios, house rules and talks with peers that others wrote: one binary.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod house;
-=======
-//! Scenarios.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 mod smpp_peer;
-mod smpp_tls;
->>>>>>> smpp
