@@ -163,6 +163,7 @@ CREATE TABLE plan_mark (
   n          BIGINT NOT NULL,
   marked_at  BIGINT NOT NULL
 );
+CREATE INDEX plan_mark_age ON plan_mark (marked_at, patient_id);
 
 CREATE TABLE document (
   kind       TEXT NOT NULL,                 -- rule | template | reply_words

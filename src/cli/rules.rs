@@ -13,7 +13,14 @@ use crate::rules::site::Site;
 /// When nothing can be written to standard output.
 pub fn test(files: &[PathBuf], json: bool, rules_dir: &Path, site: &Site) -> anyhow::Result<u8> {
     let report = if json { Report::Json } else { Report::Text };
-    Ok(test_to(&mut io::stdout().lock(), &mut io::stderr().lock(), files, report, rules_dir, site)?)
+    Ok(test_to(
+        &mut io::stdout().lock(),
+        &mut io::stderr().lock(),
+        files,
+        report,
+        rules_dir,
+        site,
+    )?)
 }
 
 /// How results are told.
@@ -23,7 +30,14 @@ enum Report {
     Json,
 }
 
-fn test_to(out: &mut dyn Write, err: &mut dyn Write, files: &[PathBuf], report: Report, rules_dir: &Path, site: &Site) -> io::Result<u8> {
+fn test_to(
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    files: &[PathBuf],
+    report: Report,
+    rules_dir: &Path,
+    site: &Site,
+) -> io::Result<u8> {
     let (mut failed, mut all, mut unreadable) = (0_usize, 0_usize, false);
     for file in files {
         let text = match std::fs::read_to_string(file) {
@@ -55,14 +69,23 @@ fn test_to(out: &mut dyn Write, err: &mut dyn Write, files: &[PathBuf], report: 
 
 /// The rule `id` of `rules_dir`. A fault in it is the case's fault and is told there, so it is only not found here.
 fn resolve(rules_dir: &Path, id: &str, site: &Site) -> Option<Rule> {
-    let plain = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let plain = !id.is_empty()
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let path = rules_dir.join(format!("{id}.toml"));
-    let text = plain.then(|| std::fs::read_to_string(&path).ok()).flatten()?;
+    let text = plain
+        .then(|| std::fs::read_to_string(&path).ok())
+        .flatten()?;
     document::parse(id, &path.display().to_string(), &text, site).ok()
 }
 
 fn tell(out: &mut dyn Write, file: &Path, result: &CaseResult) -> io::Result<()> {
-    let why = if result.why.is_empty() { String::new() } else { format!(" ({})", result.why) };
+    let why = if result.why.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", result.why)
+    };
     writeln!(out, "{}: {}{why} fails", file.display(), result.id)?;
     if let Some(error) = &result.error {
         writeln!(out, "  {error}")?;
@@ -75,7 +98,11 @@ fn tell(out: &mut dyn Write, file: &Path, result: &CaseResult) -> io::Result<()>
     }
     for line in &result.explanation {
         let place = [line.step.as_str(), line.lead.as_str()].join(" ");
-        let place = if place.trim().is_empty() { String::new() } else { format!("{}: ", place.trim()) };
+        let place = if place.trim().is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", place.trim())
+        };
         writeln!(out, "    {place}{}", line.text)?;
     }
     Ok(())

@@ -8,7 +8,10 @@ pub mod patient;
 pub mod phone;
 pub mod private;
 pub mod provider_id;
+pub mod receipt;
 pub mod reminder;
 pub mod route;
-pub mod task;
 pub(crate) mod words;
+
+pub(crate) use words::words;
+pub mod task;

@@ -14,9 +14,11 @@ use cel::{Context, Env, ExecutionError, Program, Value};
 use crate::rules::reader::nearest;
 
 /// What a condition may ask of `patient`.
-pub(crate) const PATIENT_FIELDS: &[&str] = &["attributes", "age", "sex", "tags", "language", "diagnoses"];
+pub(crate) const PATIENT_FIELDS: &[&str] =
+    &["attributes", "age", "sex", "tags", "language", "diagnoses"];
 /// What a condition may ask of `occasion`.
-pub(crate) const OCCASION_FIELDS: &[&str] = &["kind", "date", "time", "department", "place", "attributes"];
+pub(crate) const OCCASION_FIELDS: &[&str] =
+    &["kind", "date", "time", "department", "place", "attributes"];
 
 /// A condition, compiled once.
 #[derive(Clone, Debug)]
@@ -35,7 +37,11 @@ impl Condition {
     /// When it is no CEL, or names a variable or field that there is not.
     pub(crate) fn compile(source: &str) -> Result<Self, String> {
         let program = Program::compile(source).map_err(|errors| {
-            let told: Vec<String> = errors.errors.iter().map(|error| format!("column {}: {}", error.pos.1, error.msg)).collect();
+            let told: Vec<String> = errors
+                .errors
+                .iter()
+                .map(|error| format!("column {}: {}", error.pos.1, error.msg))
+                .collect();
             format!("no CEL expression: {}", told.join("; "))
         })?;
         let mut expression = program.expression().clone();
@@ -45,7 +51,10 @@ impl Condition {
             return Err(faults.join("; "));
         }
         ask_for_null(&mut expression);
-        Ok(Self { source: source.to_owned(), expression })
+        Ok(Self {
+            source: source.to_owned(),
+            expression,
+        })
     }
 
     /// As it was written.
@@ -64,7 +73,10 @@ impl Condition {
         context.add_variable_as_val("occasion", Box::new(occasion.clone()));
         match Value::resolve(&self.expression, &context) {
             Ok(Value::Bool(holds)) => Ok(holds),
-            Ok(other) => Err(format!("the condition gives {} and not true or false", other.type_of())),
+            Ok(other) => Err(format!(
+                "the condition gives {} and not true or false",
+                other.type_of()
+            )),
             Err(error) => Err(without_values(&error)),
         }
     }
@@ -78,12 +90,20 @@ fn without_values(error: &ExecutionError) -> String {
             format!("`{}` does not go with ({types})", overload.function())
         }
         ExecutionError::UndeclaredReference(name) => format!("there is no `{name}`"),
-        ExecutionError::UnexpectedType { got, want } => format!("found {got} where {want} is needed"),
-        ExecutionError::InvalidArgumentCount { expected, actual } => format!("a function takes {expected} values, not {actual}"),
+        ExecutionError::UnexpectedType { got, want } => {
+            format!("found {got} where {want} is needed")
+        }
+        ExecutionError::InvalidArgumentCount { expected, actual } => {
+            format!("a function takes {expected} values, not {actual}")
+        }
         ExecutionError::FunctionError { function, .. } => format!("`{function}` failed"),
-        ExecutionError::UnsupportedBinaryOperator(operator, ..) => format!("`{operator}` does not go with its two sides"),
+        ExecutionError::UnsupportedBinaryOperator(operator, ..) => {
+            format!("`{operator}` does not go with its two sides")
+        }
         ExecutionError::ValuesNotComparable(..) => "two values cannot be compared".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
         ExecutionError::IndexOutOfBounds(_) => "a list has no such place".to_owned(),
         // The crate may add kinds; none is told with its values.
         _ => "the condition cannot be worked out".to_owned(),
@@ -94,7 +114,9 @@ fn without_values(error: &ExecutionError) -> String {
 fn check(node: &IdedExpr, bound: &mut Vec<String>, faults: &mut Vec<String>) {
     match &node.expr {
         Expr::Ident(name) if !name.starts_with('@') && !bound.contains(name) && !is_known(name) => {
-            faults.push(format!("unknown name `{name}`; expected patient or occasion"));
+            faults.push(format!(
+                "unknown name `{name}`; expected patient or occasion"
+            ));
         }
         Expr::Select(select) => {
             if let Expr::Ident(name) = &select.operand.expr
@@ -102,8 +124,10 @@ fn check(node: &IdedExpr, bound: &mut Vec<String>, faults: &mut Vec<String>) {
                 && !bound.contains(name)
                 && !fields.contains(&select.field.as_str())
             {
-                let near = nearest(&select.field, fields.iter().copied()).map(|near| format!("; did you mean `{name}.{near}`?"));
-                let near = near.unwrap_or_else(|| format!("; expected one of {}", fields.join(", ")));
+                let near = nearest(&select.field, fields.iter().copied())
+                    .map(|near| format!("; did you mean `{name}.{near}`?"));
+                let near =
+                    near.unwrap_or_else(|| format!("; expected one of {}", fields.join(", ")));
                 faults.push(format!("unknown field `{name}.{}`{near}", select.field));
             }
             check(&select.operand, bound, faults);
@@ -112,19 +136,40 @@ fn check(node: &IdedExpr, bound: &mut Vec<String>, faults: &mut Vec<String>) {
             check(&comprehension.iter_range, bound, faults);
             check(&comprehension.accu_init, bound, faults);
             let before = bound.len();
-            bound.extend([comprehension.iter_var.clone(), comprehension.accu_var.clone()]);
+            bound.extend([
+                comprehension.iter_var.clone(),
+                comprehension.accu_var.clone(),
+            ]);
             bound.extend(comprehension.iter_var2.clone());
-            for part in [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result] {
+            for part in [
+                &comprehension.loop_cond,
+                &comprehension.loop_step,
+                &comprehension.result,
+            ] {
                 check(part, bound, faults);
             }
             bound.truncate(before);
         }
-        other => parts(other).into_iter().for_each(|part| check(part, bound, faults)),
+        other => parts(other)
+            .into_iter()
+            .for_each(|part| check(part, bound, faults)),
     }
 }
 
 fn is_known(name: &str) -> bool {
-    const TYPES: &[&str] = &["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type", "optional"];
+    const TYPES: &[&str] = &[
+        "bool",
+        "int",
+        "uint",
+        "double",
+        "string",
+        "bytes",
+        "list",
+        "map",
+        "null_type",
+        "type",
+        "optional",
+    ];
     fields_of(name).is_some() || TYPES.contains(&name)
 }
 
@@ -138,12 +183,27 @@ fn fields_of(name: &str) -> Option<&'static [&'static str]> {
 
 fn parts(expression: &Expr) -> Vec<&IdedExpr> {
     match expression {
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::Call(call) => call
+            .target
+            .as_deref()
+            .into_iter()
+            .chain(&call.args)
+            .collect(),
         Expr::List(list) => list.elements.iter().collect(),
-        Expr::Map(map) => map.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
-        Expr::Struct(record) => record.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
+        Expr::Map(map) => map
+            .entries
+            .iter()
+            .flat_map(|entry| entry_parts(&entry.expr))
+            .collect(),
+        Expr::Struct(record) => record
+            .entries
+            .iter()
+            .flat_map(|entry| entry_parts(&entry.expr))
+            .collect(),
         Expr::Select(select) => vec![&select.operand],
-        Expr::Comprehension(_) | Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
+        Expr::Comprehension(_) | Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -161,18 +221,47 @@ fn ask_for_null(node: &mut IdedExpr) {
             ask_for_null(&mut select.operand);
             if select.test {
                 select.test = false;
-                let asked = IdedExpr { id: node.id, expr: Expr::Select(select.clone()) };
-                let null = IdedExpr { id: node.id, expr: Expr::Literal(LiteralValue::Null) };
-                node.expr = Expr::Call(CallExpr { func_name: operators::NOT_EQUALS.to_owned(), target: None, args: vec![asked, null] });
+                let asked = IdedExpr {
+                    id: node.id,
+                    expr: Expr::Select(select.clone()),
+                };
+                let null = IdedExpr {
+                    id: node.id,
+                    expr: Expr::Literal(LiteralValue::Null),
+                };
+                node.expr = Expr::Call(CallExpr {
+                    func_name: operators::NOT_EQUALS.to_owned(),
+                    target: None,
+                    args: vec![asked, null],
+                });
             }
         }
-        Expr::Call(call) => call.target.as_deref_mut().into_iter().chain(&mut call.args).for_each(ask_for_null),
+        Expr::Call(call) => call
+            .target
+            .as_deref_mut()
+            .into_iter()
+            .chain(&mut call.args)
+            .for_each(ask_for_null),
         Expr::List(list) => list.elements.iter_mut().for_each(ask_for_null),
-        Expr::Map(map) => map.entries.iter_mut().for_each(|entry| ask_in_entry(&mut entry.expr)),
-        Expr::Struct(record) => record.entries.iter_mut().for_each(|entry| ask_in_entry(&mut entry.expr)),
+        Expr::Map(map) => map
+            .entries
+            .iter_mut()
+            .for_each(|entry| ask_in_entry(&mut entry.expr)),
+        Expr::Struct(record) => record
+            .entries
+            .iter_mut()
+            .for_each(|entry| ask_in_entry(&mut entry.expr)),
         Expr::Comprehension(comprehension) => {
             let all = comprehension.as_mut();
-            [&mut all.iter_range, &mut all.accu_init, &mut all.loop_cond, &mut all.loop_step, &mut all.result].into_iter().for_each(ask_for_null);
+            [
+                &mut all.iter_range,
+                &mut all.accu_init,
+                &mut all.loop_cond,
+                &mut all.loop_step,
+                &mut all.result,
+            ]
+            .into_iter()
+            .for_each(ask_for_null);
         }
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {}
     }
@@ -191,7 +280,12 @@ fn ask_in_entry(entry: &mut EntryExpr) {
 impl Record {
     /// A record of named values.
     pub(crate) fn new(fields: impl IntoIterator<Item = (&'static str, serde_json::Value)>) -> Self {
-        Self(fields.into_iter().map(|(name, value)| (name.to_owned(), val(&value))).collect())
+        Self(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), val(&value)))
+                .collect(),
+        )
     }
 }
 
@@ -204,8 +298,15 @@ fn val(value: &serde_json::Value) -> Box<dyn Val> {
             None => Box::new(CelDouble::from(number.as_f64().unwrap_or(f64::NAN))),
         },
         serde_json::Value::String(text) => Box::new(CelString::from(text.clone())),
-        serde_json::Value::Array(items) => Box::new(CelList::from(items.iter().map(val).collect::<Vec<_>>())),
-        serde_json::Value::Object(fields) => Box::new(Record(fields.iter().map(|(name, value)| (name.clone(), val(value))).collect())),
+        serde_json::Value::Array(items) => {
+            Box::new(CelList::from(items.iter().map(val).collect::<Vec<_>>()))
+        }
+        serde_json::Value::Object(fields) => Box::new(Record(
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), val(value)))
+                .collect(),
+        )),
     }
 }
 
@@ -240,9 +341,15 @@ impl Indexer for Record {
         Self: 'v,
     {
         let Some(key) = index.downcast_ref::<CelString>() else {
-            return Err(ExecutionError::UnexpectedType { got: index.get_type().name().to_owned(), want: "string".to_owned() });
+            return Err(ExecutionError::UnexpectedType {
+                got: index.get_type().name().to_owned(),
+                want: "string".to_owned(),
+            });
         };
-        Ok(self.0.get(key.inner()).map_or_else(|| CowVal::owned(CelNull), |value| CowVal::Borrowed(value.as_ref())))
+        Ok(self.0.get(key.inner()).map_or_else(
+            || CowVal::owned(CelNull),
+            |value| CowVal::Borrowed(value.as_ref()),
+        ))
     }
 
     fn steal<'v>(self: Box<Self>, index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
@@ -255,7 +362,9 @@ impl Indexer for Record {
 
 impl Container for Record {
     fn contains(&self, value: &dyn Val) -> Result<bool, ExecutionError> {
-        Ok(value.downcast_ref::<CelString>().is_some_and(|key| self.0.contains_key(key.inner())))
+        Ok(value
+            .downcast_ref::<CelString>()
+            .is_some_and(|key| self.0.contains_key(key.inner())))
     }
 }
 
@@ -267,7 +376,10 @@ mod tests {
     #[track_caller]
     fn check(source: &str, expected: Result<bool, &str>) {
         let patient = Record::new([
-            ("attributes", json!({"occupation": "teacher", "visits": 3, "home": {"city": "Suzhou"}})),
+            (
+                "attributes",
+                json!({"occupation": "teacher", "visits": 3, "home": {"city": "Suzhou"}}),
+            ),
             ("age", json!(61)),
             ("sex", json!("female")),
             ("tags", json!(["vip"])),
@@ -275,18 +387,29 @@ mod tests {
             ("diagnoses", json!(["E11.9", "I10"])),
         ]);
         let occasion = Record::new([("kind", json!("recheck")), ("date", json!("2026-07-24"))]);
-        let found = Condition::compile(source).and_then(|condition| condition.holds(&patient, &occasion));
-        assert_eq!(found.as_ref().map_err(String::as_str).copied(), expected, "{source}");
+        let found =
+            Condition::compile(source).and_then(|condition| condition.holds(&patient, &occasion));
+        assert_eq!(
+            found.as_ref().map_err(String::as_str).copied(),
+            expected,
+            "{source}"
+        );
     }
 
     #[test]
     fn conditions_hold_or_not() {
         check("patient.attributes.occupation == \"teacher\"", Ok(true));
-        check("patient.attributes[\"visits\"] >= 3 && patient.age > 60", Ok(true));
+        check(
+            "patient.attributes[\"visits\"] >= 3 && patient.age > 60",
+            Ok(true),
+        );
         check("patient.attributes.home.city == 'Suzhou'", Ok(true));
         check("patient.diagnoses.exists(d, d.startsWith('E1'))", Ok(true));
         check("'vip' in patient.tags && !('x' in patient.tags)", Ok(true));
-        check("occasion.kind == 'recheck' && occasion.date < '2026-08-01'", Ok(true));
+        check(
+            "occasion.kind == 'recheck' && occasion.date < '2026-08-01'",
+            Ok(true),
+        );
         check("patient.attributes.occupation.matches('^tea')", Ok(true));
         check("size(patient.diagnoses) == 2", Ok(true));
     }
@@ -298,29 +421,59 @@ mod tests {
         check("has(patient.attributes.employer)", Ok(false));
         check("has(patient.attributes.occupation)", Ok(true));
         check("patient.language == 'en'", Ok(false));
-        check("has(patient.attributes.employer) && patient.attributes.employer.startsWith('x')", Ok(false));
+        check(
+            "has(patient.attributes.employer) && patient.attributes.employer.startsWith('x')",
+            Ok(false),
+        );
         check("'employer' in patient.attributes", Ok(false));
     }
 
     #[test]
     fn a_type_error_is_a_fault() {
-        check("patient.attributes.employer > 3", Err("`_>_` does not go with (null_type, int)"));
-        check("patient.age", Err("the condition gives int and not true or false"));
+        check(
+            "patient.attributes.employer > 3",
+            Err("`_>_` does not go with (null_type, int)"),
+        );
+        check(
+            "patient.age",
+            Err("the condition gives int and not true or false"),
+        );
     }
 
     #[test]
     fn wrong_names_are_found_before() {
-        check("patient.agee > 3", Err("unknown field `patient.agee`; did you mean `patient.age`?"));
-        check("pateint.age > 3", Err("unknown name `pateint`; expected patient or occasion"));
-        check("patient.diagnoses.exists(d, e == 'x')", Err("unknown name `e`; expected patient or occasion"));
-        assert!(Condition::compile("patient.age >").is_err_and(|error| error.starts_with("no CEL expression: column")));
+        check(
+            "patient.agee > 3",
+            Err("unknown field `patient.agee`; did you mean `patient.age`?"),
+        );
+        check(
+            "pateint.age > 3",
+            Err("unknown name `pateint`; expected patient or occasion"),
+        );
+        check(
+            "patient.diagnoses.exists(d, e == 'x')",
+            Err("unknown name `e`; expected patient or occasion"),
+        );
+        assert!(
+            Condition::compile("patient.age >")
+                .is_err_and(|error| error.starts_with("no CEL expression: column"))
+        );
     }
 
     #[test]
     fn a_fault_never_tells_a_value() {
         let patient = Record::new([("attributes", json!({"secret": "hepatitis"}))]);
-        for source in ["patient.attributes.secret + 1 == 2", "patient.attributes.secret > 1", "[1][5] == 1", "patient.attributes.secret.foo == 1", "int(patient.attributes.secret) == 1"] {
-            let told = Condition::compile(source).unwrap().holds(&patient, &Record::new([])).unwrap_err();
+        for source in [
+            "patient.attributes.secret + 1 == 2",
+            "patient.attributes.secret > 1",
+            "[1][5] == 1",
+            "patient.attributes.secret.foo == 1",
+            "int(patient.attributes.secret) == 1",
+        ] {
+            let told = Condition::compile(source)
+                .unwrap()
+                .holds(&patient, &Record::new([]))
+                .unwrap_err();
             assert!(!told.contains("hepatitis"), "{told}");
         }
     }

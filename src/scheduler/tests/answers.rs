@@ -30,7 +30,12 @@ async fn say(clinic: &Clinic, answer_: &Answer, stop: bool) {
     let now = clinic.clock.now();
     let mut tx = clinic.tx().await;
     if stop {
-        let new = NewSuppression { address_hash: answer_.address_hash.clone(), patient: None, scope: OptOut::All, reason: SuppressionReason::Stop };
+        let new = NewSuppression {
+            address_hash: answer_.address_hash.clone(),
+            patient: None,
+            scope: OptOut::All,
+            reason: SuppressionReason::Stop,
+        };
         suppressions::add(&mut tx, &new, now).await.unwrap();
     }
     answer(&mut tx, answer_, now).await.unwrap();
@@ -46,8 +51,19 @@ async fn an_answer_goes_at_once_at_any_hour_and_once() {
         say(&clinic, &reply(Some(&ana), "answer_help", "in1"), false).await;
         say(&clinic, &reply(None, "answer_help", "in2"), false).await;
         assert_eq!(clinic.messages().await, ["Hello you", "Hello you"]);
-        assert_eq!(clinic.texts("SELECT class || ' ' || source || ' ' || addresses FROM message").await[0], r#"reply reply {"sms":"+8613700000001"}"#);
-        assert!(clinic.texts("SELECT answer_to FROM reminder WHERE answer_to IS NOT NULL").await.is_empty(), "the address is kept no longer than needed");
+        assert_eq!(
+            clinic
+                .texts("SELECT class || ' ' || source || ' ' || addresses FROM message")
+                .await[0],
+            r#"reply reply {"sms":"+8613700000001"}"#
+        );
+        assert!(
+            clinic
+                .texts("SELECT answer_to FROM reminder WHERE answer_to IS NOT NULL")
+                .await
+                .is_empty(),
+            "the address is kept no longer than needed"
+        );
     }
 }
 
@@ -60,7 +76,12 @@ async fn only_the_confirmation_of_a_stop_passes_it() {
         say(&clinic, &reply(None, "answer_stop", "in2"), true).await;
         say(&clinic, &reply(None, "answer_help", "in3"), false).await;
         assert_eq!(clinic.messages().await.len(), 1);
-        assert_eq!(clinic.texts("SELECT reason FROM reminder WHERE state = 'skipped'").await, ["opted_out", "opted_out"]);
+        assert_eq!(
+            clinic
+                .texts("SELECT reason FROM reminder WHERE state = 'skipped'")
+                .await,
+            ["opted_out", "opted_out"]
+        );
     }
 }
 
@@ -69,6 +90,9 @@ async fn an_answer_without_its_words_is_a_fault_for_staff() {
     for clinic in clinics(&[("recheck", RECHECK)], "2026-07-02T10:00").await {
         say(&clinic, &reply(None, "answer_nothing", "in1"), false).await;
         assert!(clinic.messages().await.is_empty());
-        assert_eq!(clinic.tasks().await, ["task fault clinical 1 Template answer_nothing has a fault"]);
+        assert_eq!(
+            clinic.tasks().await,
+            ["task fault clinical 1 Template answer_nothing has a fault"]
+        );
     }
 }
