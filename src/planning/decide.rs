@@ -1,6 +1,6 @@
 //! Decides what the rules yield for one patient, given what was planned and sent before.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::civil::Time;
 use jiff::{SignedDuration, Timestamp};
@@ -145,30 +145,47 @@ fn decide_one(
     decided
         .reminders
         .extend(now_due.map(|reminder| new_reminder(rule, reminder)));
+    // Once more as of each moment past: for what waits since then, and for what came up before anybody planned it.
+    // Of a lead that waits, what went out to another recipient is no reason against it; and the lead may have
+    // another recipient by now.
+    let leads: HashMap<Lead<'_>, Timestamp> = waiting
+        .values()
+        .map(|r| (lead_of(r), planned_moment(r)))
+        .collect();
     let settled: Vec<SentLead> = known
         .iter()
-        .filter(|r| is_settled(r))
+        .filter(|r| is_settled(r) && !leads.contains_key(&lead_of(r)))
         .map(|r| self::sent(r))
         .collect();
-    // Once more as of each moment past: for what waits since then, and for what came up before anybody planned it.
-    let moments: BTreeSet<Timestamp> = waiting
-        .values()
-        .map(|r| planned_moment(r))
-        .chain(fresh.values().copied())
-        .collect();
+    let moments: BTreeSet<Timestamp> = leads.values().chain(fresh.values()).copied().collect();
     for moment in moments {
         for reminder in plan_at(moment, &settled).reminders {
-            let before = waiting.get(reminder.key.as_str()).copied();
-            let since = before
-                .map(planned_moment)
-                .or_else(|| fresh.get(reminder.occasion.as_ref()?).copied());
+            let lead = (
+                reminder.occurrence.as_str(),
+                reminder.epoch,
+                reminder.step.as_str(),
+                reminder.lead.as_str(),
+            );
+            let since = leads
+                .get(&lead)
+                .or_else(|| fresh.get(reminder.occasion.as_ref()?))
+                .copied();
             if since == Some(moment) {
+                let before = waiting.get(reminder.key.as_str()).copied();
                 let mut new = new_reminder(rule, reminder);
                 keep_moment(&mut new, before);
                 decided.reminders.push(new);
             }
         }
     }
+}
+
+/// Occurrence, epoch, step and lead.
+type Lead<'a> = (&'a str, i64, &'a str, &'a str);
+
+fn lead_of(reminder: &Reminder) -> Lead<'_> {
+    let plan = &reminder.plan;
+    (&plan.occurrence, plan.epoch, &plan.step, &plan.lead)
 }
 
 /// What the composer put off, and a catch-up that waits already, stay where they are.
