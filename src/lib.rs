@@ -9,3 +9,4 @@ pub mod telemetry;
 pub mod store;
 pub mod segments;
 pub mod channels;
+pub mod simulator;
