@@ -2,6 +2,9 @@
 //!
 //! A provider translates and nothing else: it knows no database, no retries, no patients.
 
+pub mod settings;
+pub mod sms;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;

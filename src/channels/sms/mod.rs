@@ -1,0 +1,5 @@
+//! SMS: alphabets on the wire, receipts, parts put together, and the protocols that carry them.
+
+pub mod coding;
+pub mod receipt;
+pub mod smpp;

@@ -1,0 +1,1 @@
+//! Golden PDUs, a second codec as oracle, and mutations.
