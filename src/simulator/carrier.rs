@@ -18,11 +18,12 @@ use super::parts::Parts;
 use super::phones::{Phones, Waiting, digits};
 use super::script::Script;
 use crate::channels::ReceiptStatus;
+use crate::channels::sms::coding::Concat;
 use crate::clock::Clock;
 use crate::model::private::Private;
+use crate::segments::split::DefaultAlphabet;
 
 pub use super::outbox::{Delivery, Load};
-pub use super::parts::Concat;
 pub use super::phones::{Bubble, Glance, Owner, Side};
 
 /// `ESME_RTHROTTLED`.
@@ -57,7 +58,17 @@ struct State {
     pace: HashMap<String, (Instant, u32)>,
     counts: Counts,
     next: u64,
+    /// Made by the running call and not in an outbox yet; empty between calls.
+    fresh: Vec<Fresh>,
 }
+
+/// Whose outbox, how long from now, and what.
+type Fresh = (String, Duration, Delivery);
+
+/// What a submit brings about, to be let go by `follow` when its answer is on its way.
+#[derive(Debug, Default)]
+#[must_use = "receipts and answers are lost with it"]
+pub struct Aftermath(Vec<Fresh>);
 
 /// One `submit_sm` as the network sees it.
 #[derive(Clone, Debug)]
@@ -147,6 +158,7 @@ impl Carrier {
             pace: HashMap::new(),
             counts: Counts::default(),
             next,
+            fresh: Vec::new(),
         };
         Self(Arc::new(Inner { state: Mutex::new(state), clock, seen: watch::Sender::new(0), filled: watch::Sender::new(0) }))
     }
@@ -169,13 +181,26 @@ impl Carrier {
         self.changed();
     }
 
-    /// Takes a message, or not.
-    pub fn submit(&self, submitted: Submitted) -> Verdict {
+    /// Takes a message, or not. The aftermath is for `follow`, once the answer is on its way.
+    pub fn submit(&self, submitted: Submitted) -> (Verdict, Aftermath) {
         let now = self.0.clock.now();
-        let verdict = self.lock().submit(submitted, now);
+        let mut state = self.lock();
+        let verdict = state.submit(submitted, now);
+        let aftermath = Aftermath(std::mem::take(&mut state.fresh));
+        drop(state);
         self.changed();
-        self.0.filled.send_modify(|n| *n += 1);
-        verdict
+        (verdict, aftermath)
+    }
+
+    /// Lets the receipts and answers that a submit brought about take their way.
+    pub fn follow(&self, aftermath: Aftermath) {
+        self.lock().file(aftermath.0);
+        self.fill();
+    }
+
+    /// Whether receipts are to overtake the answer to their submit.
+    pub fn overtakes(&self) -> bool {
+        self.lock().conduct.receipts.before_answer
     }
 
     /// Whether `system_id` may bind with `password`. Counts the bind if so.
@@ -220,7 +245,7 @@ impl Carrier {
         }
         drop(state);
         self.changed();
-        self.0.filled.send_modify(|n| *n += 1);
+        self.fill();
     }
 
     /// The phone with that number.
@@ -278,6 +303,16 @@ impl Carrier {
         tokio::time::timeout(within, wait).await.is_ok()
     }
 
+    /// How data coding 0 is written here.
+    pub fn alphabet(&self) -> DefaultAlphabet {
+        self.lock().conduct.alphabet
+    }
+
+    /// What time it is for the carrier.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
     /// The conduct of now.
     pub fn conduct(&self) -> Conduct {
         self.lock().conduct.clone()
@@ -286,14 +321,16 @@ impl Carrier {
     /// Ends the wait of texts for phones that are off and whose validity is over.
     pub fn sweep(&self) {
         let now = self.0.clock.now();
-        let ended = self.lock().sweep(now);
-        if ended {
-            self.0.filled.send_modify(|n| *n += 1);
-        }
+        self.lock().sweep(now);
+        self.fill();
     }
 
     fn changed(&self) {
         self.0.seen.send_modify(|n| *n += 1);
+    }
+
+    fn fill(&self) {
+        self.0.filled.send_modify(|n| *n += 1);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -311,12 +348,12 @@ pub struct Phone {
 impl Phone {
     /// Writes to whoever wrote last, or to `1069` where nobody has.
     pub fn reply(&self, text: &str) {
-        self.write(None, text, Duration::ZERO);
+        self.write(None, text);
     }
 
     /// Writes to a number.
     pub fn write_to(&self, peer: &str, text: &str) {
-        self.write(Some(peer), text, Duration::ZERO);
+        self.write(Some(peer), text);
     }
 
     /// All texts that are kept, oldest first.
@@ -339,14 +376,17 @@ impl Phone {
         let now = self.carrier.0.clock.now();
         self.carrier.lock().switch(&self.digits, on, now);
         self.carrier.changed();
-        self.carrier.0.filled.send_modify(|n| *n += 1);
+        self.carrier.fill();
     }
 
-    fn write(&self, peer: Option<&str>, text: &str, after: Duration) {
+    fn write(&self, peer: Option<&str>, text: &str) {
         let now = self.carrier.0.clock.now();
-        self.carrier.lock().write(&self.digits, peer, text, after, now);
+        let mut state = self.carrier.lock();
+        state.write(&self.digits, peer, text, Duration::ZERO, now);
+        state.file_fresh();
+        drop(state);
         self.carrier.changed();
-        self.carrier.0.filled.send_modify(|n| *n += 1);
+        self.carrier.fill();
     }
 }
 
@@ -448,12 +488,11 @@ impl State {
         let from = Private::new(digits(submitted.to.reveal()));
         let load = Load::Receipt { paper, umr: submitted.umr };
         let delivery = Delivery::new(from, submitted.from.clone(), load);
-        let before = if receipts.before_answer { Duration::ZERO } else { self.conduct.answer_after + receipts.after };
-        let due = Instant::now() + before + self.dice.below(receipts.spread);
+        let wait = receipts.after + self.dice.below(receipts.spread);
         let copies = 1 + usize::from(self.dice.falls(receipts.repeated));
         for _ in 0..copies {
             self.counts.receipts += 1;
-            self.put(&submitted.account, due, delivery.clone());
+            self.fresh.push((submitted.account.clone(), wait, delivery.clone()));
         }
     }
 
@@ -468,17 +507,25 @@ impl State {
         let at = now.checked_add(after).unwrap_or(now);
         phone.push(Bubble { n, side: Side::Written, peer: peer.clone(), text: said.clone(), at, handed_over: false });
         let delivery = Delivery::new(Private::new(number.to_owned()), peer, Load::Text { n, text: said });
-        let due = Instant::now() + after + self.conduct.texts.after;
+        let wait = after + self.conduct.texts.after;
         let copies = 1 + usize::from(self.dice.falls(self.conduct.texts.repeated));
         for _ in 0..copies {
             self.counts.texts += 1;
-            self.put(&account, due, delivery.clone());
+            self.fresh.push((account.clone(), wait, delivery.clone()));
         }
     }
 
-    fn put(&mut self, account: &str, due: Instant, delivery: Delivery) {
-        let kept = self.outboxes.entry(account.to_owned()).or_default().put(due, delivery);
-        self.counts.dropped += u64::from(!kept);
+    fn file(&mut self, fresh: Vec<Fresh>) {
+        let now = Instant::now();
+        for (account, wait, delivery) in fresh {
+            let kept = self.outboxes.entry(account).or_default().put(now + wait, delivery);
+            self.counts.dropped += u64::from(!kept);
+        }
+    }
+
+    fn file_fresh(&mut self) {
+        let fresh = std::mem::take(&mut self.fresh);
+        self.file(fresh);
     }
 
     fn next_for(&mut self, account: &str, now: Instant) -> Next {
@@ -514,9 +561,10 @@ impl State {
                 self.arrive(waiting, now);
             }
         }
+        self.file_fresh();
     }
 
-    fn sweep(&mut self, now: Timestamp) -> bool {
+    fn sweep(&mut self, now: Timestamp) {
         let mut over = Vec::new();
         for phone in self.phones.iter_mut().filter(|phone| !phone.waiting.is_empty()) {
             let (ended, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut phone.waiting).into_iter().partition(|w| is_over(w, now));
@@ -526,7 +574,7 @@ impl State {
         for waiting in &over {
             self.report(waiting, ReceiptStatus::Expired, now);
         }
-        !over.is_empty()
+        self.file_fresh();
     }
 }
 

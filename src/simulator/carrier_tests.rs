@@ -3,13 +3,14 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::channels::sms::coding::Concat;
 use crate::clock::Clock;
 use crate::model::private::Private;
 use crate::simulator::conduct::{Conduct, Receipts, Refusal, Texts};
 use crate::simulator::dialect::Dialect;
 use crate::simulator::script::{Line, Script};
 
-use super::{Answer, Carrier, Concat, Delivery, Load, Side, Submitted, THROTTLED, Wanted};
+use super::{Answer, Carrier, Delivery, Load, Side, Submitted, THROTTLED, Wanted};
 
 const ANA: &str = "+8613800000001";
 
@@ -28,6 +29,13 @@ fn message(text: &str) -> Submitted {
         umr: Some(7),
         expires_at: None,
     }
+}
+
+/// Submits and answers as the wire does.
+fn send(carrier: &Carrier, submitted: Submitted) -> super::Verdict {
+    let (verdict, aftermath) = carrier.submit(submitted);
+    carrier.follow(aftermath);
+    verdict
 }
 
 fn id(verdict: &super::Verdict) -> String {
@@ -51,7 +59,7 @@ fn words(carrier: &Carrier) -> Vec<(Side, String)> {
 #[tokio::test(start_paused = true)]
 async fn a_message_reaches_its_phone_and_its_receipt_names_it() {
     let carrier = carrier(Conduct::default());
-    let verdict = carrier.submit(message("您好"));
+    let verdict = send(&carrier, message("您好"));
     assert_eq!(words(&carrier), [(Side::Received, "您好".to_owned())]);
     let delivery = carrier.next("carebell").await;
     assert!(receipt(&delivery).starts_with(&format!("id:{} ", id(&verdict))));
@@ -64,7 +72,7 @@ async fn what_a_person_writes_goes_to_who_wrote_last_until_it_is_taken() {
     let carrier = carrier(Conduct::default());
     let mut quiet = message("come tomorrow");
     quiet.receipt = Wanted::Never;
-    carrier.submit(quiet);
+    send(&carrier, quiet);
     carrier.phone(ANA).reply("1");
     for acknowledged in [false, true] {
         let delivery = carrier.next("carebell").await;
@@ -82,8 +90,8 @@ async fn long_texts_arrive_whole_and_each_part_has_its_receipt() {
     let carrier = carrier(Conduct::default());
     for part in [2, 1] {
         let mut piece = message(if part == 1 { "first, " } else { "second" });
-        piece.concat = Some(Concat { reference: 9, total: 2, part });
-        carrier.submit(piece);
+        piece.concat = Concat::new(9, 2, part);
+        send(&carrier, piece);
     }
     assert_eq!(words(&carrier), [(Side::Received, "first, second".to_owned())]);
     assert_eq!((carrier.counts().receipts, carrier.waiting()), (2, 2));
@@ -95,8 +103,8 @@ async fn a_phone_that_is_off_gets_its_texts_when_it_is_on_again_and_the_stale_on
     carrier.phone(ANA).switch(false);
     let mut stale = message("stale");
     stale.expires_at = Some("2026-12-01T01:05:00Z".parse().unwrap());
-    carrier.submit(stale);
-    carrier.submit(message("fresh"));
+    send(&carrier, stale);
+    send(&carrier, message("fresh"));
     assert_eq!((words(&carrier).len(), carrier.waiting()), (0, 0));
     carrier.0.clock.set("2026-12-01T02:00:00Z".parse().unwrap());
     carrier.sweep();
@@ -117,7 +125,7 @@ async fn the_network_refuses_loses_throttles_and_keeps_silent_on_wish() {
     ];
     for (conduct, answer, texts) in cases {
         let carrier = carrier(conduct);
-        assert_eq!(carrier.submit(message("hello")).answer, answer);
+        assert_eq!(send(&carrier, message("hello")).answer, answer);
         assert_eq!(words(&carrier).len(), texts, "{answer:?}");
     }
 }
@@ -125,7 +133,7 @@ async fn the_network_refuses_loses_throttles_and_keeps_silent_on_wish() {
 #[tokio::test(start_paused = true)]
 async fn the_pace_is_kept_second_by_second() {
     let carrier = carrier(Conduct { segments_per_second: NonZeroU32::new(2), ..Conduct::default() });
-    let throttled = |carrier: &Carrier| carrier.submit(message("hello")).answer == Some(Answer::Refused { status: THROTTLED });
+    let throttled = |carrier: &Carrier| send(&carrier, message("hello")).answer == Some(Answer::Refused { status: THROTTLED });
     assert_eq!([throttled(&carrier), throttled(&carrier), throttled(&carrier)], [false, false, true]);
     tokio::time::advance(Duration::from_secs(1)).await;
     assert!(!throttled(&carrier));
@@ -136,20 +144,20 @@ async fn receipts_are_late_doubled_lost_or_early_on_wish() {
     let with = |receipts| carrier(Conduct { receipts, ..Conduct::default() });
     let late = with(Receipts { after: Duration::from_secs(3), ..Receipts::default() });
     let began = tokio::time::Instant::now();
-    late.submit(message("hello"));
+    send(&late, message("hello"));
     late.next("carebell").await;
     assert_eq!(began.elapsed().as_secs(), 3);
 
     let doubled = with(Receipts { repeated: 100, ..Receipts::default() });
-    doubled.submit(message("hello"));
+    send(&doubled, message("hello"));
     assert_eq!(doubled.waiting(), 2);
 
     let lost = with(Receipts { lost: 100, ..Receipts::default() });
-    lost.submit(message("hello"));
+    send(&lost, message("hello"));
     assert_eq!(lost.waiting(), 0);
 
     let early = with(Receipts { before_answer: true, ..Receipts::default() });
-    let verdict = early.submit(message("hello"));
+    let verdict = send(&early, message("hello"));
     assert!(verdict.after > Duration::ZERO && early.waiting() == 1);
 }
 
@@ -157,7 +165,7 @@ async fn receipts_are_late_doubled_lost_or_early_on_wish() {
 async fn receipts_change_places_when_they_are_spread() {
     let receipts = Receipts { spread: Duration::from_secs(10), dialect: Dialect::HexThenDecimal, ..Receipts::default() };
     let carrier = carrier(Conduct { receipts, seed: 3, ..Conduct::default() });
-    let sent: Vec<u64> = (0..20).map(|_| u64::from_str_radix(&id(&carrier.submit(message("hello"))), 16).unwrap()).collect();
+    let sent: Vec<u64> = (0..20).map(|_| u64::from_str_radix(&id(&send(&carrier, message("hello"))), 16).unwrap()).collect();
     let mut heard = Vec::new();
     for _ in 0..20 {
         let body = receipt(&carrier.next("carebell").await);
@@ -173,7 +181,7 @@ async fn a_message_that_cannot_be_delivered_says_so_and_is_not_shown() {
     let carrier = carrier(Conduct { undelivered: 100, ..Conduct::default() });
     let mut only_bad = message("hello");
     only_bad.receipt = Wanted::OnFailure;
-    carrier.submit(only_bad);
+    send(&carrier, only_bad);
     assert!(words(&carrier).is_empty());
     assert!(receipt(&carrier.next("carebell").await).contains("stat:UNDELIV"));
 }
@@ -186,7 +194,7 @@ async fn a_scripted_phone_answers_by_itself_after_its_time() {
     carrier.set_script(Script::new(vec![line]));
     let mut asked = message("请回复1确认");
     asked.receipt = Wanted::Never;
-    carrier.submit(asked);
+    send(&carrier, asked);
     let began = tokio::time::Instant::now();
     for _ in 0..2 {
         assert!(matches!(carrier.next("carebell").await.load, Load::Text { .. }));

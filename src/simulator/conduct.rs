@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::model::private::Private;
+use crate::segments::split::DefaultAlphabet;
 
 use super::dialect::Dialect;
 
@@ -30,6 +31,8 @@ pub struct Conduct {
     pub receipts: Receipts,
     /// How texts from phones are handed over.
     pub texts: Texts,
+    /// How data coding 0 is written.
+    pub alphabet: DefaultAlphabet,
     /// Where chance begins: the same seed, the same run.
     pub seed: u64,
 }

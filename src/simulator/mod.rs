@@ -10,3 +10,5 @@ mod outbox;
 mod parts;
 pub mod phones;
 pub mod script;
+pub mod smsc;
+mod wire;

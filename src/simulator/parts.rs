@@ -2,19 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use crate::channels::sms::coding::Concat;
+
 /// How many unfinished texts are kept; the oldest makes way.
 const UNFINISHED: usize = 4096;
-
-/// Which part of which text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Concat {
-    /// The reference all parts share.
-    pub reference: u16,
-    /// How many parts there are.
-    pub total: u8,
-    /// Which one this is, from 1.
-    pub part: u8,
-}
 
 /// Whose text: sender, recipient, reference, total.
 type Key = (String, String, u16, u8);
@@ -28,14 +19,14 @@ pub(super) struct Parts {
 impl Parts {
     /// Takes one part and gives the whole text once its last part is there.
     pub(super) fn take(&mut self, from: &str, to: &str, concat: Option<Concat>, text: String) -> Option<String> {
-        let Some(concat) = concat.filter(|c| c.total > 1 && (1..=c.total).contains(&c.part)) else { return Some(text) };
+        let Some(concat) = concat else { return Some(text) };
         let key = (from.to_owned(), to.to_owned(), concat.reference, concat.total);
         if !self.open.contains_key(&key) {
             self.order.push_back(key.clone());
             self.make_room();
         }
         let parts = self.open.entry(key.clone()).or_default();
-        parts.insert(concat.part, text);
+        parts.insert(concat.number, text);
         if parts.len() < usize::from(concat.total) {
             return None;
         }
@@ -57,7 +48,7 @@ mod tests {
     use super::{Concat, Parts, UNFINISHED};
 
     fn part(n: u8) -> Option<Concat> {
-        Some(Concat { reference: 7, total: 3, part: n })
+        Concat::new(7, 3, n)
     }
 
     #[test]
