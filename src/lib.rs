@@ -2,11 +2,15 @@
 //!
 //! The modules stand in reading order; ARCHITECTURE.md says what may know about what.
 
-pub mod clock;
 pub mod model;
+pub mod clock;
 pub mod stage;
 pub mod telemetry;
-pub mod store;
 pub mod segments;
+pub mod calendar;
+pub mod store;
+pub mod render;
 pub mod channels;
+pub mod delivery;
+pub mod inbound;
 pub mod simulator;

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::model::class::Channel;
 use crate::model::id::AttemptId;
 use crate::model::private::Private;
+use crate::model::receipt::ReceiptStatus;
 
 /// What a provider is asked to carry: one attempt of one message.
 #[derive(Clone, Debug)]
@@ -111,34 +112,6 @@ pub trait Provider: Send + Sync {
     fn ready(&self) -> BoxFuture<'_, ()>;
     /// Takes leave of the network in good order, waiting at most `within` for what is on its way.
     fn close(&self, within: Duration) -> BoxFuture<'_, ()>;
-}
-
-/// What the network says about an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReceiptStatus {
-    /// On the handset.
-    Delivered,
-    /// Under way; nothing final.
-    EnRoute,
-    /// Ran out of its validity.
-    Expired,
-    /// Deleted at the network.
-    Deleted,
-    /// Could not be delivered.
-    Undeliverable,
-    /// Accepted, or in the hands of customer service; nothing final.
-    Accepted,
-    /// The network does not know.
-    Unknown,
-    /// Refused by the network after all.
-    Rejected,
-}
-
-impl ReceiptStatus {
-    /// Whether nothing more will come (DELIVRD, EXPIRED, DELETED, UNDELIV, REJECTD).
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Delivered | Self::Expired | Self::Deleted | Self::Undeliverable | Self::Rejected)
-    }
 }
 
 /// A receipt as it came from the network, in our words.

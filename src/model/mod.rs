@@ -8,6 +8,7 @@ pub mod patient;
 pub mod phone;
 pub mod private;
 pub mod provider_id;
+pub mod receipt;
 pub mod reminder;
 pub mod route;
-mod words;
+pub(crate) mod words;

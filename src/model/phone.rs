@@ -34,6 +34,18 @@ impl Phone {
         Ok(Self(Private::new(PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164).into_owned())))
     }
 
+    /// Reads a number as networks give it: international, often without its `+`.
+    pub fn from_network(text: &str, country: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.starts_with('+') {
+            return Self::from_e164(text);
+        }
+        let region = country.parse::<rlibphonenumber::Region>().ok();
+        let own = PHONE_NUMBER_UTIL.parse(text, region).ok().filter(|n| PHONE_NUMBER_UTIL.is_valid_number(n));
+        let own = own.map(|n| Self(Private::new(PHONE_NUMBER_UTIL.format(&n, PhoneNumberFormat::E164).into_owned())));
+        own.or_else(|| Self::from_e164(&format!("+{text}")))
+    }
+
     /// Takes a number that is in E.164 already, as our own database keeps it.
     pub fn from_e164(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('+')?;
@@ -76,6 +88,14 @@ mod tests {
     fn check(text: &str, country: &str, expected: Option<&str>) {
         let read = Phone::parse(text, country).ok();
         assert_eq!(read.as_ref().map(Phone::reveal), expected);
+    }
+
+    #[test]
+    fn networks_leave_the_plus_out() {
+        for (text, expected) in [("8613800000001", "+8613800000001"), ("13800000001", "+8613800000001"), ("+12125550143", "+12125550143"), ("12125550143", "+12125550143")] {
+            assert_eq!(Phone::from_network(text, "CN").as_ref().map(Phone::reveal), Some(expected));
+        }
+        assert_eq!(Phone::from_network("INFO", "CN"), None);
     }
 
     #[test]

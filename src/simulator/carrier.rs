@@ -17,7 +17,7 @@ use super::outbox::{Next, Outbox};
 use super::parts::Parts;
 use super::phones::{Phones, Waiting, digits};
 use super::script::Script;
-use crate::channels::ReceiptStatus;
+use crate::model::receipt::ReceiptStatus;
 use crate::channels::sms::coding::Concat;
 use crate::clock::Clock;
 use crate::model::private::Private;

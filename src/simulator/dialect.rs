@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::channels::ReceiptStatus;
+use crate::model::receipt::ReceiptStatus;
 
 /// How a carrier writes its ids and receipts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,7 +140,7 @@ fn date(at: Timestamp, form: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Dialect, News};
-    use crate::channels::ReceiptStatus;
+    use crate::model::receipt::ReceiptStatus;
     use crate::model::provider_id::{canonical, spellings};
 
     fn news() -> News {

@@ -198,7 +198,8 @@ mod tests {
     use crate::channels::sms::smpp::pdu::{Address, Bind, BindKind, Body, Sm};
     use crate::channels::sms::smpp::session::{Halves, Options, Outcome, Request, Session};
     use crate::channels::sms::smpp::status::Status;
-    use crate::channels::{ReceiptStatus, sms::smpp::octets::Octets};
+    use crate::channels::sms::smpp::octets::Octets;
+    use crate::model::receipt::ReceiptStatus;
     use crate::clock::Clock;
     use crate::model::private::Private;
     use crate::model::provider_id::canonical;
@@ -256,7 +257,7 @@ mod tests {
         assert_eq!(carrier.phone("+8613800000001").last_text(), Some(Private::new("请回复1确认".to_owned())));
 
         let heard = requests.recv().await.unwrap();
-        let read = receipt::read(&sm(&heard), Gsm7).unwrap();
+        let read = receipt::read(&sm(&heard)).unwrap();
         assert!(read.network.provider_ids.contains(&canonical(&resp.message_id.to_text())));
         assert_eq!(read.network.status, ReceiptStatus::Delivered);
         heard.answer(Status::ROK).await;
@@ -294,7 +295,7 @@ mod tests {
                 heard = requests.recv() => heard.unwrap(),
                 _ = &mut answer => panic!("the answer came first"),
             };
-            let read = receipt::read(&sm(&heard), Gsm7).unwrap();
+            let read = receipt::read(&sm(&heard)).unwrap();
             heard.answer(Status::ROK).await;
             let Outcome::Acked(Body::SubmitSmResp(resp)) = answer.await else { panic!("not taken") };
             assert!(read.network.provider_ids.contains(&canonical(&resp.message_id.to_text())), "{dialect:?}");

@@ -5,11 +5,19 @@
 //! through [`writer`]. Sets of rows travel as one JSON parameter: `FROM json_each($1) AS j` (see `rows`).
 
 mod database;
+pub mod dispatch;
 pub mod events;
+pub mod inbox;
+pub mod late;
 pub mod messages;
 pub mod migrate;
+mod outcome;
+pub mod receipts;
+pub mod rescue;
+pub mod settle;
 #[doc(hidden)]
 pub mod testing;
+pub mod writer;
 
 pub use database::{Store, Tx};
 
@@ -101,3 +109,6 @@ pub(crate) fn rows<T: serde::Serialize>(rows: &[T]) -> String {
 pub(crate) struct Id<'a> {
     pub(crate) id: &'a str,
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use jiff::civil;
 use super::coding;
 use super::smpp::pdu::{ESM_UDHI, Sm};
 use super::smpp::tlv::{MESSAGE_STATE, NETWORK_ERROR_CODE, RECEIPTED_MESSAGE_ID, USER_MESSAGE_REFERENCE};
-use crate::channels::{NetworkReceipt, ReceiptStatus};
+use crate::channels::NetworkReceipt;
+use crate::model::receipt::ReceiptStatus;
 use crate::model::private::Private;
 use crate::segments::split::DefaultAlphabet;
 
@@ -28,7 +29,7 @@ pub struct Receipt {
 /// Reads `sm` as a receipt; `None` if it is a text from a phone.
 ///
 /// It is one when `esm_class` says so, or when its optional parameters name a message and its state.
-pub fn read(sm: &Sm, default_alphabet: DefaultAlphabet) -> Option<Receipt> {
+pub fn read(sm: &Sm) -> Option<Receipt> {
     let kind = sm.esm_class & 0x3C;
     // 0x04 is a receipt, 0x20 an intermediate one.
     let says_so = kind == 0x04 || kind == 0x20;
@@ -38,7 +39,7 @@ pub fn read(sm: &Sm, default_alphabet: DefaultAlphabet) -> Option<Receipt> {
     }
     let user_data = sm.user_data();
     let octets = if sm.esm_class & ESM_UDHI == 0 { user_data } else { coding::take_header(user_data).1 };
-    let text = coding::decode(octets, sm.data_coding, default_alphabet);
+    let text = coding::decode(octets, sm.data_coding, alphabet(octets));
     let fields = Fields::read(&text);
 
     let mut provider_ids = Vec::new();
@@ -69,6 +70,12 @@ pub fn read(sm: &Sm, default_alphabet: DefaultAlphabet) -> Option<Receipt> {
         done_at: done.and_then(date),
         network: NetworkReceipt { provider_ids, status, error, umr, recipient: recipient.map(Private::new) },
     })
+}
+
+/// Carriers write receipts in ASCII whatever their default alphabet is; it matters for `_` in ids, which is 0x5F there
+/// and `§` in GSM-7. Only an octet that GSM-7 alone has a sign for, its own `_`, shows otherwise.
+fn alphabet(octets: &[u8]) -> DefaultAlphabet {
+    if octets.contains(&0x11) { DefaultAlphabet::Gsm7 } else { DefaultAlphabet::Ascii }
 }
 
 /// The spellings that the provider's id `id` may have elsewhere, best first: as text in lower case without leading
@@ -167,20 +174,12 @@ fn date(text: &str) -> Option<civil::DateTime> {
 struct Fields<'a>(Vec<(&'static str, &'a str)>);
 
 impl<'a> Fields<'a> {
+    /// The first of each key counts: `text:` comes last as a rule, and what follows it may look like anything.
     fn read(text: &'a str) -> Self {
-        let mut places = places(text);
-        // What follows `text:` are words for people and may look like anything: keys in it count only when they
-        // did not come before.
-        let words = places.iter().position(|place| place.key == "text").unwrap_or(places.len());
-        let (before, after) = places.split_at(words);
-        let late: Vec<_> =
-            after.iter().skip(1).filter(|place| !before.iter().any(|known| known.key == place.key)).copied().collect();
-        let mut kept = before.to_vec();
-        kept.extend(late);
-        places.retain(|place| kept.iter().any(|other| other.value_at == place.value_at));
+        let places = places(text);
         let mut fields: Vec<(&'static str, &str)> = Vec::new();
-        for (place, next) in places.iter().zip(places.iter().skip(1).map(Some).chain([None])) {
-            let end = next.map_or(text.len(), |next| next.key_at);
+        for (number, place) in places.iter().enumerate() {
+            let end = places.get(number + 1).map_or(text.len(), |next| next.key_at);
             let value = text.get(place.value_at..end).unwrap_or("").trim();
             let value = value.split([' ', ',', ';', '\t', '\r', '\n', '\0']).next().unwrap_or("");
             if !value.is_empty() && !fields.iter().any(|(key, _)| *key == place.key) {
@@ -202,7 +201,6 @@ impl<'a> Fields<'a> {
     }
 }
 
-#[derive(Clone, Copy)]
 struct Place {
     key: &'static str,
     key_at: usize,
@@ -212,7 +210,7 @@ struct Place {
 /// Where the keys stand, in any letters and any order, each with its colon.
 fn places(text: &str) -> Vec<Place> {
     let lower = text.to_ascii_lowercase();
-    let mut places: Vec<Place> = lower
+    lower
         .match_indices(':')
         .filter_map(|(colon, _)| {
             let before = lower[..colon].trim_end();
@@ -222,7 +220,119 @@ fn places(text: &str) -> Vec<Place> {
             })?;
             Some(Place { key, key_at: before.len() - key.len(), value_at: colon + 1 })
         })
-        .collect();
-    places.sort_by_key(|place| place.key_at);
-    places
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{canonical_ids, read};
+    use crate::model::receipt::ReceiptStatus;
+    use crate::model::receipt::ReceiptStatus::{Accepted, Delivered, EnRoute, Expired, Rejected, Undeliverable, Unknown};
+    use crate::channels::sms::smpp::pdu::{Address, Sm};
+    
+
+    fn receipt(text: &str) -> Sm {
+        Sm {
+            esm_class: 0x04,
+            source: Address { ton: 1, npi: 1, addr: "8613800000001".into() },
+            short_message: text.into(),
+            ..Sm::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, id: &str, status: ReceiptStatus, error: Option<&str>, done: Option<&str>) {
+        let read = read(&receipt(text)).unwrap();
+        assert_eq!(read.network.provider_ids.first().map_or("", String::as_str), id);
+        assert_eq!(read.network.status, status);
+        assert_eq!(read.network.error.as_deref(), error);
+        assert_eq!(read.done_at.map(|at| at.to_string()).as_deref(), done);
+    }
+
+    #[test]
+    fn the_text_is_read_in_every_dialect() {
+        let done = Some("2026-03-30T09:31:00");
+        check(
+            "id:1234567890 sub:001 dlvrd:001 submit date:2603300930 done date:2603300931 stat:DELIVRD err:000 text:Hello",
+            "1234567890", Delivered, None, done,
+        );
+        check(
+            "id:0000012345 sub:001 dlvrd:000 submit date:260330093000 done date:260330093100 stat:UNDELIV err:045 Text:id:9 stat:DELIVRD",
+            "12345", Undeliverable, Some("045"), done,
+        );
+        check("ID:ab-CD_9 STAT:Expired", "ab-cd_9", Expired, None, None);
+        check("id:ab\x119 stat:DELIVRD", "ab_9", Delivered, None, None);
+        check("stat:REJECTD id:7f3a err:12", "7f3a", Rejected, Some("12"), None);
+        check("text: Hi id:55 stat:ACCEPTD", "55", Accepted, None, None);
+        check("id: 77 stat: ENROUTE done date: 20260330093100", "77", EnRoute, None, done);
+        check("id:88,stat:DELIVRD;err:0", "88", Delivered, None, None);
+        check("id:99 stat:MA:0001", "99", Undeliverable, Some("MA:0001"), None);
+        check("id:5 sub: dlvrd: stat:WHATEVER", "5", Unknown, None, None);
+        check("msg_id:5 stat:DELIVRD", "", Delivered, None, None);
+        check("id:5 stat:DELIVRD done date:2613450931", "5", Delivered, None, None);
+        check("", "", Unknown, None, None);
+        check("id:00000 stat:DELIVRD", "0", Delivered, None, None);
+    }
+
+    #[test]
+    fn parameters_come_before_the_text() {
+        let mut sm = receipt("id:1 stat:UNDELIV err:001");
+        sm.tlvs.push(0x001E, &b"A9F\0"[..]);
+        sm.tlvs.push(0x0427, vec![2]);
+        sm.tlvs.push(0x0423, vec![3, 0, 34]);
+        sm.tlvs.push(0x0204, vec![0x12, 0x34]);
+        let read = read(&sm).unwrap();
+        assert_eq!(read.network.provider_ids, ["a9f", "2719", "1"]);
+        assert_eq!(read.network.status, Delivered);
+        assert_eq!(read.network.error.as_deref(), Some("34"));
+        assert_eq!(read.network.umr, Some(0x1234));
+        assert_eq!(read.network.recipient.unwrap().reveal(), "8613800000001");
+        assert_eq!(read.dedupe_key, "a9f:delivered");
+    }
+
+    #[test]
+    fn a_receipt_without_its_bit_is_known_by_its_parameters() {
+        let mut sm = Sm { esm_class: 0, ..receipt("") };
+        sm.tlvs.push(0x001E, "17");
+        assert!(read(&sm).is_none());
+        sm.tlvs.push(0x0427, vec![8]);
+        assert_eq!(read(&sm).unwrap().network.status, Rejected);
+    }
+
+    #[test]
+    fn words_of_a_person_are_no_receipt() {
+        let sm = Sm { esm_class: 0, ..receipt("id:1 stat:DELIVRD") };
+        assert!(read(&sm).is_none());
+        // The acknowledgement of a handset's owner is words of a person too.
+        assert!(read(&Sm { esm_class: 0x08, ..sm }).is_none());
+    }
+
+    #[test]
+    fn repeats_have_the_same_key_and_others_have_not() {
+        let key = |text| read(&receipt(text)).unwrap().dedupe_key;
+        assert_eq!(key("id:00A7 stat:DELIVRD done date:2603300931"), key("id:a7 stat:DELIVRD"));
+        assert_ne!(key("id:a7 stat:ENROUTE"), key("id:a7 stat:DELIVRD"));
+        assert_ne!(key("submit date:2603300930 stat:DELIVRD"), key("submit date:2603300931 stat:DELIVRD"));
+    }
+
+    #[track_caller]
+    fn check_ids(id: &str, spellings: &[&str]) {
+        assert_eq!(canonical_ids(id), spellings);
+    }
+
+    #[test]
+    fn ids_are_known_in_other_spellings() {
+        check_ids("12345", &["12345", "74565", "3039"]);
+        check_ids("0000BC614E", &["bc614e", "12345678"]);
+        check_ids("12345678", &["12345678", "305419896", "bc614e"]);
+        check_ids("a1-B2", &["a1-b2"]);
+        check_ids("0", &["0"]);
+        check_ids("000", &["0"]);
+        check_ids(" 7 ", &["7"]);
+        check_ids("", &[""]);
+        check_ids("+7", &["+7"]);
+        // More digits than any number we can hold stay text.
+        let long = "9".repeat(60);
+        check_ids(&long, &[&long]);
+    }
 }

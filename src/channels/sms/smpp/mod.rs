@@ -9,9 +9,11 @@ pub mod codec;
 pub mod encode;
 pub mod octets;
 pub mod pdu;
+pub mod provider;
 pub mod server;
 pub mod session;
 pub mod status;
+pub mod tls;
 pub mod tlv;
 
 #[cfg(test)]

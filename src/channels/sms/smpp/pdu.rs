@@ -103,7 +103,7 @@ pub struct BindResp {
 }
 
 /// An address with its type and plan (SMPP 3.4 §5.2.5).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as in SMPP 3.4")]
 pub struct Address {
     pub ton: u8,

@@ -26,7 +26,7 @@ use super::status::Status;
 /// Frames that may wait for the writer; the window bounds the requests among them.
 const QUEUE_LEN: usize = 1024;
 /// How long the peer may take to answer our unbind.
-const UNBIND_WITHIN: Duration = Duration::from_secs(5);
+const UNBIND_WITHIN: Duration = Duration::from_secs(2);
 
 /// How a session behaves.
 #[derive(Clone, Debug)]

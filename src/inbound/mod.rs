@@ -1,0 +1,3 @@
+//! Inbound: what the network tells us is stored, then acknowledged, then acted upon.
+
+pub mod accept;
