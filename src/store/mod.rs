@@ -6,6 +6,7 @@
 
 mod database;
 pub mod dispatch;
+pub mod board;
 pub mod events;
 pub mod inbox;
 pub mod late;
