@@ -13,4 +13,6 @@ pub mod render;
 pub mod channels;
 pub mod delivery;
 pub mod inbound;
+pub mod pages;
+pub mod console;
 pub mod simulator;

@@ -337,4 +337,4 @@ use rows::{MessageRow, OccasionRow, ReminderRow, ReplyRow, TaskRow, read};
 mod person;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
