@@ -18,6 +18,13 @@ pub(crate) const PATIENT_FIELDS: &[&str] = &["attributes", "age", "sex", "tags",
 /// What a condition may ask of `occasion`.
 pub(crate) const OCCASION_FIELDS: &[&str] = &["kind", "date", "time", "department", "place", "attributes"];
 
+/// Longer, or more deeply nested, than any condition a person can check by reading it.
+/// The parser of the crate recurses and has no limit of its own.
+const LONGEST: usize = 1000;
+const DEEPEST: usize = 16;
+const DEEPEST_TREE: usize = 40;
+const MOST_LINKS: usize = 100;
+
 /// A condition, compiled once.
 #[derive(Clone, Debug)]
 pub struct Condition {
@@ -34,11 +41,20 @@ impl Condition {
     /// # Errors
     /// When it is no CEL, or names a variable or field that there is not.
     pub(crate) fn compile(source: &str) -> Result<Self, String> {
-        let program = Program::compile(source).map_err(|errors| {
-            let told: Vec<String> = errors.errors.iter().map(|error| format!("column {}: {}", error.pos.1, error.msg)).collect();
-            format!("no CEL expression: {}", told.join("; "))
-        })?;
-        let mut expression = program.expression().clone();
+        if source.len() > LONGEST {
+            return Err(format!("longer than {LONGEST} letters"));
+        }
+        if depth(source) > DEEPEST {
+            return Err(format!("more than {DEEPEST} levels deep"));
+        }
+        if source.matches(['.', '[', '+', '-', '*', '/', '%', '<', '>', '=', '!', '?', '&', '|']).count() > MOST_LINKS {
+            return Err(format!("more than {MOST_LINKS} operators"));
+        }
+        let mut expression = parse(source)?;
+        // A chain such as 1+1+1 nests to the left.
+        if height(&expression) > DEEPEST_TREE {
+            return Err("too many operators in a chain; use brackets or a simpler condition".to_owned());
+        }
         let mut faults = Vec::new();
         check(&expression, &mut Vec::new(), &mut faults);
         if !faults.is_empty() {
@@ -68,6 +84,40 @@ impl Condition {
             Err(error) => Err(without_values(&error)),
         }
     }
+}
+
+/// The parser takes some hundred kilobytes of stack for each level, more than the threads of a runtime have.
+const STACK: usize = 64 << 20;
+
+fn parse(source: &str) -> Result<IdedExpr, String> {
+    let parse = || {
+        let program = Program::compile(source).map_err(|errors| {
+            let told: Vec<String> = errors.errors.iter().map(|error| format!("column {}: {}", error.pos.1, error.msg)).collect();
+            format!("no CEL expression: {}", told.join("; "))
+        })?;
+        Ok(program.expression().clone())
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("parse".into()).stack_size(STACK).spawn_scoped(scope, parse);
+        let parsed = thread.map(std::thread::ScopedJoinHandle::join);
+        parsed.map_err(|_| "no room to read it in".to_owned())?.unwrap_or_else(|_| Err("no CEL expression that can be read".to_owned()))
+    })
+}
+
+/// How deep brackets, conditionals and signs nest at most; brackets in quotes count too, which does no harm.
+fn depth(source: &str) -> usize {
+    let (mut open, mut signs, mut deepest, mut asked) = (0_usize, 0_usize, 0, 0);
+    for letter in source.chars() {
+        match letter {
+            '(' | '[' | '{' => open += 1,
+            ')' | ']' | '}' => open = open.saturating_sub(1),
+            '?' => asked += 1,
+            _ => {}
+        }
+        signs = if matches!(letter, '!' | '-') { signs + 1 } else if letter.is_whitespace() { signs } else { 0 };
+        deepest = deepest.max(open + signs + asked);
+    }
+    deepest
 }
 
 /// What went wrong, without the values it went wrong on: they may be a patient's.
@@ -136,6 +186,11 @@ fn fields_of(name: &str) -> Option<&'static [&'static str]> {
     }
 }
 
+/// How many expressions stand within each other at most.
+fn height(node: &IdedExpr) -> usize {
+    1 + parts(&node.expr).into_iter().map(height).max().unwrap_or(0)
+}
+
 fn parts(expression: &Expr) -> Vec<&IdedExpr> {
     match expression {
         Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
@@ -143,7 +198,8 @@ fn parts(expression: &Expr) -> Vec<&IdedExpr> {
         Expr::Map(map) => map.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
         Expr::Struct(record) => record.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
         Expr::Select(select) => vec![&select.operand],
-        Expr::Comprehension(_) | Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
+        Expr::Comprehension(all) => vec![&all.iter_range, &all.accu_init, &all.loop_cond, &all.loop_step, &all.result],
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
     }
 }
 
@@ -314,6 +370,35 @@ mod tests {
         check("pateint.age > 3", Err("unknown name `pateint`; expected patient or occasion"));
         check("patient.diagnoses.exists(d, e == 'x')", Err("unknown name `e`; expected patient or occasion"));
         assert!(Condition::compile("patient.age >").is_err_and(|error| error.starts_with("no CEL expression: column")));
+    }
+
+    #[test]
+    fn deep_and_long_conditions_are_refused_or_fit_a_small_stack() {
+        let sources = ["(".repeat(900), format!("{}true{}", "(".repeat(16), ")".repeat(16)), format!("{}true", "!".repeat(16)), format!("{}true", "! ".repeat(400)), "a".repeat(1001),
+            format!("1{} == 1", "+1".repeat(490)), format!("1{} == 1", "+1".repeat(98)), format!("1{} == 1", "+1".repeat(37)), format!("true{}", "&&true".repeat(50)), format!("patient.attributes{} == 1", ".b".repeat(97)), format!("patient.attributes{} == 1", ".b".repeat(36)), format!("patient.attributes{} == 1", "[0]".repeat(97)),
+            format!("{}true", "true?".repeat(15)), "true?true:".repeat(16) + "true", format!("{}1{}", "[".repeat(16), "]".repeat(16)), format!("1{}", "<1".repeat(100)), format!("1{} == 1", "-1".repeat(98)),
+            format!("{}true{}", "[1].all(x,".repeat(8), ")".repeat(8))];
+        for source in sources {
+            let run = move || Condition::compile(&source).and_then(|condition| condition.holds(&Record::new([]), &Record::new([])));
+            // As much as a worker thread of the runtime has.
+            let thread = std::thread::Builder::new().name("eval".into()).stack_size(2 << 20).spawn(run).unwrap();
+            let _ = thread.join().unwrap();
+        }
+        assert!(Condition::compile(&"(".repeat(17)).is_err_and(|error| error == "more than 16 levels deep"));
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { cases: 300, failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn no_text_makes_it_panic(parts in proptest::collection::vec(proptest::sample::select(vec![
+            "patient", "occasion", ".", "age", "attributes", "tags", "[", "]", "(", ")", "'", "\"", " in ", "==", "<", "&&", "||", "!", "?", ":", "1", "x", "has", "exists", ",", "{", "}", "null", "9999999999999999999", "é", "\\", "-", "%", "/0",
+        ]), 0..14)) {
+            if let Ok(condition) = Condition::compile(&parts.concat()) {
+                let patient = Record::new([("attributes", json!({"x": [1]})), ("age", json!(3)), ("tags", json!([]))]);
+                let _ = condition.holds(&patient, &Record::new([]));
+            }
+        }
     }
 
     #[test]

@@ -291,3 +291,6 @@ fn digest(text: &str) -> String {
     }
     hex
 }
+
+#[cfg(test)]
+mod tests;
