@@ -14,9 +14,11 @@ use cel::{Context, Env, ExecutionError, Program, Value};
 use crate::rules::reader::nearest;
 
 /// What a condition may ask of `patient`.
-pub(crate) const PATIENT_FIELDS: &[&str] = &["attributes", "age", "sex", "tags", "language", "diagnoses"];
+pub(crate) const PATIENT_FIELDS: &[&str] =
+    &["attributes", "age", "sex", "tags", "language", "diagnoses"];
 /// What a condition may ask of `occasion`.
-pub(crate) const OCCASION_FIELDS: &[&str] = &["kind", "date", "time", "department", "place", "attributes"];
+pub(crate) const OCCASION_FIELDS: &[&str] =
+    &["kind", "date", "time", "department", "place", "attributes"];
 
 /// Longer, or more deeply nested, than any condition a person can check by reading it.
 /// The parser of the crate recurses and has no limit of its own.
@@ -47,13 +49,21 @@ impl Condition {
         if depth(source) > DEEPEST {
             return Err(format!("more than {DEEPEST} levels deep"));
         }
-        if source.matches(['.', '[', '+', '-', '*', '/', '%', '<', '>', '=', '!', '?', '&', '|']).count() > MOST_LINKS {
+        if source
+            .matches([
+                '.', '[', '+', '-', '*', '/', '%', '<', '>', '=', '!', '?', '&', '|',
+            ])
+            .count()
+            > MOST_LINKS
+        {
             return Err(format!("more than {MOST_LINKS} operators"));
         }
         let mut expression = parse(source)?;
         // A chain such as 1+1+1 nests to the left.
         if height(&expression) > DEEPEST_TREE {
-            return Err("too many operators in a chain; use brackets or a simpler condition".to_owned());
+            return Err(
+                "too many operators in a chain; use brackets or a simpler condition".to_owned(),
+            );
         }
         let mut faults = Vec::new();
         check(&expression, &mut Vec::new(), &mut faults);
@@ -61,7 +71,10 @@ impl Condition {
             return Err(faults.join("; "));
         }
         ask_for_null(&mut expression);
-        Ok(Self { source: source.to_owned(), expression })
+        Ok(Self {
+            source: source.to_owned(),
+            expression,
+        })
     }
 
     /// As it was written.
@@ -80,7 +93,10 @@ impl Condition {
         context.add_variable_as_val("occasion", Box::new(occasion.clone()));
         match Value::resolve(&self.expression, &context) {
             Ok(Value::Bool(holds)) => Ok(holds),
-            Ok(other) => Err(format!("the condition gives {} and not true or false", other.type_of())),
+            Ok(other) => Err(format!(
+                "the condition gives {} and not true or false",
+                other.type_of()
+            )),
             Err(error) => Err(without_values(&error)),
         }
     }
@@ -92,15 +108,24 @@ const STACK: usize = 64 << 20;
 fn parse(source: &str) -> Result<IdedExpr, String> {
     let parse = || {
         let program = Program::compile(source).map_err(|errors| {
-            let told: Vec<String> = errors.errors.iter().map(|error| format!("column {}: {}", error.pos.1, error.msg)).collect();
+            let told: Vec<String> = errors
+                .errors
+                .iter()
+                .map(|error| format!("column {}: {}", error.pos.1, error.msg))
+                .collect();
             format!("no CEL expression: {}", told.join("; "))
         })?;
         Ok(program.expression().clone())
     };
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("parse".into()).stack_size(STACK).spawn_scoped(scope, parse);
+        let thread = std::thread::Builder::new()
+            .name("parse".into())
+            .stack_size(STACK)
+            .spawn_scoped(scope, parse);
         let parsed = thread.map(std::thread::ScopedJoinHandle::join);
-        parsed.map_err(|_| "no room to read it in".to_owned())?.unwrap_or_else(|_| Err("no CEL expression that can be read".to_owned()))
+        parsed
+            .map_err(|_| "no room to read it in".to_owned())?
+            .unwrap_or_else(|_| Err("no CEL expression that can be read".to_owned()))
     })
 }
 
@@ -114,7 +139,13 @@ fn depth(source: &str) -> usize {
             '?' => asked += 1,
             _ => {}
         }
-        signs = if matches!(letter, '!' | '-') { signs + 1 } else if letter.is_whitespace() { signs } else { 0 };
+        signs = if matches!(letter, '!' | '-') {
+            signs + 1
+        } else if letter.is_whitespace() {
+            signs
+        } else {
+            0
+        };
         deepest = deepest.max(open + signs + asked);
     }
     deepest
@@ -128,12 +159,20 @@ fn without_values(error: &ExecutionError) -> String {
             format!("`{}` does not go with ({types})", overload.function())
         }
         ExecutionError::UndeclaredReference(name) => format!("there is no `{name}`"),
-        ExecutionError::UnexpectedType { got, want } => format!("found {got} where {want} is needed"),
-        ExecutionError::InvalidArgumentCount { expected, actual } => format!("a function takes {expected} values, not {actual}"),
+        ExecutionError::UnexpectedType { got, want } => {
+            format!("found {got} where {want} is needed")
+        }
+        ExecutionError::InvalidArgumentCount { expected, actual } => {
+            format!("a function takes {expected} values, not {actual}")
+        }
         ExecutionError::FunctionError { function, .. } => format!("`{function}` failed"),
-        ExecutionError::UnsupportedBinaryOperator(operator, ..) => format!("`{operator}` does not go with its two sides"),
+        ExecutionError::UnsupportedBinaryOperator(operator, ..) => {
+            format!("`{operator}` does not go with its two sides")
+        }
         ExecutionError::ValuesNotComparable(..) => "two values cannot be compared".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
         ExecutionError::IndexOutOfBounds(_) => "a list has no such place".to_owned(),
         // The crate may add kinds; none is told with its values.
         _ => "the condition cannot be worked out".to_owned(),
@@ -144,7 +183,9 @@ fn without_values(error: &ExecutionError) -> String {
 fn check(node: &IdedExpr, bound: &mut Vec<String>, faults: &mut Vec<String>) {
     match &node.expr {
         Expr::Ident(name) if !name.starts_with('@') && !bound.contains(name) && !is_known(name) => {
-            faults.push(format!("unknown name `{name}`; expected patient or occasion"));
+            faults.push(format!(
+                "unknown name `{name}`; expected patient or occasion"
+            ));
         }
         Expr::Select(select) => {
             if let Expr::Ident(name) = &select.operand.expr
@@ -152,8 +193,10 @@ fn check(node: &IdedExpr, bound: &mut Vec<String>, faults: &mut Vec<String>) {
                 && !bound.contains(name)
                 && !fields.contains(&select.field.as_str())
             {
-                let near = nearest(&select.field, fields.iter().copied()).map(|near| format!("; did you mean `{name}.{near}`?"));
-                let near = near.unwrap_or_else(|| format!("; expected one of {}", fields.join(", ")));
+                let near = nearest(&select.field, fields.iter().copied())
+                    .map(|near| format!("; did you mean `{name}.{near}`?"));
+                let near =
+                    near.unwrap_or_else(|| format!("; expected one of {}", fields.join(", ")));
                 faults.push(format!("unknown field `{name}.{}`{near}", select.field));
             }
             check(&select.operand, bound, faults);
@@ -162,19 +205,40 @@ fn check(node: &IdedExpr, bound: &mut Vec<String>, faults: &mut Vec<String>) {
             check(&comprehension.iter_range, bound, faults);
             check(&comprehension.accu_init, bound, faults);
             let before = bound.len();
-            bound.extend([comprehension.iter_var.clone(), comprehension.accu_var.clone()]);
+            bound.extend([
+                comprehension.iter_var.clone(),
+                comprehension.accu_var.clone(),
+            ]);
             bound.extend(comprehension.iter_var2.clone());
-            for part in [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result] {
+            for part in [
+                &comprehension.loop_cond,
+                &comprehension.loop_step,
+                &comprehension.result,
+            ] {
                 check(part, bound, faults);
             }
             bound.truncate(before);
         }
-        other => parts(other).into_iter().for_each(|part| check(part, bound, faults)),
+        other => parts(other)
+            .into_iter()
+            .for_each(|part| check(part, bound, faults)),
     }
 }
 
 fn is_known(name: &str) -> bool {
-    const TYPES: &[&str] = &["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type", "optional"];
+    const TYPES: &[&str] = &[
+        "bool",
+        "int",
+        "uint",
+        "double",
+        "string",
+        "bytes",
+        "list",
+        "map",
+        "null_type",
+        "type",
+        "optional",
+    ];
     fields_of(name).is_some() || TYPES.contains(&name)
 }
 
@@ -193,12 +257,31 @@ fn height(node: &IdedExpr) -> usize {
 
 fn parts(expression: &Expr) -> Vec<&IdedExpr> {
     match expression {
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::Call(call) => call
+            .target
+            .as_deref()
+            .into_iter()
+            .chain(&call.args)
+            .collect(),
         Expr::List(list) => list.elements.iter().collect(),
-        Expr::Map(map) => map.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
-        Expr::Struct(record) => record.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
+        Expr::Map(map) => map
+            .entries
+            .iter()
+            .flat_map(|entry| entry_parts(&entry.expr))
+            .collect(),
+        Expr::Struct(record) => record
+            .entries
+            .iter()
+            .flat_map(|entry| entry_parts(&entry.expr))
+            .collect(),
         Expr::Select(select) => vec![&select.operand],
-        Expr::Comprehension(all) => vec![&all.iter_range, &all.accu_init, &all.loop_cond, &all.loop_step, &all.result],
+        Expr::Comprehension(all) => vec![
+            &all.iter_range,
+            &all.accu_init,
+            &all.loop_cond,
+            &all.loop_step,
+            &all.result,
+        ],
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
     }
 }
@@ -217,18 +300,47 @@ fn ask_for_null(node: &mut IdedExpr) {
             ask_for_null(&mut select.operand);
             if select.test {
                 select.test = false;
-                let asked = IdedExpr { id: node.id, expr: Expr::Select(select.clone()) };
-                let null = IdedExpr { id: node.id, expr: Expr::Literal(LiteralValue::Null) };
-                node.expr = Expr::Call(CallExpr { func_name: operators::NOT_EQUALS.to_owned(), target: None, args: vec![asked, null] });
+                let asked = IdedExpr {
+                    id: node.id,
+                    expr: Expr::Select(select.clone()),
+                };
+                let null = IdedExpr {
+                    id: node.id,
+                    expr: Expr::Literal(LiteralValue::Null),
+                };
+                node.expr = Expr::Call(CallExpr {
+                    func_name: operators::NOT_EQUALS.to_owned(),
+                    target: None,
+                    args: vec![asked, null],
+                });
             }
         }
-        Expr::Call(call) => call.target.as_deref_mut().into_iter().chain(&mut call.args).for_each(ask_for_null),
+        Expr::Call(call) => call
+            .target
+            .as_deref_mut()
+            .into_iter()
+            .chain(&mut call.args)
+            .for_each(ask_for_null),
         Expr::List(list) => list.elements.iter_mut().for_each(ask_for_null),
-        Expr::Map(map) => map.entries.iter_mut().for_each(|entry| ask_in_entry(&mut entry.expr)),
-        Expr::Struct(record) => record.entries.iter_mut().for_each(|entry| ask_in_entry(&mut entry.expr)),
+        Expr::Map(map) => map
+            .entries
+            .iter_mut()
+            .for_each(|entry| ask_in_entry(&mut entry.expr)),
+        Expr::Struct(record) => record
+            .entries
+            .iter_mut()
+            .for_each(|entry| ask_in_entry(&mut entry.expr)),
         Expr::Comprehension(comprehension) => {
             let all = comprehension.as_mut();
-            [&mut all.iter_range, &mut all.accu_init, &mut all.loop_cond, &mut all.loop_step, &mut all.result].into_iter().for_each(ask_for_null);
+            [
+                &mut all.iter_range,
+                &mut all.accu_init,
+                &mut all.loop_cond,
+                &mut all.loop_step,
+                &mut all.result,
+            ]
+            .into_iter()
+            .for_each(ask_for_null);
         }
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {}
     }
@@ -247,7 +359,12 @@ fn ask_in_entry(entry: &mut EntryExpr) {
 impl Record {
     /// A record of named values.
     pub(crate) fn new(fields: impl IntoIterator<Item = (&'static str, serde_json::Value)>) -> Self {
-        Self(fields.into_iter().map(|(name, value)| (name.to_owned(), val(&value))).collect())
+        Self(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), val(&value)))
+                .collect(),
+        )
     }
 }
 
@@ -260,8 +377,15 @@ fn val(value: &serde_json::Value) -> Box<dyn Val> {
             None => Box::new(CelDouble::from(number.as_f64().unwrap_or(f64::NAN))),
         },
         serde_json::Value::String(text) => Box::new(CelString::from(text.clone())),
-        serde_json::Value::Array(items) => Box::new(CelList::from(items.iter().map(val).collect::<Vec<_>>())),
-        serde_json::Value::Object(fields) => Box::new(Record(fields.iter().map(|(name, value)| (name.clone(), val(value))).collect())),
+        serde_json::Value::Array(items) => {
+            Box::new(CelList::from(items.iter().map(val).collect::<Vec<_>>()))
+        }
+        serde_json::Value::Object(fields) => Box::new(Record(
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), val(value)))
+                .collect(),
+        )),
     }
 }
 
@@ -296,9 +420,15 @@ impl Indexer for Record {
         Self: 'v,
     {
         let Some(key) = index.downcast_ref::<CelString>() else {
-            return Err(ExecutionError::UnexpectedType { got: index.get_type().name().to_owned(), want: "string".to_owned() });
+            return Err(ExecutionError::UnexpectedType {
+                got: index.get_type().name().to_owned(),
+                want: "string".to_owned(),
+            });
         };
-        Ok(self.0.get(key.inner()).map_or_else(|| CowVal::owned(CelNull), |value| CowVal::Borrowed(value.as_ref())))
+        Ok(self.0.get(key.inner()).map_or_else(
+            || CowVal::owned(CelNull),
+            |value| CowVal::Borrowed(value.as_ref()),
+        ))
     }
 
     fn steal<'v>(self: Box<Self>, index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
@@ -311,7 +441,9 @@ impl Indexer for Record {
 
 impl Container for Record {
     fn contains(&self, value: &dyn Val) -> Result<bool, ExecutionError> {
-        Ok(value.downcast_ref::<CelString>().is_some_and(|key| self.0.contains_key(key.inner())))
+        Ok(value
+            .downcast_ref::<CelString>()
+            .is_some_and(|key| self.0.contains_key(key.inner())))
     }
 }
 
@@ -323,7 +455,10 @@ mod tests {
     #[track_caller]
     fn check(source: &str, expected: Result<bool, &str>) {
         let patient = Record::new([
-            ("attributes", json!({"occupation": "teacher", "visits": 3, "home": {"city": "Suzhou"}})),
+            (
+                "attributes",
+                json!({"occupation": "teacher", "visits": 3, "home": {"city": "Suzhou"}}),
+            ),
             ("age", json!(61)),
             ("sex", json!("female")),
             ("tags", json!(["vip"])),
@@ -331,18 +466,29 @@ mod tests {
             ("diagnoses", json!(["E11.9", "I10"])),
         ]);
         let occasion = Record::new([("kind", json!("recheck")), ("date", json!("2026-07-24"))]);
-        let found = Condition::compile(source).and_then(|condition| condition.holds(&patient, &occasion));
-        assert_eq!(found.as_ref().map_err(String::as_str).copied(), expected, "{source}");
+        let found =
+            Condition::compile(source).and_then(|condition| condition.holds(&patient, &occasion));
+        assert_eq!(
+            found.as_ref().map_err(String::as_str).copied(),
+            expected,
+            "{source}"
+        );
     }
 
     #[test]
     fn conditions_hold_or_not() {
         check("patient.attributes.occupation == \"teacher\"", Ok(true));
-        check("patient.attributes[\"visits\"] >= 3 && patient.age > 60", Ok(true));
+        check(
+            "patient.attributes[\"visits\"] >= 3 && patient.age > 60",
+            Ok(true),
+        );
         check("patient.attributes.home.city == 'Suzhou'", Ok(true));
         check("patient.diagnoses.exists(d, d.startsWith('E1'))", Ok(true));
         check("'vip' in patient.tags && !('x' in patient.tags)", Ok(true));
-        check("occasion.kind == 'recheck' && occasion.date < '2026-08-01'", Ok(true));
+        check(
+            "occasion.kind == 'recheck' && occasion.date < '2026-08-01'",
+            Ok(true),
+        );
         check("patient.attributes.occupation.matches('^tea')", Ok(true));
         check("size(patient.diagnoses) == 2", Ok(true));
     }
@@ -354,37 +500,84 @@ mod tests {
         check("has(patient.attributes.employer)", Ok(false));
         check("has(patient.attributes.occupation)", Ok(true));
         check("patient.language == 'en'", Ok(false));
-        check("has(patient.attributes.employer) && patient.attributes.employer.startsWith('x')", Ok(false));
+        check(
+            "has(patient.attributes.employer) && patient.attributes.employer.startsWith('x')",
+            Ok(false),
+        );
         check("'employer' in patient.attributes", Ok(false));
     }
 
     #[test]
     fn a_type_error_is_a_fault() {
-        check("patient.attributes.employer > 3", Err("`_>_` does not go with (null_type, int)"));
-        check("patient.age", Err("the condition gives int and not true or false"));
+        check(
+            "patient.attributes.employer > 3",
+            Err("`_>_` does not go with (null_type, int)"),
+        );
+        check(
+            "patient.age",
+            Err("the condition gives int and not true or false"),
+        );
     }
 
     #[test]
     fn wrong_names_are_found_before() {
-        check("patient.agee > 3", Err("unknown field `patient.agee`; did you mean `patient.age`?"));
-        check("pateint.age > 3", Err("unknown name `pateint`; expected patient or occasion"));
-        check("patient.diagnoses.exists(d, e == 'x')", Err("unknown name `e`; expected patient or occasion"));
-        assert!(Condition::compile("patient.age >").is_err_and(|error| error.starts_with("no CEL expression: column")));
+        check(
+            "patient.agee > 3",
+            Err("unknown field `patient.agee`; did you mean `patient.age`?"),
+        );
+        check(
+            "pateint.age > 3",
+            Err("unknown name `pateint`; expected patient or occasion"),
+        );
+        check(
+            "patient.diagnoses.exists(d, e == 'x')",
+            Err("unknown name `e`; expected patient or occasion"),
+        );
+        assert!(
+            Condition::compile("patient.age >")
+                .is_err_and(|error| error.starts_with("no CEL expression: column"))
+        );
     }
 
     #[test]
     fn deep_and_long_conditions_are_refused_or_fit_a_small_stack() {
-        let sources = ["(".repeat(900), format!("{}true{}", "(".repeat(16), ")".repeat(16)), format!("{}true", "!".repeat(16)), format!("{}true", "! ".repeat(400)), "a".repeat(1001),
-            format!("1{} == 1", "+1".repeat(490)), format!("1{} == 1", "+1".repeat(98)), format!("1{} == 1", "+1".repeat(37)), format!("true{}", "&&true".repeat(50)), format!("patient.attributes{} == 1", ".b".repeat(97)), format!("patient.attributes{} == 1", ".b".repeat(36)), format!("patient.attributes{} == 1", "[0]".repeat(97)),
-            format!("{}true", "true?".repeat(15)), "true?true:".repeat(16) + "true", format!("{}1{}", "[".repeat(16), "]".repeat(16)), format!("1{}", "<1".repeat(100)), format!("1{} == 1", "-1".repeat(98)),
-            format!("{}true{}", "[1].all(x,".repeat(8), ")".repeat(8))];
+        let sources = [
+            "(".repeat(900),
+            format!("{}true{}", "(".repeat(16), ")".repeat(16)),
+            format!("{}true", "!".repeat(16)),
+            format!("{}true", "! ".repeat(400)),
+            "a".repeat(1001),
+            format!("1{} == 1", "+1".repeat(490)),
+            format!("1{} == 1", "+1".repeat(98)),
+            format!("1{} == 1", "+1".repeat(37)),
+            format!("true{}", "&&true".repeat(50)),
+            format!("patient.attributes{} == 1", ".b".repeat(97)),
+            format!("patient.attributes{} == 1", ".b".repeat(36)),
+            format!("patient.attributes{} == 1", "[0]".repeat(97)),
+            format!("{}true", "true?".repeat(15)),
+            "true?true:".repeat(16) + "true",
+            format!("{}1{}", "[".repeat(16), "]".repeat(16)),
+            format!("1{}", "<1".repeat(100)),
+            format!("1{} == 1", "-1".repeat(98)),
+            format!("{}true{}", "[1].all(x,".repeat(8), ")".repeat(8)),
+        ];
         for source in sources {
-            let run = move || Condition::compile(&source).and_then(|condition| condition.holds(&Record::new([]), &Record::new([])));
+            let run = move || {
+                Condition::compile(&source)
+                    .and_then(|condition| condition.holds(&Record::new([]), &Record::new([])))
+            };
             // As much as a worker thread of the runtime has.
-            let thread = std::thread::Builder::new().name("eval".into()).stack_size(2 << 20).spawn(run).unwrap();
+            let thread = std::thread::Builder::new()
+                .name("eval".into())
+                .stack_size(2 << 20)
+                .spawn(run)
+                .unwrap();
             let _ = thread.join().unwrap();
         }
-        assert!(Condition::compile(&"(".repeat(17)).is_err_and(|error| error == "more than 16 levels deep"));
+        assert!(
+            Condition::compile(&"(".repeat(17))
+                .is_err_and(|error| error == "more than 16 levels deep")
+        );
     }
 
     proptest::proptest! {
@@ -404,8 +597,17 @@ mod tests {
     #[test]
     fn a_fault_never_tells_a_value() {
         let patient = Record::new([("attributes", json!({"secret": "hepatitis"}))]);
-        for source in ["patient.attributes.secret + 1 == 2", "patient.attributes.secret > 1", "[1][5] == 1", "patient.attributes.secret.foo == 1", "int(patient.attributes.secret) == 1"] {
-            let told = Condition::compile(source).unwrap().holds(&patient, &Record::new([])).unwrap_err();
+        for source in [
+            "patient.attributes.secret + 1 == 2",
+            "patient.attributes.secret > 1",
+            "[1][5] == 1",
+            "patient.attributes.secret.foo == 1",
+            "int(patient.attributes.secret) == 1",
+        ] {
+            let told = Condition::compile(source)
+                .unwrap()
+                .holds(&patient, &Record::new([]))
+                .unwrap_err();
             assert!(!told.contains("hepatitis"), "{told}");
         }
     }

@@ -128,7 +128,12 @@ pub fn plan(rule: &Rule, subject: &Subject<'_>, now: Timestamp, window: Range<Ti
 }
 
 /// The same, but nothing when the rule is off. A rule in shadow is planned and shown.
-pub fn plan_by_mode(rule: &Rule, subject: &Subject<'_>, now: Timestamp, window: Range<Timestamp>) -> Plan {
+pub fn plan_by_mode(
+    rule: &Rule,
+    subject: &Subject<'_>,
+    now: Timestamp,
+    window: Range<Timestamp>,
+) -> Plan {
     match rule.mode {
         Mode::Live | Mode::Shadow => plan(rule, subject, now, window),
         Mode::Off => refuse_all(SkipReason::RuleOff, "the rule is off"),
@@ -138,7 +143,14 @@ pub fn plan_by_mode(rule: &Rule, subject: &Subject<'_>, now: Timestamp, window: 
 /// What a manual rule yields when somebody starts it for the moment `at`.
 pub fn plan_manual(rule: &Rule, subject: &Subject<'_>, now: Timestamp, at: Timestamp) -> Plan {
     let mut silent = |_: &str, _: &str, _: String| {};
-    let mut draft = Draft { rule, subject, now, window: Timestamp::MIN..Timestamp::MAX, plan: Plan::default(), note: &mut silent };
+    let mut draft = Draft {
+        rule,
+        subject,
+        now,
+        window: Timestamp::MIN..Timestamp::MAX,
+        plan: Plan::default(),
+        note: &mut silent,
+    };
     if !draft.may_plan() {
         return draft.plan;
     }
@@ -150,15 +162,36 @@ pub fn plan_manual(rule: &Rule, subject: &Subject<'_>, now: Timestamp, at: Times
 pub(crate) type Note<'n> = &'n mut dyn FnMut(&str, &str, String);
 
 /// Plans, and tells `note` what it took.
-pub(crate) fn draw(rule: &Rule, subject: &Subject<'_>, now: Timestamp, window: Range<Timestamp>, note: Note<'_>) -> Plan {
-    let records = Records { patient: subject.patient, facts: subject.facts, occasions: subject.occasions };
-    let mut draft = Draft { rule, subject, now, window: window.clone(), plan: Plan::default(), note };
+pub(crate) fn draw(
+    rule: &Rule,
+    subject: &Subject<'_>,
+    now: Timestamp,
+    window: Range<Timestamp>,
+    note: Note<'_>,
+) -> Plan {
+    let records = Records {
+        patient: subject.patient,
+        facts: subject.facts,
+        occasions: subject.occasions,
+    };
+    let mut draft = Draft {
+        rule,
+        subject,
+        now,
+        window: window.clone(),
+        plan: Plan::default(),
+        note,
+    };
     if !draft.may_plan() {
         return draft.plan;
     }
     let found = triggers::find(rule, records, &window);
     for closed in found.closed {
-        let decision = Decision { at: Some(closed.at), occurrence: closed.key, ..whole(closed.reason, &closed.detail) };
+        let decision = Decision {
+            at: Some(closed.at),
+            occurrence: closed.key,
+            ..whole(closed.reason, &closed.detail)
+        };
         draft.plan.decisions.push(decision);
     }
     for occurrence in &found.occurrences {
@@ -168,11 +201,22 @@ pub(crate) fn draw(rule: &Rule, subject: &Subject<'_>, now: Timestamp, window: R
 }
 
 fn whole(reason: SkipReason, detail: &str) -> Decision {
-    Decision { at: None, occurrence: String::new(), step: String::new(), lead: String::new(), role: None, reason, detail: detail.to_owned() }
+    Decision {
+        at: None,
+        occurrence: String::new(),
+        step: String::new(),
+        lead: String::new(),
+        role: None,
+        reason,
+        detail: detail.to_owned(),
+    }
 }
 
 fn refuse_all(reason: SkipReason, detail: &str) -> Plan {
-    Plan { reminders: Vec::new(), decisions: vec![whole(reason, detail)] }
+    Plan {
+        reminders: Vec::new(),
+        decisions: vec![whole(reason, detail)],
+    }
 }
 
 /// A plan in the making.
@@ -208,16 +252,30 @@ impl<'a> Draft<'a, '_> {
         } else {
             None
         };
-        self.plan.decisions.extend(refused.map(|(reason, detail)| whole(reason, detail)));
+        self.plan
+            .decisions
+            .extend(refused.map(|(reason, detail)| whole(reason, detail)));
         refused.is_none()
     }
 
     fn occurrence(&mut self, occurrence: &Occurrence<'_>) {
         let rule = self.rule;
-        let moment = AudienceMoment { day: occurrence.day, kind: rule.trigger.word(), occasion: occurrence.occasion };
-        if let Err((reason, detail)) = rule.audience.admits(self.subject.patient, self.subject.facts, moment) {
-            let at = Some(occurrence.start).filter(|at| self.window.contains(at) || occurrence.occasion.is_some());
-            self.plan.decisions.push(Decision { at, occurrence: occurrence.key.clone(), ..whole(reason, &detail) });
+        let moment = AudienceMoment {
+            day: occurrence.day,
+            kind: rule.trigger.word(),
+            occasion: occurrence.occasion,
+        };
+        if let Err((reason, detail)) =
+            rule.audience
+                .admits(self.subject.patient, self.subject.facts, moment)
+        {
+            let at = Some(occurrence.start)
+                .filter(|at| self.window.contains(at) || occurrence.occasion.is_some());
+            self.plan.decisions.push(Decision {
+                at,
+                occurrence: occurrence.key.clone(),
+                ..whole(reason, &detail)
+            });
             return;
         }
         let mut seen = Seen::new();
@@ -233,22 +291,57 @@ impl<'a> Draft<'a, '_> {
             let name = lead.to_string();
             let runs_after = matches!(lead, Lead::After(_));
             if self.was_sent(occurrence, step, *lead) {
-                self.skip(occurrence, step, &name, None, SkipReason::Duplicate, "sent already");
+                self.skip(
+                    occurrence,
+                    step,
+                    &name,
+                    None,
+                    SkipReason::Duplicate,
+                    "sent already",
+                );
                 continue;
             }
             if !runs_after && self.is_past(occurrence) {
-                self.skip(occurrence, step, &name, Some(occurrence.end), SkipReason::Past, "the occasion is over");
+                self.skip(
+                    occurrence,
+                    step,
+                    &name,
+                    Some(occurrence.end),
+                    SkipReason::Past,
+                    "the occasion is over",
+                );
                 continue;
             }
             let note = &mut *self.note;
-            match timing::moment(rule, step, *lead, occurrence, self.now, &mut |text| note(&step.id, &name, text)) {
-                Moment::Due(due) => self.entry(&Entry { occurrence, step, lead: name, runs_after, due, catch_up: false }, seen),
+            match timing::moment(rule, step, *lead, occurrence, self.now, &mut |text| {
+                note(&step.id, &name, text)
+            }) {
+                Moment::Due(due) => self.entry(
+                    &Entry {
+                        occurrence,
+                        step,
+                        lead: name,
+                        runs_after,
+                        due,
+                        catch_up: false,
+                    },
+                    seen,
+                ),
                 Moment::Missed(at) => {
                     missed += 1;
                     let since = timing::shown(rule, timing::earliest(occurrence, self.now));
-                    self.skip(occurrence, step, &name, Some(at), SkipReason::Missed, &format!("was past at {since}"));
+                    self.skip(
+                        occurrence,
+                        step,
+                        &name,
+                        Some(at),
+                        SkipReason::Missed,
+                        &format!("was past at {since}"),
+                    );
                 }
-                Moment::Dropped(at, reason, why) => self.skip(occurrence, step, &name, Some(at), reason, &why),
+                Moment::Dropped(at, reason, why) => {
+                    self.skip(occurrence, step, &name, Some(at), reason, &why)
+                }
             }
         }
         if missed == step.leads.len() && !step.leads.is_empty() {
@@ -267,14 +360,28 @@ impl<'a> Draft<'a, '_> {
         let moment = if occurrence.late_until.is_some() && step.to != Role::Staff {
             timing::late_entry(rule, step, occurrence, self.now, &mut note).map(Moment::Due)
         } else if occurrence.catches_up && rule.class.is_transactional() && !step.is_on_created() {
-            Some(timing::catch_up(rule, step, occurrence, self.now, &mut note))
+            Some(timing::catch_up(
+                rule, step, occurrence, self.now, &mut note,
+            ))
         } else {
             None
         };
         let lead = CATCH_UP.to_owned();
         match moment {
-            Some(Moment::Due(due)) => self.entry(&Entry { occurrence, step, lead, runs_after: false, due, catch_up: true }, seen),
-            Some(Moment::Dropped(at, reason, why)) => self.skip(occurrence, step, CATCH_UP, Some(at), reason, &why),
+            Some(Moment::Due(due)) => self.entry(
+                &Entry {
+                    occurrence,
+                    step,
+                    lead,
+                    runs_after: false,
+                    due,
+                    catch_up: true,
+                },
+                seen,
+            ),
+            Some(Moment::Dropped(at, reason, why)) => {
+                self.skip(occurrence, step, CATCH_UP, Some(at), reason, &why)
+            }
             Some(Moment::Missed(_)) | None => {}
         }
     }
@@ -285,14 +392,32 @@ impl<'a> Draft<'a, '_> {
         let day = wall::date(&rule.timezone, entry.due);
         let told = recipient::recipients(rule, entry.step, self.subject.patient, day);
         for missed in told.missed {
-            let decision = Decision { role: Some(missed.role), ..whole(missed.reason, &missed.detail) };
-            self.plan.decisions.push(Decision { at: Some(entry.due), occurrence: entry.occurrence.key.clone(), step: entry.step.id.clone(), lead: entry.lead.clone(), ..decision });
+            let decision = Decision {
+                role: Some(missed.role),
+                ..whole(missed.reason, &missed.detail)
+            };
+            self.plan.decisions.push(Decision {
+                at: Some(entry.due),
+                occurrence: entry.occurrence.key.clone(),
+                step: entry.step.id.clone(),
+                lead: entry.lead.clone(),
+                ..decision
+            });
         }
         for recipient in told.found {
             let reminder = reminder(rule, self.subject.patient, entry, &recipient);
-            let Some(channel) = reminder.channels.first() else { continue };
+            let Some(channel) = reminder.channels.first() else {
+                continue;
+            };
             if !seen.insert((address(&recipient), *channel, wall::minute(entry.due))) {
-                self.skip(entry.occurrence, entry.step, &entry.lead, Some(entry.due), SkipReason::Duplicate, "the same recipient hears of it by an earlier step in that minute");
+                self.skip(
+                    entry.occurrence,
+                    entry.step,
+                    &entry.lead,
+                    Some(entry.due),
+                    SkipReason::Duplicate,
+                    "the same recipient hears of it by an earlier step in that minute",
+                );
                 continue;
             }
             if self.window.contains(&entry.due) {
@@ -301,9 +426,26 @@ impl<'a> Draft<'a, '_> {
         }
     }
 
-    fn skip(&mut self, occurrence: &Occurrence<'_>, step: &Step, lead: &str, at: Option<Timestamp>, reason: SkipReason, detail: &str) {
-        let decision = Decision { at, occurrence: occurrence.key.clone(), role: Some(step.to), ..whole(reason, detail) };
-        self.plan.decisions.push(Decision { step: step.id.clone(), lead: lead.to_owned(), ..decision });
+    fn skip(
+        &mut self,
+        occurrence: &Occurrence<'_>,
+        step: &Step,
+        lead: &str,
+        at: Option<Timestamp>,
+        reason: SkipReason,
+        detail: &str,
+    ) {
+        let decision = Decision {
+            at,
+            occurrence: occurrence.key.clone(),
+            role: Some(step.to),
+            ..whole(reason, detail)
+        };
+        self.plan.decisions.push(Decision {
+            step: step.id.clone(),
+            lead: lead.to_owned(),
+            ..decision
+        });
     }
 
     fn is_past(&self, occurrence: &Occurrence<'_>) -> bool {
@@ -311,31 +453,67 @@ impl<'a> Draft<'a, '_> {
     }
 
     /// What went out for this occurrence in its present epoch.
-    fn sent<'s>(&'s self, occurrence: &'s Occurrence<'_>) -> impl Iterator<Item = &'a SentLead> + 's {
-        self.subject.sent.iter().filter(|sent| sent.occurrence == occurrence.key && sent.epoch == occurrence.epoch)
+    fn sent<'s>(
+        &'s self,
+        occurrence: &'s Occurrence<'_>,
+    ) -> impl Iterator<Item = &'a SentLead> + 's {
+        self.subject
+            .sent
+            .iter()
+            .filter(|sent| sent.occurrence == occurrence.key && sent.epoch == occurrence.epoch)
     }
 
     fn was_sent(&self, occurrence: &Occurrence<'_>, step: &Step, lead: Lead) -> bool {
         let of_step = |sent: &&SentLead| sent.step.as_ref().is_none_or(|id| *id == step.id);
-        self.sent(occurrence).filter(of_step).any(|sent| lead.is_called(&sent.lead))
+        self.sent(occurrence)
+            .filter(of_step)
+            .any(|sent| lead.is_called(&sent.lead))
     }
 
     /// A catch-up is for who has heard nothing. What is known to have gone to staff alone told the patient nothing.
     fn blocks_catch_up(&self, occurrence: &Occurrence<'_>, step: &Step) -> bool {
         let staff_only = |sent: &SentLead| {
-            let other = sent.step.as_ref().and_then(|id| self.rule.steps.iter().find(|step| step.id == *id));
+            let other = sent
+                .step
+                .as_ref()
+                .and_then(|id| self.rule.steps.iter().find(|step| step.id == *id));
             other.is_some_and(|other| other.to == Role::Staff) && step.to != Role::Staff
         };
         self.sent(occurrence).any(|sent| !staff_only(sent))
     }
 }
 
-fn reminder(rule: &Rule, patient: &Patient, entry: &Entry<'_>, recipient: &Recipient<'_>) -> PlannedReminder {
+fn reminder(
+    rule: &Rule,
+    patient: &Patient,
+    entry: &Entry<'_>,
+    recipient: &Recipient<'_>,
+) -> PlannedReminder {
     let occurrence = entry.occurrence;
     let (role, relation, department, channels, stands_in) = match recipient {
         Recipient::Patient { channels } => (Role::Patient, None, None, channels.clone(), false),
-        Recipient::Family { relation, channels, stands_in } => (Role::Family, Some(relation.id.clone()), None, channels.clone(), *stands_in),
-        Recipient::Staff { department, channel, stands_in } => (Role::Staff, None, department.map(str::to_owned), vec![*channel], *stands_in),
+        Recipient::Family {
+            relation,
+            channels,
+            stands_in,
+        } => (
+            Role::Family,
+            Some(relation.id.clone()),
+            None,
+            channels.clone(),
+            *stands_in,
+        ),
+        Recipient::Staff {
+            department,
+            channel,
+            stands_in,
+        } => (
+            Role::Staff,
+            None,
+            department.map(str::to_owned),
+            vec![*channel],
+            *stands_in,
+        ),
     };
     PlannedReminder {
         key: key(rule, patient, entry, recipient),
@@ -393,8 +571,19 @@ fn key(rule: &Rule, patient: &Patient, entry: &Entry<'_>, recipient: &Recipient<
         Recipient::Staff { channel, .. } => format!("{}:{channel}", address(recipient)),
     };
     // Staff hear once of a holiday, not once per patient.
-    let subject = if rule.trigger.is_shared() && entry.step.to == Role::Staff { "all" } else { patient.id.as_str() };
-    let parts = [rule.id.as_str(), subject, &entry.occurrence.key, &entry.step.id, &entry.lead, &whom];
+    let subject = if rule.trigger.is_shared() && entry.step.to == Role::Staff {
+        "all"
+    } else {
+        patient.id.as_str()
+    };
+    let parts = [
+        rule.id.as_str(),
+        subject,
+        &entry.occurrence.key,
+        &entry.step.id,
+        &entry.lead,
+        &whom,
+    ];
     let plain = parts.map(|part| part.replace('%', "%25").replace('/', "%2F"));
     format!("{}/{}", plain.join("/"), entry.occurrence.epoch)
 }
