@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::pdu::{Bind, BindKind, BindResp, Body};
-use super::session::{Outcome, Session};
+use super::session::Session;
+use super::session::outcome::Outcome;
 use super::status::Status;
 
 /// Why a bind did not come about.
@@ -21,7 +22,12 @@ pub enum BindError {
 ///
 /// # Errors
 /// When the carrier refuses, hangs up, or says nothing `within`.
-pub async fn bind(session: &Session, kind: BindKind, bind: Bind, within: Duration) -> Result<BindResp, BindError> {
+pub async fn bind(
+    session: &Session,
+    kind: BindKind,
+    bind: Bind,
+    within: Duration,
+) -> Result<BindResp, BindError> {
     match session.control(Body::Bind(kind, bind), within).await {
         Outcome::Acked(Body::BindResp(_, resp)) => Ok(resp),
         Outcome::Acked(_) => Ok(BindResp::default()),

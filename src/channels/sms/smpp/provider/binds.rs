@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Account;
 use crate::channels::sms::smpp::client::{BindError, bind};
 use crate::channels::sms::smpp::pdu::{Bind, BindKind, VERSION};
-use crate::channels::sms::smpp::session::{End, Halves, Request, Session};
+use crate::channels::sms::smpp::session::outcome::End;
+use crate::channels::sms::smpp::session::{Halves, Request, Session};
 
 /// How long dialling, TLS and the bind may take, each.
 const STEP_WITHIN: Duration = Duration::from_secs(10);
@@ -19,8 +20,8 @@ const STEP_WITHIN: Duration = Duration::from_secs(10);
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// The same when the carrier does not know us: more haste would only lock the account.
 const BACK_OFF_REFUSED: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(600));
-/// A bind that lived this long was a good one: the next pause is short again.
-const GOOD_AFTER: Duration = Duration::from_secs(10);
+/// A bind that lived this long or carried so many PDUs was a good one: the next pause is short again.
+const GOOD_AFTER: (Duration, u64) = (Duration::from_secs(10), 1000);
 
 /// Why there is no bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,13 +42,20 @@ struct BackOff {
 
 impl BackOff {
     const fn new() -> Self {
-        Self { next: None, refused: false }
+        Self {
+            next: None,
+            refused: false,
+        }
     }
 
     /// The pause before the next attempt, ±20 %.
     fn pause(&mut self, refused: bool) -> Duration {
         let (first, longest) = if refused { BACK_OFF_REFUSED } else { BACK_OFF };
-        let pause = self.next.filter(|_| self.refused == refused).unwrap_or(first).min(longest);
+        let pause = self
+            .next
+            .filter(|_| self.refused == refused)
+            .unwrap_or(first)
+            .min(longest);
         self.refused = refused;
         self.next = Some((pause * 2).min(longest));
         let random = u32::try_from(RandomState::new().build_hasher().finish() % 401).unwrap_or(200);
@@ -71,9 +79,11 @@ pub(super) async fn keep(account: Arc<Account>, kind: BindKind, inbound: mpsc::S
                 told = None;
                 tracing::info!(provider.name = %account.name, bind = ?kind, "SMPP bind of {} is up", account.name);
                 let since = Instant::now();
-                let Some(end) = serve(&account, kind, &session).await else { return };
+                let Some(end) = serve(&account, kind, &session).await else {
+                    return;
+                };
                 tracing::warn!(provider.name = %account.name, bind = ?kind, end = ?end, "SMPP bind of {} is down", account.name);
-                if since.elapsed() >= GOOD_AFTER {
+                if since.elapsed() >= GOOD_AFTER.0 || session.heard() >= GOOD_AFTER.1 {
                     back_off = BackOff::new();
                 }
                 back_off.pause(false)
@@ -120,13 +130,20 @@ async fn serve(account: &Account, kind: BindKind, session: &Session) -> Option<E
     end
 }
 
-async fn dial(account: &Account, kind: BindKind, inbound: &mpsc::Sender<Request>) -> Result<Session, DialError> {
+async fn dial(
+    account: &Account,
+    kind: BindKind,
+    inbound: &mpsc::Sender<Request>,
+) -> Result<Session, DialError> {
     let settings = &account.settings;
     let late = std::io::ErrorKind::TimedOut;
-    let stream = timeout(STEP_WITHIN, TcpStream::connect((settings.host.as_str(), settings.port)))
-        .await
-        .map_err(|_| DialError::Unreachable(late))?
-        .map_err(|error| DialError::Unreachable(error.kind()))?;
+    let stream = timeout(
+        STEP_WITHIN,
+        TcpStream::connect((settings.host.as_str(), settings.port)),
+    )
+    .await
+    .map_err(|_| DialError::Unreachable(late))?
+    .map_err(|error| DialError::Unreachable(error.kind()))?;
     let options = account.options.clone();
     let session = match &account.tls {
         None => Session::start(Halves::tcp(stream), options, inbound.clone()),

@@ -3,6 +3,8 @@
 //! Three tasks: `reader`, `writer`, and the one below that asks whether the peer is alive. What became of a request
 //! is told exactly (`Outcome`): that is what keeps a patient from getting a text twice, or never.
 
+mod alive;
+pub mod outcome;
 mod pending;
 mod reader;
 mod writer;
@@ -18,8 +20,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
+use self::outcome::{End, Late, NotSent, Outcome, outcome};
 use self::pending::{GaveUp, Pending, Settled};
 use self::writer::Frame;
 use super::encode::{encode, encode_open, set_sequence};
@@ -77,7 +80,11 @@ impl Halves<OwnedReadHalf, OwnedWriteHalf> {
             tracing::warn!("SMPP: TCP_NODELAY cannot be set; answers may take longer");
         }
         let (read, write) = stream.into_split();
-        Self { read, write, exact: true }
+        Self {
+            read,
+            write,
+            exact: true,
+        }
     }
 }
 
@@ -85,70 +92,10 @@ impl<S: AsyncRead + AsyncWrite> Halves<tokio::io::ReadHalf<S>, tokio::io::WriteH
     /// Of any other stream, such as TLS, that may buffer what it is given.
     pub fn of(stream: S) -> Self {
         let (read, write) = tokio::io::split(stream);
-        Self { read, write, exact: false }
-    }
-}
-
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The line broke, or the peer hung up.
-    Torn,
-    /// The peer took leave.
-    PeerUnbound,
-    /// We took leave.
-    Unbound,
-    /// The peer reads nothing any more.
-    Stalled,
-    /// The peer gave no sign of life.
-    Silent,
-    /// The peer answers nothing any more.
-    Unanswering,
-    /// A PDU had an impossible length.
-    BadLength,
-}
-
-impl End {
-    const fn is_polite(self) -> bool {
-        match self {
-            Self::PeerUnbound | Self::Unbound | Self::BadLength => true,
-            Self::Torn | Self::Stalled | Self::Silent | Self::Unanswering => false,
-        }
-    }
-}
-
-/// What became of a request.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Answered with `ESME_ROK`.
-    Acked(Body),
-    /// Answered with another status.
-    Rejected(Status),
-    /// Not one octet of it left.
-    NotSent(NotSent),
-    /// It left, in whole or part, and nobody knows. With a time-out the answer may still come.
-    Unknown(Option<Late>),
-}
-
-/// Why nothing left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotSent {
-    /// The connection is over.
-    Closed,
-    /// It cannot be written as a PDU.
-    Encoding,
-}
-
-/// An answer that was not in time: the connection keeps its number for as long as it lives.
-#[derive(Debug)]
-pub struct Late(oneshot::Receiver<Settled>);
-
-impl Late {
-    /// The answer once it comes; `None` when the connection ended without it.
-    pub async fn answer(self) -> Option<Outcome> {
-        match self.0.await {
-            Ok(Settled::Answer(pdu)) => Some(outcome(pdu)),
-            Ok(Settled::NotSent | Settled::Unknown) | Err(_) => None,
+        Self {
+            read,
+            write,
+            exact: false,
         }
     }
 }
@@ -196,7 +143,13 @@ impl Shared {
     async fn send(&self, pdu: &Pdu) {
         match encode(pdu) {
             Ok(octets) => {
-                let _ = self.queue.send(Frame { octets, request: None }).await;
+                let _ = self
+                    .queue
+                    .send(Frame {
+                        octets,
+                        request: None,
+                    })
+                    .await;
             }
             Err(_) => tracing::warn!("SMPP: an answer is too long for its PDU and was left out"),
         }
@@ -227,18 +180,33 @@ impl Request {
 
     /// Answers with `status` and `body`.
     pub async fn answer_with(self, status: Status, body: Body) {
-        self.session.shared.send(&Pdu { status, sequence: self.pdu.sequence, body }).await;
+        self.session
+            .shared
+            .send(&Pdu {
+                status,
+                sequence: self.pdu.sequence,
+                body,
+            })
+            .await;
     }
 }
 
 impl Session {
     /// Runs a connection; what the peer asks goes to `inbound`, which may serve several connections.
-    pub fn start<R, W>(halves: Halves<R, W>, options: Options, inbound: mpsc::Sender<Request>) -> Self
+    pub fn start<R, W>(
+        halves: Halves<R, W>,
+        options: Options,
+        inbound: mpsc::Sender<Request>,
+    ) -> Self
     where
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static,
     {
-        let Halves { read, mut write, exact } = halves;
+        let Halves {
+            read,
+            mut write,
+            exact,
+        } = halves;
         let (queue, mut queued) = mpsc::channel(QUEUE_LEN);
         let shared = Arc::new(Shared {
             pending: Pending::default(),
@@ -251,7 +219,7 @@ impl Session {
             options,
         });
         tokio::spawn(reader::run(Arc::clone(&shared), read, inbound));
-        tokio::spawn(keep_alive(Arc::clone(&shared)));
+        tokio::spawn(alive::run(Arc::clone(&shared)));
         let finish = Finish(Arc::clone(&shared));
         tokio::spawn(async move { writer::run(&finish.0, &mut write, &mut queued, exact).await });
         Self { shared }
@@ -306,7 +274,10 @@ impl Session {
         let asked = async {
             match self.queue(None, body).await {
                 Ok((sequence, settled)) => {
-                    let forget = Forget { shared: &self.shared, sequence };
+                    let forget = Forget {
+                        shared: &self.shared,
+                        sequence,
+                    };
                     let settled = settled.await;
                     drop(forget);
                     match settled {
@@ -318,17 +289,34 @@ impl Session {
                 Err(why) => Outcome::NotSent(why),
             }
         };
-        timeout(within, asked).await.unwrap_or(Outcome::Unknown(None))
+        timeout(within, asked)
+            .await
+            .unwrap_or(Outcome::Unknown(None))
     }
 
-    async fn queue(&self, slot: Option<Slot>, body: Body) -> Result<(u32, oneshot::Receiver<Settled>), NotSent> {
+    async fn queue(
+        &self,
+        slot: Option<Slot>,
+        body: Body,
+    ) -> Result<(u32, oneshot::Receiver<Settled>), NotSent> {
         let pdu = Pdu::request(0, body);
         // Refused here, before it has a number.
         let mut octets = encode_open(&pdu).map_err(|_| NotSent::Encoding)?;
-        let room = self.shared.queue.reserve().await.map_err(|_| NotSent::Closed)?;
-        let (sequence, settled) = self.shared.pending.open(pdu.body.command(), slot.map(|slot| slot.0));
+        let room = self
+            .shared
+            .queue
+            .reserve()
+            .await
+            .map_err(|_| NotSent::Closed)?;
+        let (sequence, settled) = self
+            .shared
+            .pending
+            .open(pdu.body.command(), slot.map(|slot| slot.0));
         set_sequence(&mut octets, sequence);
-        room.send(Frame { octets: octets.freeze(), request: Some(sequence) });
+        room.send(Frame {
+            octets: octets.freeze(),
+            request: Some(sequence),
+        });
         Ok((sequence, settled))
     }
 
@@ -342,6 +330,11 @@ impl Session {
     /// When the connection ended, if it did.
     pub fn ended_at(&self) -> Option<Instant> {
         *self.shared.done.borrow()
+    }
+
+    /// PDUs that came by it.
+    pub fn heard(&self) -> u64 {
+        self.shared.heard.load(Ordering::Relaxed)
     }
 
     /// Whether requests can go out.
@@ -394,38 +387,5 @@ impl Drop for Finish {
         self.0.end(End::Torn);
         self.0.pending.lost();
         self.0.done.send_replace(Some(Instant::now()));
-    }
-}
-
-fn outcome(pdu: Pdu) -> Outcome {
-    match (pdu.status.is_ok(), &pdu.body) {
-        // A nack that claims success refused what it could not read all the same.
-        (true, Body::GenericNack) => Outcome::Rejected(Status::RSYSERR),
-        (true, _) => Outcome::Acked(pdu.body),
-        (false, _) => Outcome::Rejected(pdu.status),
-    }
-}
-
-/// Asks every while whether the peer is alive. Anything it sends is a sign of life.
-async fn keep_alive(shared: Arc<Shared>) {
-    let Options { enquire_link_every, enquire_link_timeout, .. } = shared.options;
-    if enquire_link_every.is_zero() {
-        return;
-    }
-    let session = Session { shared: Arc::clone(&shared) };
-    loop {
-        tokio::select! {
-            () = shared.ended() => return,
-            () = sleep(enquire_link_every) => {}
-        }
-        let before = shared.heard.load(Ordering::Relaxed);
-        tokio::select! {
-            () = shared.ended() => return,
-            _ = session.control(Body::EnquireLink, enquire_link_timeout) => {}
-        }
-        if shared.heard.load(Ordering::Relaxed) == before {
-            shared.end(End::Silent);
-            return;
-        }
     }
 }
