@@ -2,10 +2,6 @@
 //!
 //! Where both say it, the optional parameters are believed before the text.
 
-#[cfg(test)]
-#[path = "receipt_tests.rs"]
-mod tests;
-
 use jiff::civil;
 
 use super::coding;
@@ -42,16 +38,8 @@ pub struct Receipt {
 
 /// Reads `sm` as a receipt; `None` if it is a text from a phone.
 ///
-/// It is one when `esm_class` says so, or when its optional parameters name a message and its state.
+/// It is one when `esm_class` says so, or when a parameter names a message and it tells a state.
 pub fn read(sm: &Sm) -> Option<Receipt> {
-    let kind = sm.esm_class & 0x3C;
-    // 0x04 is a receipt, 0x20 an intermediate one.
-    let says_so = kind == 0x04 || kind == 0x20;
-    let by_parameters =
-        sm.tlvs.get(RECEIPTED_MESSAGE_ID).is_some() && sm.tlvs.get(MESSAGE_STATE).is_some();
-    if !says_so && !by_parameters {
-        return None;
-    }
     let user_data = sm.user_data();
     let octets = if sm.esm_class & ESM_UDHI == 0 {
         user_data
@@ -60,6 +48,15 @@ pub fn read(sm: &Sm) -> Option<Receipt> {
     };
     let text = coding::decode(octets, sm.data_coding, alphabet(octets));
     let fields = Fields::read(&text);
+
+    // 0x04 is a receipt, 0x20 an intermediate one.
+    let says_so = matches!(sm.esm_class & 0x3C, 0x04 | 0x20);
+    let names_message = sm.tlvs.get(RECEIPTED_MESSAGE_ID).is_some();
+    let names_state = sm.tlvs.get(MESSAGE_STATE).is_some() || fields.get("stat").is_some();
+    let by_parameters = names_message && names_state;
+    if !says_so && !by_parameters {
+        return None;
+    }
 
     let mut provider_ids = Vec::new();
     let told = sm

@@ -1,6 +1,6 @@
 //! Receipts in the dialects of carriers.
 
-use super::{canonical_ids, read};
+use super::receipt::{canonical_ids, read};
 use crate::channels::ReceiptStatus;
 use crate::channels::ReceiptStatus::{
     Accepted, Delivered, EnRoute, Expired, Rejected, Undeliverable, Unknown,
@@ -111,6 +111,11 @@ fn a_receipt_without_its_bit_is_known_by_its_parameters() {
     };
     sm.tlvs.push(0x001E, "17");
     assert!(read(&sm).is_none());
+    let told = Sm {
+        short_message: "stat:EXPIRED".into(),
+        ..sm.clone()
+    };
+    assert_eq!(read(&told).unwrap().network.status, Expired);
     sm.tlvs.push(0x0427, vec![8]);
     assert_eq!(read(&sm).unwrap().network.status, Rejected);
 }

@@ -164,13 +164,8 @@ async fn dial(
         interface_version: VERSION,
         ..Bind::default()
     };
-    match bind(&session, kind, ours, STEP_WITHIN).await {
-        Ok(_) => Ok(session),
-        Err(error) => {
-            session.hang_up().await;
-            Err(error.into())
-        }
-    }
+    bind(&session, kind, ours, STEP_WITHIN).await?;
+    Ok(session)
 }
 
 #[cfg(test)]

@@ -64,6 +64,16 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// For the role of the SMSC: an ESME that submits faster than it is served is throttled.
+    pub fn smsc() -> Self {
+        Self {
+            busy: Status::RTHROTTLED,
+            ..Self::default()
+        }
+    }
+}
+
 /// The two halves of a connection.
 #[derive(Debug)]
 pub struct Halves<R, W> {
@@ -156,7 +166,8 @@ impl Shared {
     }
 }
 
-/// One connection. Clones are handles to the same one.
+/// One connection. Clones are handles to the same one, and it lives without any: end it by [`Session::close`],
+/// [`Session::hang_up`] or [`Session::end_now`].
 #[derive(Clone, Debug)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -355,10 +366,15 @@ impl Session {
         self.hang_up().await;
     }
 
-    /// Ends the connection without waiting for anything.
+    /// Ends the connection without waiting for answers, and returns once all is settled.
     pub async fn hang_up(&self) {
-        self.shared.end(End::Unbound);
+        self.end_now();
         self.closed().await;
+    }
+
+    /// Ends the connection; [`Session::closed`] tells when all is settled.
+    pub fn end_now(&self) {
+        self.shared.end(End::Unbound);
     }
 
     #[cfg(test)]
