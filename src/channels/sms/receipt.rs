@@ -9,7 +9,8 @@ use super::smpp::pdu::{ESM_UDHI, Sm};
 use super::smpp::tlv::{
     MESSAGE_STATE, NETWORK_ERROR_CODE, RECEIPTED_MESSAGE_ID, USER_MESSAGE_REFERENCE,
 };
-use crate::channels::{NetworkReceipt, ReceiptStatus};
+use crate::channels::NetworkReceipt;
+use crate::model::provider_id;
 use crate::model::private::Private;
 use crate::model::receipt::ReceiptStatus;
 use crate::segments::split::DefaultAlphabet;
@@ -65,7 +66,7 @@ pub fn read(sm: &Sm) -> Option<Receipt> {
         .text(RECEIPTED_MESSAGE_ID)
         .filter(|id| !id.is_empty());
     for id in told.iter().map(String::as_str).chain(fields.get("id")) {
-        for spelling in canonical_ids(id) {
+        for spelling in provider_id::spellings(id) {
             if !provider_ids.contains(&spelling) {
                 provider_ids.push(spelling);
             }
@@ -111,43 +112,6 @@ fn alphabet(octets: &[u8]) -> DefaultAlphabet {
     } else {
         DefaultAlphabet::Ascii
     }
-}
-
-/// The spellings that the provider's id `id` may have elsewhere, best first: as text in lower case without leading
-/// zeros, then read as hexadecimal and written as decimal, then the reverse.
-///
-/// The first is the canonical one: what the store keeps and looks up. It never is empty unless `id` is.
-pub fn canonical_ids(id: &str) -> Vec<String> {
-    let text = id.trim().to_lowercase();
-    let stripped = text.trim_start_matches('0');
-    let plain = if stripped.is_empty() {
-        &text[text.len().saturating_sub(1)..]
-    } else {
-        stripped
-    };
-    let mut spellings = vec![plain.to_owned()];
-    let digits = plain.strip_prefix('x').unwrap_or(plain);
-    if let Some(number) = number(digits, 16) {
-        spellings.push(number.to_string());
-    }
-    if let Some(number) = number(digits, 10) {
-        spellings.push(format!("{number:x}"));
-    }
-    let mut seen = Vec::new();
-    spellings.retain(|spelling| {
-        let new = !seen.contains(spelling);
-        seen.push(spelling.clone());
-        new
-    });
-    spellings
-}
-
-fn number(digits: &str, radix: u32) -> Option<u128> {
-    // `from_str_radix` takes a sign, which no id has.
-    let plain = digits.chars().all(|c| c.is_digit(radix));
-    plain
-        .then(|| u128::from_str_radix(digits, radix).ok())
-        .flatten()
 }
 
 const fn status_of_state(state: u16) -> Option<ReceiptStatus> {

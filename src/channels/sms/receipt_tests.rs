@@ -1,6 +1,7 @@
 //! Receipts in the dialects of carriers.
 
-use super::receipt::{canonical_ids, read};
+use super::receipt::read;
+use crate::model::provider_id::spellings as canonical_ids;
 use crate::channels::ReceiptStatus;
 use crate::channels::ReceiptStatus::{
     Accepted, Delivered, EnRoute, Expired, Rejected, Undeliverable, Unknown,

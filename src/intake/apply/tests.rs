@@ -440,7 +440,7 @@ async fn busy(desk: &Desk) -> PatientId {
             address_hash, bodies, segments, attempts, uncertain_resends, possible_dup, no_resend, concat_ref, send_at, expires_at, created_at, updated_at)
             VALUES ($1, 'rule', $1, '', 'appointment', 'normal', $2, $3, 'patient', '[]', 0, 'sms', '{\"sms\":\"+8613800000001\"}', 'h', '{}', 1, 0, 0, FALSE, FALSE, 0, 0, 9, 0, 0)";
         on!(&mut tx, conn => sqlx::query(insert).bind(id).bind(state).bind(&patient).execute(conn).await.map(|_| ())).expect("a message");
-        let dispatch = "INSERT INTO dispatch (message_id, channel, lane, work, due_at, fence) VALUES ($1, 'sms', 'normal', 'send', 0, 1)";
+        let dispatch = "INSERT INTO dispatch (message_id, provider, lane, work, due_at, fence) VALUES ($1, 'main', 'normal', 'send', 0, 1)";
         on!(&mut tx, conn => sqlx::query(dispatch).bind(id).execute(conn).await.map(|_| ()))
             .expect("a dispatch");
         tx.commit().await.expect("commit");
