@@ -5,4 +5,6 @@
 pub mod model;
 pub mod segments;
 pub mod render;
+pub mod intents;
 pub mod channels;
+pub mod cli;

@@ -178,7 +178,7 @@ fn faults_are_found_before_a_patient_finds_them() {
         "At {{ occasion.place }}",
         Some((Severity::Warning, "1: prints `occasion.place` always: reminders without it will not be sent; write {% if … %} around it")),
     );
-    check_lint("t/en.sms.txt", "{{ 'word ' * 200 }}", Some((Severity::Warning, "1: 15 segments with sample data: more than 3 are costly and often cut")));
+    check_lint("t/en.sms.txt", "{{ 'word ' * 200 }}", Some((Severity::Warning, "1: 7 segments with sample data: more than 3 are costly and often cut")));
 }
 
 #[test]
