@@ -104,18 +104,24 @@ fn is_kept(facts: &Facts) -> bool {
 /// Whether a time other than the booking's is put forward, as a question or alone.
 fn proposes(facts: &Facts, context: &ReplyContext) -> bool {
     let others: Vec<_> = wish::wanted(facts, context).into_iter().filter(|mention| context.booking().is_none_or(|at| !mention.fits(at))).collect();
-    let Some(first) = others.first() else { return false };
     if facts.has(S::Late) {
         return false;
     }
+    let refuses = facts.mentions.len() > wish::wanted(facts, context).len();
+    // "Any day but Saturday", "not the 5th, rather the 6th".
+    if refuses && (facts.has(S::Or) || facts.has(S::Yes) || !others.is_empty()) {
+        return true;
+    }
+    let Some(first) = others.first() else { return false };
     let asks = others.iter().any(|mention| {
         let (start, end) = facts.clause(mention.start);
         facts.is_asked(mention.start) || facts.all(S::Question).any(|found| start <= found.start && found.end <= end + 1) || facts.all(S::Toward).any(|found| start <= found.start && found.end <= mention.start + 1 && found.end - found.start > 1)
     });
-    let agrees_after = facts.all(S::Yes).any(|yes| yes.start >= first.end && facts.clause(first.start) == facts.clause(yes.start));
+    let agrees_after = facts.all(S::Yes).chain(facts.all(S::Coming)).any(|yes| yes.start >= first.end && facts.clause(first.start) == facts.clause(yes.start));
     let is_alone = facts.unexplained(&[S::Filler, S::Thanks, S::Or, S::Vague, S::Toward, S::Refuse], |_| false).len() <= 1 && !facts.has(S::Yes) && !facts.has(S::Coming);
+    let is_moved = others.iter().any(|mention| matches!(facts.tokens.text(mention.start.wrapping_sub(1)), "改" | "换" | "挪" | "move" | "change"));
     let is_but = facts.spoken().any(|at| matches!(facts.tokens.text(at), "but" | "pero" | "但" | "不过" | "instead"));
-    asks && !asks_something_else(facts) || agrees_after || is_alone || is_but
+    asks && !asks_something_else(facts) || is_moved || agrees_after || is_alone || is_but
 }
 
 /// A question about something else that only names a day: "what do I bring on Friday?".

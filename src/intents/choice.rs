@@ -97,7 +97,8 @@ fn numbers(facts: &Facts, options: &[OfferedTime]) -> Vec<u32> {
         }
         let is_free = |at: usize| tokens.kind(at).is_none_or(|kind| kind != Kind::Mark);
         if let Some((value, end)) = number(tokens, at).filter(|(_, end)| is_free(*end) && !is_quantity(tokens, *end)) {
-            let is_word = tokens.kind(at) == Some(Kind::Word) && value == 1 && end < tokens.list.len();
+            let is_led = matches!(tokens.text(at.wrapping_sub(1)), "option" | "number" | "choice" | "opcion" | "numero");
+            let is_word = tokens.kind(at) == Some(Kind::Word) && value == 1 && !is_led && facts.spoken().count() > 1;
             let is_ordinal = tokens.text(at.wrapping_sub(1)) == "第" || (tokens.kind(at) == Some(Kind::Han) && matches!(tokens.text(end), "个" | "起" | "下" | "定" | "样"));
             // "the earlier one", 一个: no number.
             if !is_word && !is_ordinal {

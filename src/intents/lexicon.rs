@@ -41,7 +41,7 @@ pub(crate) struct Found {
     pub(crate) sense: Sense,
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// Whether a `*` was in the phrase: it does not hide what lies within.
+    /// Whether a `*` stood for something: it does not hide what lies within.
     pub(crate) is_loose: bool,
 }
 
@@ -58,7 +58,7 @@ const FIRST_WORD: u32 = 5;
 pub(crate) struct Lexicon {
     words: HashMap<String, u32>,
     steps: HashMap<(u32, u32), u32>,
-    ends: HashMap<u32, Vec<(Sense, bool)>>,
+    ends: HashMap<u32, Vec<Sense>>,
     joins: HashMap<u32, Vec<u32>>,
     nodes: u32,
     typos: Typos,
@@ -125,10 +125,9 @@ impl Lexicon {
                 let line = line_of(phrase.span().start);
                 let parts = phrase::parse(phrase.get_ref()).map_err(|expected| fault(line, expected))?;
                 let node = self.insert(ROOT, &parts);
-                let end = (sense, phrase::is_loose(&parts));
                 let ends = self.ends.entry(node).or_default();
-                if !ends.contains(&end) {
-                    ends.push(end);
+                if !ends.contains(&sense) {
+                    ends.push(sense);
                 }
             }
         }
@@ -202,56 +201,62 @@ impl Lexicon {
         let mut found = Vec::new();
         for start in 0..words.len() {
             if !tokens.kind(start).is_some_and(Kind::is_break) {
-                self.walk(tokens, words, (ROOT, start), start, &mut found);
+                let step = Step { node: ROOT, at: start, start, is_loose: false };
+                self.walk(tokens, words, step, &mut found);
             }
         }
         found
     }
 
-    fn walk(&self, tokens: &Tokens, words: &[u32], (node, at): (u32, usize), start: usize, found: &mut Vec<Found>) {
-        if let Some(ends) = self.ends.get(&node) {
-            for (sense, is_loose) in ends {
-                let one = Found { sense: *sense, start, end: at, is_loose: *is_loose };
-                if at > start && !found.contains(&one) {
-                    found.push(one);
-                }
+    fn walk(&self, tokens: &Tokens, words: &[u32], step: Step, found: &mut Vec<Found>) {
+        let Step { node, at, start, is_loose } = step;
+        for sense in self.ends.get(&node).into_iter().flatten() {
+            let is_known = |one: &Found| one.sense == *sense && one.start == start && one.end == at && (one.is_loose == is_loose || is_loose);
+            if at > start && !found.iter().rev().take_while(|one| one.start == start).any(is_known) {
+                found.push(Found { sense: *sense, start, end: at, is_loose });
             }
         }
         for join in self.joins.get(&node).into_iter().flatten() {
-            self.walk(tokens, words, (*join, at), start, found);
+            self.walk(tokens, words, Step { node: *join, ..step }, found);
         }
         let is_edge = |at: usize| tokens.kind(at).is_none_or(Kind::is_break);
-        if let Some(next) = self.steps.get(&(node, BEGIN))
+        let next = |word: u32| self.steps.get(&(node, word)).copied();
+        if let Some(node) = next(BEGIN)
             && at == start
             && (at == 0 || is_edge(at - 1))
         {
-            self.walk(tokens, words, (*next, at), start, found);
+            self.walk(tokens, words, Step { node, ..step }, found);
         }
-        if let Some(next) = self.steps.get(&(node, END))
+        if let Some(node) = next(END)
             && is_edge(at)
         {
-            self.walk(tokens, words, (*next, at), start, found);
+            self.walk(tokens, words, Step { node, ..step }, found);
         }
-        if let Some(next) = self.steps.get(&(node, GAP)) {
+        if let Some(node) = next(GAP) {
             for skip in 0..=WIDEST_GAP {
                 if skip > 0 && is_edge(at + skip - 1) {
                     break;
                 }
-                self.walk(tokens, words, (*next, at + skip), start, found);
+                self.walk(tokens, words, Step { node, at: at + skip, is_loose: is_loose || skip > 0, ..step }, found);
             }
         }
-        let Some(word) = words.get(at).filter(|_| !is_edge(at)) else { return };
-        if *word != UNKNOWN
-            && let Some(next) = self.steps.get(&(node, *word))
-        {
-            self.walk(tokens, words, (*next, at + 1), start, found);
+        let Some(word) = words.get(at).copied().filter(|_| !is_edge(at)) else { return };
+        if let Some(node) = next(word).filter(|_| word != UNKNOWN) {
+            self.walk(tokens, words, Step { node, at: at + 1, ..step }, found);
         }
-        if tokens.kind(at) == Some(Kind::Number)
-            && let Some(next) = self.steps.get(&(node, NUMBER))
-        {
-            self.walk(tokens, words, (*next, at + 1), start, found);
+        if let Some(node) = next(NUMBER).filter(|_| tokens.kind(at) == Some(Kind::Number)) {
+            self.walk(tokens, words, Step { node, at: at + 1, ..step }, found);
         }
     }
+}
+
+/// Where a walk through the phrases stands.
+#[derive(Clone, Copy)]
+struct Step {
+    node: u32,
+    at: usize,
+    start: usize,
+    is_loose: bool,
 }
 
 /// The words that are compiled in.

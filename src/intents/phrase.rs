@@ -36,15 +36,6 @@ fn has_word(parts: &[Part]) -> bool {
     })
 }
 
-/// Whether a gap lies within.
-pub(crate) fn is_loose(parts: &[Part]) -> bool {
-    parts.iter().any(|part| match part {
-        Part::Gap => true,
-        Part::Choice(all) => all.iter().any(|parts| is_loose(parts)),
-        Part::Text(_) | Part::Number | Part::Begin | Part::End => false,
-    })
-}
-
 /// Reads up to `close` (or the end): the alternatives between `|`, and where they end.
 fn alternatives(chars: &[char], mut at: usize, close: Option<char>) -> Result<(Vec<Vec<Part>>, usize), String> {
     let mut all: Vec<Vec<Part>> = vec![Vec::new()];

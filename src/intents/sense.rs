@@ -136,6 +136,7 @@ impl Sense {
         matches!(
             (self, other),
             (Self::Emergency, Self::NotEmergency)
+                | (Self::Present, Self::Past)
                 | (Self::Deceased, Self::NotDeceased)
                 | (Self::WrongNumber, Self::NotWrongNumber)
                 | (Self::OptOut | Self::OptOutAlone, Self::NotOptOut)
@@ -151,7 +152,7 @@ impl Sense {
     pub(crate) const fn hides_others(self) -> bool {
         !matches!(
             self,
-            Self::Filler | Self::Question | Self::Past | Self::Present | Self::Toward | Self::Away | Self::Refuse | Self::Vague | Self::OpenRange | Self::Or | Self::SameDay | Self::Book | Self::Machine | Self::Correction
+            Self::NotEmergency | Self::NotDeceased | Self::NotWrongNumber | Self::NotOptOut | Self::Filler | Self::Question | Self::Past | Self::Present | Self::Toward | Self::Away | Self::Vague | Self::OpenRange | Self::Or | Self::SameDay | Self::Book | Self::Machine | Self::Correction
         )
     }
 }

@@ -35,25 +35,34 @@ impl Typos {
         }
     }
 
-    /// The one word that `typed` was meant to be, if it is one slip away from exactly one.
+    /// The one word that `typed` was meant to be: a swap is likelier than a letter too many or few, that than a wrong one.
     pub(crate) fn right(&self, typed: &str) -> Option<&str> {
         if !is_fit(typed) || self.known.contains(typed) {
             return None;
         }
-        let mut best: Option<usize> = None;
+        let mut best: Option<(Slip, usize)> = None;
+        let mut is_tied = false;
         for key in strike(typed).into_iter().chain([typed.to_owned()]) {
             for at in self.struck.get(&key).into_iter().flatten() {
-                if best == Some(*at) || !self.words.get(*at).is_some_and(|word| is_one_slip(typed, word)) {
-                    continue;
+                let Some(slip) = self.words.get(*at).and_then(|word| slip(typed, word)) else { continue };
+                match best {
+                    Some((_, known)) if known == *at => {}
+                    Some((known, _)) if known < slip => {}
+                    Some((known, _)) if known == slip => is_tied = true,
+                    Some(_) | None => (best, is_tied) = (Some((slip, *at)), false),
                 }
-                if best.is_some() {
-                    return None;
-                }
-                best = Some(*at);
             }
         }
-        best.and_then(|at| self.words.get(at)).map(String::as_str)
+        best.filter(|_| !is_tied).and_then(|(_, at)| self.words.get(at)).map(String::as_str)
     }
+}
+
+/// What went wrong, likeliest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Slip {
+    Swapped,
+    Added,
+    Wrong,
 }
 
 fn is_fit(word: &str) -> bool {
@@ -65,17 +74,17 @@ fn strike(word: &str) -> Vec<String> {
     (0..word.len()).map(|at| word.char_indices().filter(|(i, _)| *i != at).map(|(_, c)| c).collect()).collect()
 }
 
-fn is_one_slip(a: &str, b: &str) -> bool {
+fn slip(a: &str, b: &str) -> Option<Slip> {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let front = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     let (a, b) = (a.get(front..).unwrap_or_default(), b.get(front..).unwrap_or_default());
-    let rest = |text: &'_ [u8], from: usize| text.get(from..).map(<[u8]>::to_vec);
+    let rest = |text: &[u8], from: usize| text.get(from..).map(<[u8]>::to_vec);
     match a.len().abs_diff(b.len()) {
-        0 if a.len() >= 2 && a.first() == b.get(1) && a.get(1) == b.first() && rest(a, 2) == rest(b, 2) => true,
-        0 => rest(a, 1) == rest(b, 1),
-        1 if a.len() > b.len() => rest(a, 1).as_deref() == Some(b),
-        1 => rest(b, 1).as_deref() == Some(a),
-        _ => false,
+        0 if a.len() >= 2 && a.first() == b.get(1) && a.get(1) == b.first() && rest(a, 2) == rest(b, 2) => Some(Slip::Swapped),
+        0 => (rest(a, 1) == rest(b, 1)).then_some(Slip::Wrong),
+        1 if a.len() > b.len() => (rest(a, 1).as_deref() == Some(b)).then_some(Slip::Added),
+        1 => (rest(b, 1).as_deref() == Some(a)).then_some(Slip::Added),
+        _ => None,
     }
 }
 

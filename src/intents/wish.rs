@@ -3,6 +3,7 @@
 use jiff::ToSpan;
 
 use crate::intents::context::ReplyContext;
+use crate::intents::lexicon::Found;
 use crate::intents::moments::Mention;
 use crate::intents::reading::Slots;
 use crate::intents::sense::Sense as S;
@@ -44,7 +45,9 @@ fn is_refused(facts: &Facts, index: usize, mention: &Mention) -> bool {
         facts.found.iter().any(|found| matches!(found.sense, S::Reschedule | S::Toward) && found.end - found.start > 1 && from <= found.start && found.start < to)
             || (from..to).any(|at| matches!(facts.tokens.text(at), "but" | "pero" | "但" | "to" | "改" | "换"))
     };
-    facts.all(S::Refuse).chain(facts.all(S::Cancel)).any(|no| {
+    // "得唔得" asks, it does not refuse.
+    let is_asked = |no: &Found| facts.all(S::Question).any(|question| question.start < no.end && no.start < question.end);
+    facts.all(S::Refuse).chain(facts.all(S::Cancel)).filter(|no| !is_asked(no)).any(|no| {
         let follows = no.start >= mention.end && no.start < next && !turns(mention.end, no.start);
         let leads = no.end <= mention.start && no.start >= before && !turns(no.end, mention.start);
         follows || leads

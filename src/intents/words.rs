@@ -158,11 +158,13 @@ fn without_hidden(all: Vec<Found>) -> Vec<Found> {
     let hides = |outer: &Found, inner: &Found| {
         let covers = outer.start <= inner.start && inner.end <= outer.end;
         let is_longer = outer.end - outer.start > inner.end - inner.start;
+        // "Stop by the pharmacy for me": what begins as something harmless goes on so.
+        let begins = outer.start == inner.start && inner.sense != Sense::Emergency;
+        if inner.sense.hidden_by(outer.sense) && (covers || begins) {
+            return true;
+        }
         if !covers || outer.sense == inner.sense {
             return false;
-        }
-        if inner.sense.hidden_by(outer.sense) {
-            return true;
         }
         let is_equal_filler = !is_longer && inner.sense == Sense::Filler && outer.sense != Sense::Filler;
         !inner.sense.is_safety() && (is_longer || is_equal_filler) && !outer.is_loose && outer.sense.hides_others()
