@@ -356,6 +356,7 @@ fn faults_are_found_before_a_patient_finds_them() {
             "1: 15 segments with sample data: more than 3 are costly and often cut",
         )),
     );
+    check_lint("t/en.sms.txt", "{{ 'word ' * 200 }}", Some((Severity::Warning, "1: 7 segments with sample data: more than 3 are costly and often cut")));
 }
 
 #[test]
