@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{StoreError, Tx, audit, execute, on};
+use super::{StoreError, Tx, audits, execute, on};
 use crate::model::id::ApiKeyId;
 
 /// A key that is to be kept.
@@ -46,7 +46,7 @@ pub async fn add(tx: &mut Tx, new: &NewApiKey<'_>, actor: &str, now: Timestamp) 
     let scopes = serde_json::json!(new.scopes).to_string();
     execute!(&mut *tx, sqlx::query(SQL).bind(new.id).bind(new.name).bind(new.hash).bind(&scopes).bind(now.as_millisecond()))?;
     let detail = serde_json::json!({"name": new.name, "scopes": new.scopes});
-    audit::add(tx, &audit::Act { actor, action: "api_key.create", target: new.id.as_str(), detail }, now).await
+    audits::add(tx, &audits::NewAudit { actor, action: "api_key.create", target: new.id.as_str(), detail }, now).await
 }
 
 /// The key with this hash, revoked or not.
@@ -79,8 +79,8 @@ pub async fn revoke(tx: &mut Tx, id: &ApiKeyId, actor: &str, now: Timestamp) -> 
     if taken == 0 {
         return Ok(false);
     }
-    let act = audit::Act { actor, action: "api_key.revoke", target: id.as_str(), detail: serde_json::json!({}) };
-    audit::add(tx, &act, now).await?;
+    let act = audits::NewAudit { actor, action: "api_key.revoke", target: id.as_str(), detail: serde_json::json!({}) };
+    audits::add(tx, &act, now).await?;
     Ok(true)
 }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::messages::{self, Desk, NewMessage, Offered, told};
-use super::{StoreError, Tx, audit, events, execute, on};
+use super::{StoreError, Tx, audits, events, execute, on};
 use crate::model::id::MessageId;
 use crate::model::message::{MessageEvent, MessageState};
 
@@ -190,7 +190,7 @@ async fn drop_dispatch(tx: &mut Tx, id: &MessageId) -> Result<(), StoreError> {
 }
 
 async fn note(tx: &mut Tx, id: &MessageId, actor: &str, action: &str, detail: serde_json::Value, now: Timestamp) -> Result<(), StoreError> {
-    audit::add(tx, &audit::Act { actor, action, target: id.as_str(), detail }, now).await
+    audits::add(tx, &audits::NewAudit { actor, action, target: id.as_str(), detail }, now).await
 }
 
 #[cfg(test)]
