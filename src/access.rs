@@ -53,8 +53,13 @@ impl Scope {
     ];
 
     /// What a key may do when its maker did not say: the work of a hospital system, without private data.
-    pub const USUAL: &'static [Self] =
-        &[Self::MessagesWrite, Self::MessagesRead, Self::RecordsWrite, Self::RecordsRead, Self::EventsRead];
+    pub const USUAL: &'static [Self] = &[
+        Self::MessagesWrite,
+        Self::MessagesRead,
+        Self::RecordsWrite,
+        Self::RecordsRead,
+        Self::EventsRead,
+    ];
 
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
@@ -71,7 +76,10 @@ impl Scope {
 
     /// Reads the word.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|scope| scope.as_str() == word)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|scope| scope.as_str() == word)
     }
 }
 
@@ -79,7 +87,13 @@ impl std::str::FromStr for Scope {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        let all = || Self::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+        let all = || {
+            Self::ALL
+                .iter()
+                .map(|scope| scope.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         Self::parse(word).ok_or_else(|| format!("expected one of {}", all()))
     }
 }
@@ -96,7 +110,8 @@ pub struct Client {
 impl Client {
     /// Whether the key allows `scope`.
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope) || (scope != Scope::PrivateRead && self.scopes.contains(&Scope::Admin))
+        self.scopes.contains(&scope)
+            || (scope != Scope::PrivateRead && self.scopes.contains(&Scope::Admin))
     }
 
     /// The word for this client in the `source` of messages and the `actor` of the audit.
@@ -118,10 +133,30 @@ pub struct FreshKey {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn create(tx: &mut Tx, name: &str, scopes: &[Scope], actor: &str, now: Timestamp) -> Result<FreshKey, StoreError> {
-    let (id, key) = (ApiKeyId::generate(), Private::new(format!("{KEY_PREFIX}{}", random_hex())));
+pub async fn create(
+    tx: &mut Tx,
+    name: &str,
+    scopes: &[Scope],
+    actor: &str,
+    now: Timestamp,
+) -> Result<FreshKey, StoreError> {
+    let (id, key) = (
+        ApiKeyId::generate(),
+        Private::new(format!("{KEY_PREFIX}{}", random_hex())),
+    );
     let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    api_keys::add(tx, &api_keys::NewApiKey { id: &id, name, hash: &hash_of(key.reveal()), scopes: &scopes }, actor, now).await?;
+    api_keys::add(
+        tx,
+        &api_keys::NewApiKey {
+            id: &id,
+            name,
+            hash: &hash_of(key.reveal()),
+            scopes: &scopes,
+        },
+        actor,
+        now,
+    )
+    .await?;
     Ok(FreshKey { id, key })
 }
 
@@ -135,7 +170,10 @@ pub struct Keys {
 impl Keys {
     /// Looks keys up in `store`.
     pub fn new(store: Store) -> Self {
-        Self { store, known: Arc::default() }
+        Self {
+            store,
+            known: Arc::default(),
+        }
     }
 
     /// The client that shows `key`, unless the key is unknown or revoked.
@@ -155,15 +193,27 @@ impl Keys {
         let found = api_keys::by_hash(&mut tx, &hash).await?;
         drop(tx);
         let same = |kept: &str| bool::from(kept.as_bytes().ct_eq(hash.as_bytes()));
-        let Some(row) = found.filter(|row| row.revoked_at.is_none() && same(&row.hash)) else { return Ok(None) };
-        let client = Client { id: row.id, scopes: row.scopes.iter().filter_map(|word| Scope::parse(word)).collect() };
+        let Some(row) = found.filter(|row| row.revoked_at.is_none() && same(&row.hash)) else {
+            return Ok(None);
+        };
+        let client = Client {
+            id: row.id,
+            scopes: row
+                .scopes
+                .iter()
+                .filter_map(|word| Scope::parse(word))
+                .collect(),
+        };
         self.remember(hash, &client);
         Ok(Some(client))
     }
 
     fn remembered(&self, hash: &str) -> Option<Client> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(hash).filter(|(since, _)| since.elapsed() < BELIEVED_FOR).map(|(_, client)| client.clone())
+        known
+            .get(hash)
+            .filter(|(since, _)| since.elapsed() < BELIEVED_FOR)
+            .map(|(_, client)| client.clone())
     }
 
     fn remember(&self, hash: String, client: &Client) {
@@ -182,15 +232,19 @@ fn random_hex() -> String {
     let mut secret = [0_u8; 32];
     // The same source of randomness that TLS uses.
     let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(&mut secret).expect("the system gives randomness");
+    random
+        .fill(&mut secret)
+        .expect("the system gives randomness");
     hex(&secret)
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 #[cfg(test)]
@@ -205,14 +259,28 @@ mod tests {
     async fn a_key_opens_and_is_kept_nowhere() -> Result<(), StoreError> {
         for test in testing::stores().await {
             let mut tx = test.store.write().await?;
-            let fresh = create(&mut tx, "his", &[Scope::MessagesWrite], "cli", Timestamp::UNIX_EPOCH).await?;
+            let fresh = create(
+                &mut tx,
+                "his",
+                &[Scope::MessagesWrite],
+                "cli",
+                Timestamp::UNIX_EPOCH,
+            )
+            .await?;
             tx.commit().await?;
-            let client = Keys::new(test.store.clone()).client(fresh.key.reveal()).await?;
-            assert_eq!(client, Some(Client { id: fresh.id, scopes: vec![Scope::MessagesWrite] }));
+            let client = Keys::new(test.store.clone())
+                .client(fresh.key.reveal())
+                .await?;
+            assert_eq!(
+                client,
+                Some(Client {
+                    id: fresh.id,
+                    scopes: vec![Scope::MessagesWrite]
+                })
+            );
 
             let mut tx = test.store.read().await?;
-            let rows: Vec<(String, String, String, String)> =
-                on!(&mut tx, conn => sqlx::query_as("SELECT id, name, hash, scopes FROM api_key").fetch_all(conn).await)?;
+            let rows: Vec<(String, String, String, String)> = on!(&mut tx, conn => sqlx::query_as("SELECT id, name, hash, scopes FROM api_key").fetch_all(conn).await)?;
             let audit: Vec<(String, String)> = on!(&mut tx, conn => sqlx::query_as("SELECT target, detail FROM audit").fetch_all(conn).await)?;
             let kept = format!("{rows:?}{audit:?}");
             let secret = fresh.key.reveal().trim_start_matches("cb_");
@@ -236,16 +304,29 @@ mod tests {
             assert!(api_keys::revoke(&mut tx, &fresh.id, "cli", Timestamp::UNIX_EPOCH).await?);
             assert!(!api_keys::revoke(&mut tx, &fresh.id, "cli", Timestamp::UNIX_EPOCH).await?);
             tx.commit().await?;
-            assert_eq!(Keys::new(test.store.clone()).client(fresh.key.reveal()).await?, None);
+            assert_eq!(
+                Keys::new(test.store.clone())
+                    .client(fresh.key.reveal())
+                    .await?,
+                None
+            );
         }
         Ok(())
     }
 
     #[test]
     fn admin_may_all_but_see_private_data() {
-        let admin = Client { id: ApiKeyId::generate(), scopes: vec![Scope::Admin] };
+        let admin = Client {
+            id: ApiKeyId::generate(),
+            scopes: vec![Scope::Admin],
+        };
         for scope in Scope::ALL {
-            assert_eq!(admin.may(*scope), *scope != Scope::PrivateRead, "{}", scope.as_str());
+            assert_eq!(
+                admin.may(*scope),
+                *scope != Scope::PrivateRead,
+                "{}",
+                scope.as_str()
+            );
         }
     }
 }

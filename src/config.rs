@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::channels::sms::smpp::provider as smpp;
+use crate::channels::sms::smpp::provider::settings as smpp;
 use crate::model::class::Channel;
 use crate::model::route::{Route, Routes};
-use crate::{delivery, intake, scheduler, telemetry};
+use crate::{delivery, inbound, intake, scheduler, telemetry};
 
 /// Everything that can be set. `carebell.example.toml` says what each key means.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -38,6 +38,8 @@ pub struct Config {
     pub delivery: delivery::Settings,
     /// What comes in.
     pub intake: intake::Settings,
+    /// Replies.
+    pub inbound: inbound::Settings,
     /// Planning and composing.
     pub scheduler: scheduler::Settings,
     /// Logs.
@@ -151,37 +153,54 @@ pub struct RouteLine {
 impl Default for Site {
     fn default() -> Self {
         let word = str::to_owned;
-        Self { name: word("Demo Hospital"), timezone: word("Asia/Shanghai"), language: word("zh-CN"), country: word("CN"), phone: None }
+        Self {
+            name: word("Demo Hospital"),
+            timezone: word("Asia/Shanghai"),
+            language: word("zh-CN"),
+            country: word("CN"),
+            phone: None,
+        }
     }
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+        }
     }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9090)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+        }
     }
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: "sqlite://carebell.db".to_owned(), migrate: None }
+        Self {
+            url: "sqlite://carebell.db".to_owned(),
+            migrate: None,
+        }
     }
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { dir: "rules".into() }
+        Self {
+            dir: "rules".into(),
+        }
     }
 }
 
 impl Default for Templates {
     fn default() -> Self {
-        Self { dir: "templates".into() }
+        Self {
+            dir: "templates".into(),
+        }
     }
 }
 
@@ -213,13 +232,23 @@ impl Config {
     ///
     /// # Errors
     /// When something cannot be read or does not fit, with file, line and what was expected.
-    pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         let path = file.map_or_else(|| PathBuf::from("carebell.toml"), Path::to_owned);
         let name = path.display().to_string();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(missing) if file.is_none() && missing.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(why) => return Err(ConfigError::Unreadable { file: name, why: why.to_string() }),
+            Err(missing) if file.is_none() && missing.kind() == std::io::ErrorKind::NotFound => {
+                String::new()
+            }
+            Err(why) => {
+                return Err(ConfigError::Unreadable {
+                    file: name,
+                    why: why.to_string(),
+                });
+            }
         };
         let base = path.parent().map_or_else(PathBuf::new, Path::to_owned);
         Self::parse(&name, &text, environment, base)
@@ -229,17 +258,35 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub fn parse(name: &str, text: &str, environment: impl Iterator<Item = (String, String)>, base: PathBuf) -> Result<Self, ConfigError> {
+    pub fn parse(
+        name: &str,
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+        base: PathBuf,
+    ) -> Result<Self, ConfigError> {
         let at = |error: &toml::de::Error| {
-            let line = error.span().map(|span| 1 + text.get(..span.start).unwrap_or_default().matches('\n').count());
+            let line = error.span().map(|span| {
+                1 + text
+                    .get(..span.start)
+                    .unwrap_or_default()
+                    .matches('\n')
+                    .count()
+            });
             line.map_or_else(|| name.to_owned(), |line| format!("{name}:{line}"))
         };
-        let wrong = |error: toml::de::Error| ConfigError::Wrong { place: at(&error), what: error.message().to_owned() };
+        let wrong = |error: toml::de::Error| ConfigError::Wrong {
+            place: at(&error),
+            what: error.message().to_owned(),
+        };
         let mut config: Self = toml::from_str(text).map_err(wrong)?;
         let mut table: toml::Table = toml::from_str(text).map_err(wrong)?;
         for (key, value) in environment {
             if let Some(path) = key.strip_prefix(PREFIX).filter(|path| path.contains("__")) {
-                (config, table) = overlay(&table, path, &value).map_err(|what| ConfigError::Wrong { place: key.clone(), what })?;
+                (config, table) =
+                    overlay(&table, path, &value).map_err(|what| ConfigError::Wrong {
+                        place: key.clone(),
+                        what,
+                    })?;
             }
         }
         config.base = base;
@@ -249,19 +296,34 @@ impl Config {
 
     /// What no single setting can tell: pairs that contradict each other, names that lead nowhere.
     fn check(&self, name: &str) -> Result<(), ConfigError> {
-        let wrong = |what: String| Err(ConfigError::Wrong { place: name.to_owned(), what });
+        let wrong = |what: String| {
+            Err(ConfigError::Wrong {
+                place: name.to_owned(),
+                what,
+            })
+        };
         if TimeZone::get(&self.site.timezone).is_err() {
-            return wrong(format!("site.timezone: `{}` is no IANA zone such as Asia/Shanghai", self.site.timezone));
+            return wrong(format!(
+                "site.timezone: `{}` is no IANA zone such as Asia/Shanghai",
+                self.site.timezone
+            ));
         }
-        if self.site.country.len() != 2 || !self.site.country.bytes().all(|b| b.is_ascii_uppercase()) {
-            return wrong("site.country: expected two capital letters such as CN (ISO 3166-1)".to_owned());
+        if self.site.country.len() != 2
+            || !self.site.country.bytes().all(|b| b.is_ascii_uppercase())
+        {
+            return wrong(
+                "site.country: expected two capital letters such as CN (ISO 3166-1)".to_owned(),
+            );
         }
         for route in &self.routes {
             for provider in &route.providers {
                 match self.providers.get(provider) {
                     None => return wrong(format!("routes: there is no provider `{provider}`")),
                     Some(found) if found.channel != route.channel => {
-                        return wrong(format!("routes: provider `{provider}` carries {}, not {}", found.channel, route.channel));
+                        return wrong(format!(
+                            "routes: provider `{provider}` carries {}, not {}",
+                            found.channel, route.channel
+                        ));
                     }
                     Some(_) => {}
                 }
@@ -273,7 +335,9 @@ impl Config {
         for provider in self.providers.keys() {
             self.smpp(provider)?;
         }
-        if self.delivery.uncertain_wait.is_negative() || !self.delivery.response_timeout.is_positive() {
+        if self.delivery.uncertain_wait.is_negative()
+            || !self.delivery.response_timeout.is_positive()
+        {
             return wrong("delivery: waits and timeouts must be positive".to_owned());
         }
         Ok(())
@@ -285,12 +349,26 @@ impl Config {
     /// When it is of another kind or something does not fit.
     pub fn smpp(&self, name: &str) -> Result<smpp::Settings, ConfigError> {
         let place = format!("providers.{name}");
-        let wrong = |what: String| ConfigError::Wrong { place: place.clone(), what };
-        let provider = self.providers.get(name).ok_or_else(|| wrong("there is no such provider".to_owned()))?;
+        let wrong = |what: String| ConfigError::Wrong {
+            place: place.clone(),
+            what,
+        };
+        let provider = self
+            .providers
+            .get(name)
+            .ok_or_else(|| wrong("there is no such provider".to_owned()))?;
         if provider.kind != "smpp" || provider.channel != Channel::Sms {
-            return Err(wrong(format!("kind `{}` on channel {}: only kind \"smpp\" on channel \"sms\" is there so far", provider.kind, provider.channel)));
+            return Err(wrong(format!(
+                "kind `{}` on channel {}: only kind \"smpp\" on channel \"sms\" is there so far",
+                provider.kind, provider.channel
+            )));
         }
-        let mut settings: smpp::Settings = provider.rest.0.clone().try_into().map_err(|e: toml::de::Error| wrong(e.message().to_owned()))?;
+        let mut settings: smpp::Settings = provider
+            .rest
+            .0
+            .clone()
+            .try_into()
+            .map_err(|e: toml::de::Error| wrong(e.message().to_owned()))?;
         if let Some(file) = &mut settings.password_file {
             *file = self.base.join(&file);
         }
@@ -299,15 +377,31 @@ impl Config {
 
     /// The routes, or one of each channel's providers where none are given.
     pub fn routes(&self) -> Routes {
-        let given = self.routes.iter().map(|r| Route { channel: r.channel, prefix: r.prefix.clone(), providers: r.providers.clone() });
+        let given = self.routes.iter().map(|r| Route {
+            channel: r.channel,
+            prefix: r.prefix.clone(),
+            providers: r.providers.clone(),
+        });
         if !self.routes.is_empty() {
             return Routes::new(given.collect());
         }
         let mut by_channel: BTreeMap<Channel, Vec<String>> = BTreeMap::new();
         for (name, provider) in &self.providers {
-            by_channel.entry(provider.channel).or_default().push(name.clone());
+            by_channel
+                .entry(provider.channel)
+                .or_default()
+                .push(name.clone());
         }
-        Routes::new(by_channel.into_iter().map(|(channel, providers)| Route { channel, prefix: String::new(), providers }).collect())
+        Routes::new(
+            by_channel
+                .into_iter()
+                .map(|(channel, providers)| Route {
+                    channel,
+                    prefix: String::new(),
+                    providers,
+                })
+                .collect(),
+        )
     }
 
     /// The site's zone.
@@ -322,14 +416,18 @@ impl Config {
 
     /// Whether `serve` may migrate by itself.
     pub fn may_migrate(&self) -> bool {
-        self.database.migrate.unwrap_or_else(|| self.database.url.starts_with("sqlite:"))
+        self.database
+            .migrate
+            .unwrap_or_else(|| self.database.url.starts_with("sqlite:"))
     }
 }
 
 /// The config with `value` where `SECTION__KEY` says: as text, and where text does not fit as the TOML value it reads as.
 fn overlay(table: &toml::Table, path: &str, value: &str) -> Result<(Config, toml::Table), String> {
     let text = toml::Value::String(value.to_owned());
-    let read = toml::from_str::<toml::Table>(&format!("v = {value}")).ok().and_then(|mut t| t.remove("v"));
+    let read = toml::from_str::<toml::Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut t| t.remove("v"));
     let mut problem = "expected CAREBELL_<SECTION>__<KEY>".to_owned();
     for candidate in std::iter::once(text).chain(read) {
         let mut changed = table.clone();
@@ -350,7 +448,10 @@ fn put(table: &mut toml::Table, path: &str, value: toml::Value) -> Option<()> {
     let last = keys.pop().filter(|key| !key.is_empty())?;
     let mut here = table;
     for key in keys {
-        here = here.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new())).as_table_mut()?;
+        here = here
+            .entry(key)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()?;
     }
     here.insert(last.to_owned(), value);
     Some(())
@@ -361,7 +462,9 @@ mod tests {
     use super::*;
 
     fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let environment = environment
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         Config::parse("carebell.toml", text, environment, PathBuf::new())
     }
 
@@ -373,25 +476,49 @@ mod tests {
         let defaults = toml::Table::try_from(Config::default()).expect("settings are TOML");
         for (section, keys) in &defaults {
             for key in keys.as_table().into_iter().flat_map(toml::Table::keys) {
-                let line = |l: &str| l.trim_start_matches(['#', ' ']).starts_with(&format!("{key} ")) || l.contains(&format!(".{key}]"));
-                assert!(example.lines().any(line), "carebell.example.toml does not show {section}.{key}");
+                let line = |l: &str| {
+                    l.trim_start_matches(['#', ' '])
+                        .starts_with(&format!("{key} "))
+                        || l.contains(&format!(".{key}]"))
+                };
+                assert!(
+                    example.lines().any(line),
+                    "carebell.example.toml does not show {section}.{key}"
+                );
             }
         }
     }
 
     #[test]
     fn what_is_wrong_is_named_by_file_and_line() {
-        let error = parse("[site]\nname = \"A\"\nnmae = \"B\"\n", &[]).expect_err("an unknown key").to_string();
-        assert!(error.starts_with("carebell.toml:3: unknown field `nmae`"), "{error}");
-        let error = parse("[site]\ntimezone = \"Mars/Olympus\"\n", &[]).expect_err("no zone").to_string();
+        let error = parse("[site]\nname = \"A\"\nnmae = \"B\"\n", &[])
+            .expect_err("an unknown key")
+            .to_string();
+        assert!(
+            error.starts_with("carebell.toml:3: unknown field `nmae`"),
+            "{error}"
+        );
+        let error = parse("[site]\ntimezone = \"Mars/Olympus\"\n", &[])
+            .expect_err("no zone")
+            .to_string();
         assert!(error.contains("IANA"), "{error}");
     }
 
     #[test]
     fn the_environment_wins_over_the_file() {
-        let config = parse("[site]\nname = \"A\"\n", &[("CAREBELL_SITE__NAME", "B"), ("CAREBELL_DATABASE__MIGRATE", "false"), ("CAREBELL_TEST_POSTGRES", "x")]);
+        let config = parse(
+            "[site]\nname = \"A\"\n",
+            &[
+                ("CAREBELL_SITE__NAME", "B"),
+                ("CAREBELL_DATABASE__MIGRATE", "false"),
+                ("CAREBELL_TEST_POSTGRES", "x"),
+            ],
+        );
         let config = config.expect("a config");
-        assert_eq!((config.site.name.as_str(), config.database.migrate), ("B", Some(false)));
+        assert_eq!(
+            (config.site.name.as_str(), config.database.migrate),
+            ("B", Some(false))
+        );
         assert!(parse("", &[("CAREBELL_SITE__NOTHING", "B")]).is_err());
     }
 
@@ -401,12 +528,20 @@ mod tests {
         let config = parse(text, &[]).expect("a config");
         assert!(!format!("{config:?}").contains("hunter2"));
         assert!(config.smpp("main").is_ok());
-        let error = parse(&text.replace("\"hunter2\"", "7"), &[]).expect_err("a number is no password").to_string();
+        let error = parse(&text.replace("\"hunter2\"", "7"), &[])
+            .expect_err("a number is no password")
+            .to_string();
         assert!(!error.contains("hunter2"), "{error}");
     }
 
     #[test]
     fn routes_lead_to_providers_that_are_there() {
-        assert!(parse("[[routes]]\nchannel = \"sms\"\nproviders = [\"main\"]\n", &[]).is_err());
+        assert!(
+            parse(
+                "[[routes]]\nchannel = \"sms\"\nproviders = [\"main\"]\n",
+                &[]
+            )
+            .is_err()
+        );
     }
 }

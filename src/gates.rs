@@ -2,8 +2,8 @@
 //!
 //! Pure: counts, suppressions and now are arguments. Whether a reminder was worth planning at all is `rules`'.
 
-use jiff::{SignedDuration, Timestamp};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::quiet::{QuietHours, Shift};
 use crate::calendar::wall;
@@ -36,7 +36,13 @@ pub struct Standing {
 }
 
 impl Standing {
-    fn binds(&self, hash: &str, class: Class, channel: Channel, patient: Option<&PatientId>) -> bool {
+    fn binds(
+        &self,
+        hash: &str,
+        class: Class,
+        channel: Channel,
+        patient: Option<&PatientId>,
+    ) -> bool {
         let of_patient = self.patient.is_none() || self.patient.as_ref() == patient;
         self.address_hash == hash && of_patient && covers(self.scope, class, channel)
     }
@@ -53,7 +59,10 @@ pub struct Caps {
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { a_day: 1, a_week: 3 }
+        Self {
+            a_day: 1,
+            a_week: 3,
+        }
     }
 }
 
@@ -131,7 +140,9 @@ pub enum Verdict<'a> {
 ///
 /// Usefulness comes first, so that a reminder of a cancelled booking says so whoever it was for.
 pub fn may_send<'a>(case: &Case<'a>, now: Timestamp) -> Verdict<'a> {
-    let open = useful(case, now).and_then(|()| person(case, now)).and_then(|()| ways(case));
+    let open = useful(case, now)
+        .and_then(|()| person(case, now))
+        .and_then(|()| ways(case));
     let open = match open {
         Ok(open) => open,
         Err(reason) => return Verdict::No(reason),
@@ -140,7 +151,11 @@ pub fn may_send<'a>(case: &Case<'a>, now: Timestamp) -> Verdict<'a> {
         return Verdict::Go(open);
     }
     if let Some(at) = quiet_until(case.quiet.as_ref(), case.zone, case.due_at, now) {
-        return if at <= case.expires_at { Verdict::Wait(at) } else { Verdict::No(SkipReason::QuietHours) };
+        return if at <= case.expires_at {
+            Verdict::Wait(at)
+        } else {
+            Verdict::No(SkipReason::QuietHours)
+        };
     }
     if case.class.is_capped() && over(case.counts, case.caps) {
         return Verdict::No(SkipReason::FrequencyCap);
@@ -154,23 +169,41 @@ pub fn may_send<'a>(case: &Case<'a>, now: Timestamp) -> Verdict<'a> {
 /// `suppressions` are those that stand for its address; `patient` is the one it is about, where it is to the patient.
 /// # Errors
 /// The reason why it must not be sent.
-pub fn enqueued(class: Class, channel: Channel, patient: Option<&Patient>, suppressions: &[Standing], now: Timestamp) -> Result<(), SkipReason> {
+pub fn enqueued(
+    class: Class,
+    channel: Channel,
+    patient: Option<&Patient>,
+    suppressions: &[Standing],
+    now: Timestamp,
+) -> Result<(), SkipReason> {
     let id = patient.map(|patient| &patient.id);
     if let Some(patient) = patient {
         alive(patient)?;
-        if patient.opt_outs.iter().any(|refusal| covers(*refusal, class, channel)) {
+        if patient
+            .opt_outs
+            .iter()
+            .any(|refusal| covers(*refusal, class, channel))
+        {
             return Err(SkipReason::OptedOut);
         }
     }
     let standing = suppressions.iter().filter(|s| s.since <= now);
-    match standing.into_iter().find(|s| s.binds(&s.address_hash, class, channel, id)) {
+    match standing
+        .into_iter()
+        .find(|s| s.binds(&s.address_hash, class, channel, id))
+    {
         Some(standing) => Err(standing.reason),
         None => Ok(()),
     }
 }
 
 /// The end of the quiet hours that hold at `now`, if they do and the reminder was not due just before them.
-pub fn quiet_until(quiet: Option<&QuietHours>, zone: &TimeZone, due_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+pub fn quiet_until(
+    quiet: Option<&QuietHours>,
+    zone: &TimeZone,
+    due_at: Timestamp,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let quiet = quiet?;
     let was_due_outside = !quiet.contains(wall::time(zone, due_at));
     if was_due_outside && now.duration_since(due_at) <= QUIET_GRACE {
@@ -200,7 +233,11 @@ fn alive(patient: &Patient) -> Result<(), SkipReason> {
     if patient.deceased {
         return Err(SkipReason::Deceased);
     }
-    if patient.held { Err(SkipReason::Held) } else { Ok(()) }
+    if patient.held {
+        Err(SkipReason::Held)
+    } else {
+        Ok(())
+    }
 }
 
 /// Is it still true and still of use?
@@ -224,7 +261,10 @@ fn useful(case: &Case<'_>, now: Timestamp) -> Result<(), SkipReason> {
 fn stands(occasion: &Occasion, epoch: i64, case: &Case<'_>) -> Result<(), SkipReason> {
     match occasion.status {
         OccasionStatus::Cancelled => return Err(SkipReason::Cancelled),
-        OccasionStatus::Booked | OccasionStatus::Arrived | OccasionStatus::Fulfilled | OccasionStatus::NoShow => {}
+        OccasionStatus::Booked
+        | OccasionStatus::Arrived
+        | OccasionStatus::Fulfilled
+        | OccasionStatus::NoShow => {}
     }
     if occasion.epoch != epoch {
         return Err(SkipReason::Superseded);
@@ -237,7 +277,11 @@ fn stands(occasion: &Occasion, epoch: i64, case: &Case<'_>) -> Result<(), SkipRe
         Some(Unless::Confirmed) => occasion.confirmation == Confirmation::Confirmed,
         Some(Unless::Delivered) | None => false,
     };
-    if needless { Err(SkipReason::AlreadyAnswered) } else { Ok(()) }
+    if needless {
+        Err(SkipReason::AlreadyAnswered)
+    } else {
+        Ok(())
+    }
 }
 
 /// May this person be told at all?
@@ -251,15 +295,26 @@ fn person(case: &Case<'_>, now: Timestamp) -> Result<(), SkipReason> {
     }
     let Some(patient) = case.patient else {
         // The record of a patient who was flagged is purged; what is about many has no one patient.
-        return if case.role == Role::Staff { Ok(()) } else { Err(SkipReason::Sensitive) };
+        return if case.role == Role::Staff {
+            Ok(())
+        } else {
+            Err(SkipReason::Sensitive)
+        };
     };
     alive(patient)?;
     match case.role {
         Role::Staff => Ok(()),
         Role::Patient => {
             let today = wall::date(case.zone, now);
-            let is_minor = patient.birth_on.as_ref().is_some_and(|birth| wall::age_on(*birth.reveal(), today) < FULL_AGE);
-            if is_minor { Err(SkipReason::NoGuardian) } else { Ok(()) }
+            let is_minor = patient
+                .birth_on
+                .as_ref()
+                .is_some_and(|birth| wall::age_on(*birth.reveal(), today) < FULL_AGE);
+            if is_minor {
+                Err(SkipReason::NoGuardian)
+            } else {
+                Ok(())
+            }
         }
         Role::Family => match case.relation {
             Some(relation) if relation.consented => Ok(()),
@@ -278,21 +333,33 @@ fn ways<'a>(case: &Case<'a>) -> Result<Vec<Open<'a>>, SkipReason> {
         refused(case, address, channel)?;
         return Ok(vec![Open { channel, address }]);
     }
-    let (contacts, refusals): (&[ContactPoint], &[OptOut]) = match (case.role, case.relation, case.patient) {
-        (Role::Family, Some(relation), _) => (&relation.contacts, &relation.opt_outs),
-        (Role::Patient, _, Some(patient)) => (&patient.contacts, &patient.opt_outs),
-        (Role::Family | Role::Patient | Role::Staff, _, _) => (&[], &[]),
-    };
+    let (contacts, refusals): (&[ContactPoint], &[OptOut]) =
+        match (case.role, case.relation, case.patient) {
+            (Role::Family, Some(relation), _) => (&relation.contacts, &relation.opt_outs),
+            (Role::Patient, _, Some(patient)) => (&patient.contacts, &patient.opt_outs),
+            (Role::Family | Role::Patient | Role::Staff, _, _) => (&[], &[]),
+        };
     let mut open = Vec::new();
     let mut why = SkipReason::NoContactPoint;
     for channel in case.channels {
-        let usable = contacts.iter().filter(|c| Some(c.kind) == channel.contact_kind() && c.status == ContactStatus::Ok);
+        let usable = contacts
+            .iter()
+            .filter(|c| Some(c.kind) == channel.contact_kind() && c.status == ContactStatus::Ok);
         for contact in usable {
-            let own = refusals.iter().any(|refusal| covers(*refusal, case.class, *channel));
-            let verdict = if own { Err(SkipReason::OptedOut) } else { refused(case, contact.address.reveal(), *channel) };
+            let own = refusals
+                .iter()
+                .any(|refusal| covers(*refusal, case.class, *channel));
+            let verdict = if own {
+                Err(SkipReason::OptedOut)
+            } else {
+                refused(case, contact.address.reveal(), *channel)
+            };
             match verdict {
                 Ok(()) => {
-                    open.push(Open { channel: *channel, address: contact.address.reveal() });
+                    open.push(Open {
+                        channel: *channel,
+                        address: contact.address.reveal(),
+                    });
                     break;
                 }
                 Err(SkipReason::OptedOut) => why = SkipReason::OptedOut,
@@ -311,7 +378,11 @@ fn refused(case: &Case<'_>, address: &str, channel: Channel) -> Result<(), SkipR
     let hash = address_hash(case.address_key, address);
     let patient = case.patient.map(|patient| &patient.id);
     let confirms = |s: &Standing| case.class == Class::Reply && s.since == case.planned_at;
-    match case.suppressions.iter().find(|s| s.binds(&hash, case.class, channel, patient) && !confirms(s)) {
+    match case
+        .suppressions
+        .iter()
+        .find(|s| s.binds(&hash, case.class, channel, patient) && !confirms(s))
+    {
         Some(standing) => Err(standing.reason),
         None => Ok(()),
     }
@@ -319,5 +390,8 @@ fn refused(case: &Case<'_>, address: &str, channel: Channel) -> Result<(), SkipR
 
 /// The kinds of contact point that a list of channels can use.
 pub fn kinds(channels: &[Channel]) -> Vec<ContactKind> {
-    channels.iter().filter_map(|channel| channel.contact_kind()).collect()
+    channels
+        .iter()
+        .filter_map(|channel| channel.contact_kind())
+        .collect()
 }

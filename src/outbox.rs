@@ -45,14 +45,20 @@ mod tests {
     use crate::store::{Store, StoreError, Tx, events, testing};
 
     async fn tell(tx: &mut Tx, what: &str) -> Result<(), StoreError> {
-        let event = events::NewEvent { kind: format!("message.{what}"), data: json!({}) };
+        let event = events::NewEvent {
+            kind: format!("message.{what}"),
+            data: json!({}),
+        };
         events::add(tx, &[event], Timestamp::UNIX_EPOCH).await
     }
 
     async fn feed(store: &Store, after: i64) -> Result<Vec<(i64, String)>, StoreError> {
         let mut tx = store.read().await?;
         let all = events::after(&mut tx, after, 100).await?;
-        Ok(all.into_iter().map(|event| (event.seq, event.kind)).collect())
+        Ok(all
+            .into_iter()
+            .map(|event| (event.seq, event.kind))
+            .collect())
     }
 
     #[tokio::test]
@@ -68,10 +74,16 @@ mod tests {
             tell(&mut quick, "second_but_early").await?;
             quick.commit().await?;
             assert_eq!(publisher.pass().await?, 1);
-            assert_eq!(feed(&test.store, 0).await?, [(1, "message.second_but_early".to_owned())]);
+            assert_eq!(
+                feed(&test.store, 0).await?,
+                [(1, "message.second_but_early".to_owned())]
+            );
             slow.commit().await?;
             assert_eq!(publisher.pass().await?, 1);
-            assert_eq!(feed(&test.store, 1).await?, [(2, "message.first_but_late".to_owned())]);
+            assert_eq!(
+                feed(&test.store, 1).await?,
+                [(2, "message.first_but_late".to_owned())]
+            );
         }
         Ok(())
     }
@@ -88,7 +100,11 @@ mod tests {
             tell(&mut tx, "kept_too").await?;
             tx.commit().await?;
             assert_eq!((publisher.pass().await?, publisher.pass().await?), (2, 0));
-            let kinds: Vec<i64> = feed(&test.store, 0).await?.into_iter().map(|(seq, _)| seq).collect();
+            let kinds: Vec<i64> = feed(&test.store, 0)
+                .await?
+                .into_iter()
+                .map(|(seq, _)| seq)
+                .collect();
             assert_eq!(kinds, [1, 2]);
         }
         Ok(())
@@ -113,9 +129,19 @@ mod tests {
                 }
                 Ok::<_, StoreError>(())
             });
-            let (written, published) = futures::join!(futures::future::join_all(writers), futures::future::join_all(publishers));
-            written.into_iter().chain(published).collect::<Result<(), _>>()?;
-            let numbers: Vec<i64> = feed(&test.store, 0).await?.into_iter().map(|(seq, _)| seq).collect();
+            let (written, published) = futures::join!(
+                futures::future::join_all(writers),
+                futures::future::join_all(publishers)
+            );
+            written
+                .into_iter()
+                .chain(published)
+                .collect::<Result<(), _>>()?;
+            let numbers: Vec<i64> = feed(&test.store, 0)
+                .await?
+                .into_iter()
+                .map(|(seq, _)| seq)
+                .collect();
             assert_eq!(numbers, (1..=100).collect::<Vec<i64>>());
         }
         Ok(())

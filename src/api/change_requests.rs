@@ -21,8 +21,14 @@ use crate::store::change_requests::{self, Answer, Answered, ChangeRequest};
 pub(super) fn routes() -> Routes {
     vec![
         ("/v1/change_requests", get(list_change_requests)),
-        ("/v1/change_requests/{id}/accept", post(accept_change_request)),
-        ("/v1/change_requests/{id}/reject", post(reject_change_request)),
+        (
+            "/v1/change_requests/{id}/accept",
+            post(accept_change_request),
+        ),
+        (
+            "/v1/change_requests/{id}/reject",
+            post(reject_change_request),
+        ),
     ]
 }
 
@@ -114,15 +120,30 @@ pub(super) struct AnsweredView {
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
     security(("key" = ["records:read"]))
 )]
-pub(super) async fn list_change_requests(State(state): State<ApiState>, caller: Caller, asked: Asked) -> Result<Json<Page<WishView>>, Problem> {
+pub(super) async fn list_change_requests(
+    State(state): State<ApiState>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<Page<WishView>>, Problem> {
     caller.must(Scope::RecordsRead)?;
     asked.only(&["state", "limit", "cursor"])?;
     let limit = asked.limit()?;
-    let known = |word: &str| ["new", "accepted", "rejected", "superseded"].into_iter().find(|known| *known == word);
-    let wanted = asked.word("state", known, "new, accepted, rejected or superseded")?.unwrap_or_default();
+    let known = |word: &str| {
+        ["new", "accepted", "rejected", "superseded"]
+            .into_iter()
+            .find(|known| *known == word)
+    };
+    let wanted = asked
+        .word("state", known, "new, accepted, rejected or superseded")?
+        .unwrap_or_default();
     let mut tx = state.intake.store.read().await?;
     let found = change_requests::list(&mut tx, wanted, asked.cursor()?.as_ref(), limit + 1).await?;
-    Ok(Json(Page::of(found, limit, |wish| cursor(wish.created_at, wish.id.as_str()), WishView::of)))
+    Ok(Json(Page::of(
+        found,
+        limit,
+        |wish| cursor(wish.created_at, wish.id.as_str()),
+        WishView::of,
+    )))
 }
 
 /// Says that a wish will be granted. Moving or cancelling the booking itself is the hospital's to tell.
@@ -163,19 +184,40 @@ pub(super) async fn reject_change_request(
     answer(&state, &caller, &id, &body, Answer::Rejected).await
 }
 
-async fn answer(state: &ApiState, caller: &Caller, id: &str, body: &OptionalBody, answer: Answer) -> Result<Json<AnsweredView>, Problem> {
+async fn answer(
+    state: &ApiState,
+    caller: &Caller,
+    id: &str,
+    body: &OptionalBody,
+    answer: Answer,
+) -> Result<Json<AnsweredView>, Problem> {
     caller.must(Scope::RecordsWrite)?;
     let reason = reason(body)?;
     let id = ChangeRequestId::parse(id).ok_or_else(Problem::not_found)?;
     let mut tx = state.intake.store.write().await?;
-    let done = change_requests::answer(&mut tx, &id, answer, reason.as_deref(), &caller.name(), state.clock.now()).await?;
+    let done = change_requests::answer(
+        &mut tx,
+        &id,
+        answer,
+        reason.as_deref(),
+        &caller.name(),
+        state.clock.now(),
+    )
+    .await?;
     tx.commit().await?;
     state.bells.plan.ring();
     state.bells.outbox.ring();
     match done {
-        Answered::Done => Ok(Json(AnsweredView { id: id.to_string(), state: answer.as_str() })),
+        Answered::Done => Ok(Json(AnsweredView {
+            id: id.to_string(),
+            state: answer.as_str(),
+        })),
         Answered::Otherwise { state } => {
-            let problem = Problem::new(StatusCode::CONFLICT, "already_answered", "Another answer came first, or a newer wish");
+            let problem = Problem::new(
+                StatusCode::CONFLICT,
+                "already_answered",
+                "Another answer came first, or a newer wish",
+            );
             Err(problem.detail(format!("expected another state than {state}")))
         }
         Answered::NotFound => Err(Problem::not_found()),
@@ -184,13 +226,21 @@ async fn answer(state: &ApiState, caller: &Caller, id: &str, body: &OptionalBody
 
 fn reason(OptionalBody(body): &OptionalBody) -> Result<Option<String>, Fault> {
     let Some(body) = body else { return Ok(None) };
-    let map = body.as_object().ok_or_else(|| Fault::invalid("", "an object with the member reason, or nothing"))?;
+    let map = body
+        .as_object()
+        .ok_or_else(|| Fault::invalid("", "an object with the member reason, or nothing"))?;
     if map.keys().any(|name| name != "reason") {
-        return Err(Fault { code: "unknown_field", path: "?".to_owned(), expected: "the member reason only".to_owned() });
+        return Err(Fault {
+            code: "unknown_field",
+            path: "?".to_owned(),
+            expected: "the member reason only".to_owned(),
+        });
     }
     match map.get("reason") {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.chars().count() <= 255 && !text.contains('\0') => Ok(Some(text.clone())),
+        Some(Value::String(text)) if text.chars().count() <= 255 && !text.contains('\0') => {
+            Ok(Some(text.clone()))
+        }
         Some(_) => Err(Fault::invalid("reason", "a text of at most 255 characters")),
     }
 }

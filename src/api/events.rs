@@ -60,15 +60,30 @@ pub(super) struct Feed {
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
     security(("key" = ["events:read"]))
 )]
-pub(super) async fn follow_events(State(state): State<ApiState>, caller: Caller, asked: Asked) -> Result<Json<Feed>, Problem> {
+pub(super) async fn follow_events(
+    State(state): State<ApiState>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<Feed>, Problem> {
     caller.must(Scope::EventsRead)?;
     asked.only(&["after", "cursor", "limit"])?;
     let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
     let after = asked.word("after", number, "the next_cursor of an earlier answer")?;
-    let after = after.or(asked.word("cursor", number, "the next_cursor of an earlier answer")?).unwrap_or(0);
+    let after = after
+        .or(asked.word("cursor", number, "the next_cursor of an earlier answer")?)
+        .unwrap_or(0);
     let mut tx = state.intake.store.read().await?;
     let found = events::after(&mut tx, after, asked.limit()?).await?;
     let next_cursor = found.last().map_or(after, |event| event.seq).to_string();
-    let show = |event: events::Event| EventView { seq: event.seq, id: event.id.to_string(), kind: event.kind, at: event.at, data: event.data };
-    Ok(Json(Feed { data: found.into_iter().map(show).collect(), next_cursor }))
+    let show = |event: events::Event| EventView {
+        seq: event.seq,
+        id: event.id.to_string(),
+        kind: event.kind,
+        at: event.at,
+        data: event.data,
+    };
+    Ok(Json(Feed {
+        data: found.into_iter().map(show).collect(),
+        next_cursor,
+    }))
 }

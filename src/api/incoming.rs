@@ -17,7 +17,10 @@ use crate::model::class::Channel;
 use crate::store::incoming::{self, Inbound, Reply};
 
 pub(super) fn routes() -> Routes {
-    vec![("/v1/inbound", get(list_inbound)), ("/v1/replies", get(list_replies))]
+    vec![
+        ("/v1/inbound", get(list_inbound)),
+        ("/v1/replies", get(list_replies)),
+    ]
 }
 
 /// A text as it came. Number and text only for keys with `private:read`.
@@ -130,14 +133,23 @@ impl ReplyView {
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:read"]))
 )]
-pub(super) async fn list_inbound(State(state): State<ApiState>, caller: Caller, asked: Asked) -> Result<Json<Page<InboundView>>, Problem> {
+pub(super) async fn list_inbound(
+    State(state): State<ApiState>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<Page<InboundView>>, Problem> {
     caller.must(Scope::MessagesRead)?;
     asked.only(&["limit", "cursor"])?;
     let limit = asked.limit()?;
     let mut tx = state.intake.store.read().await?;
     let found = incoming::inbound(&mut tx, asked.cursor()?.as_ref(), limit + 1).await?;
     let sees_private = caller.sees_private();
-    Ok(Json(Page::of(found, limit, |one| cursor(one.received_at, one.id.as_str()), |one| InboundView::of(one, sees_private))))
+    Ok(Json(Page::of(
+        found,
+        limit,
+        |one| cursor(one.received_at, one.id.as_str()),
+        |one| InboundView::of(one, sees_private),
+    )))
 }
 
 /// Replies as they were read, newest first.
@@ -152,7 +164,11 @@ pub(super) async fn list_inbound(State(state): State<ApiState>, caller: Caller, 
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:read"]))
 )]
-pub(super) async fn list_replies(State(state): State<ApiState>, caller: Caller, asked: Asked) -> Result<Json<Page<ReplyView>>, Problem> {
+pub(super) async fn list_replies(
+    State(state): State<ApiState>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<Page<ReplyView>>, Problem> {
     caller.must(Scope::MessagesRead)?;
     asked.only(&["patient", "limit", "cursor"])?;
     let limit = asked.limit()?;
@@ -164,7 +180,18 @@ pub(super) async fn list_replies(State(state): State<ApiState>, caller: Caller, 
             return Ok(Json(Page::none()));
         }
     }
-    let found = incoming::replies(&mut tx, patient.as_ref(), asked.cursor()?.as_ref(), limit + 1).await?;
+    let found = incoming::replies(
+        &mut tx,
+        patient.as_ref(),
+        asked.cursor()?.as_ref(),
+        limit + 1,
+    )
+    .await?;
     let sees_private = caller.sees_private();
-    Ok(Json(Page::of(found, limit, |one| cursor(one.received_at, one.id.as_str()), |one| ReplyView::of(one, sees_private))))
+    Ok(Json(Page::of(
+        found,
+        limit,
+        |one| cursor(one.received_at, one.id.as_str()),
+        |one| ReplyView::of(one, sees_private),
+    )))
 }

@@ -20,7 +20,10 @@ const LARGEST_BATCH: usize = 8 << 20;
 pub(super) fn routes() -> Routes {
     vec![
         ("/v1/messages", post(enqueue::one).get(look::list)),
-        ("/v1/messages/batch", post(enqueue::batch).layer(DefaultBodyLimit::max(LARGEST_BATCH))),
+        (
+            "/v1/messages/batch",
+            post(enqueue::batch).layer(DefaultBodyLimit::max(LARGEST_BATCH)),
+        ),
         ("/v1/messages/{id}", get(look::find)),
         ("/v1/messages/{id}/timeline", get(look::timeline)),
         ("/v1/messages/{id}/cancel", post(acts::cancel)),

@@ -6,7 +6,9 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{Routes, change_requests, events, incoming, messages, providers, records, suppressions, tasks};
+use super::{
+    Routes, change_requests, events, incoming, messages, providers, records, suppressions, tasks,
+};
 
 #[derive(OpenApi)]
 #[openapi(

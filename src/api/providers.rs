@@ -52,7 +52,11 @@ pub(super) struct ProviderView {
     responses((status = 200, description = "All of them", body = Page<ProviderView>)),
     security(("key" = ["messages:read"]))
 )]
-pub(super) async fn list_providers(State(state): State<ApiState>, caller: Caller, asked: Asked) -> Result<Json<Page<ProviderView>>, Problem> {
+pub(super) async fn list_providers(
+    State(state): State<ApiState>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<Page<ProviderView>>, Problem> {
     caller.must(Scope::MessagesRead)?;
     asked.only(&[])?;
     let mut tx = state.intake.store.read().await?;
@@ -71,10 +75,25 @@ pub(super) async fn list_providers(State(state): State<ApiState>, caller: Caller
     };
     let mut data: Vec<ProviderView> = Vec::new();
     for provider in state.providers.iter() {
-        let mut one = view(provider.name(), loads.remove(provider.name()).unwrap_or_default());
-        (one.channel, one.up, one.window) = (Some(provider.channel()), Some(provider.is_up()), Some(provider.window()));
+        let mut one = view(
+            provider.name(),
+            loads.remove(provider.name()).unwrap_or_default(),
+        );
+        (one.channel, one.up, one.window) = (
+            Some(provider.channel()),
+            Some(provider.is_up()),
+            Some(provider.window()),
+        );
         data.push(one);
     }
-    data.extend(loads.into_iter().filter(|(name, _)| !name.is_empty()).map(|(name, load)| view(&name, load)));
-    Ok(Json(Page { data, next_cursor: None }))
+    data.extend(
+        loads
+            .into_iter()
+            .filter(|(name, _)| !name.is_empty())
+            .map(|(name, load)| view(&name, load)),
+    );
+    Ok(Json(Page {
+        data,
+        next_cursor: None,
+    }))
 }

@@ -23,35 +23,65 @@ pub(super) fn routes() -> Routes {
     vec![
         (
             "/v1/patients/{source}/{key}",
-            put(patients::put_patient).get(patients::get_patient).delete(patients::delete_patient),
+            put(patients::put_patient)
+                .get(patients::get_patient)
+                .delete(patients::delete_patient),
         ),
         (
             "/v1/occasions/{source}/{key}",
-            put(occasions::put_occasion).get(occasions::get_occasion).delete(occasions::delete_occasion),
+            put(occasions::put_occasion)
+                .get(occasions::get_occasion)
+                .delete(occasions::delete_occasion),
         ),
     ]
 }
 
 /// Applies what one request tells, and rings for those who plan.
-async fn take(state: &ApiState, updates: Vec<RecordUpdate>, now: Timestamp) -> Result<Report, Problem> {
-    let report = apply(&state.intake.store, updates, &state.records, Apply::default(), now).await.map_err(refused)?;
+async fn take(
+    state: &ApiState,
+    updates: Vec<RecordUpdate>,
+    now: Timestamp,
+) -> Result<Report, Problem> {
+    let report = apply(
+        &state.intake.store,
+        updates,
+        &state.records,
+        Apply::default(),
+        now,
+    )
+    .await
+    .map_err(refused)?;
     if report.changed_anything() {
         state.bells.plan.ring();
         state.bells.outbox.ring();
     }
     if report.sensitive_patients + report.sensitive_records > 0 {
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "sensitive", "The record must not be stored");
-        return Err(problem.detail("nothing of it was stored, and what was known of the patient is purged"));
+        let problem = Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "sensitive",
+            "The record must not be stored",
+        );
+        return Err(
+            problem.detail("nothing of it was stored, and what was known of the patient is purged")
+        );
     }
     match report.faults.iter().find(|fault| fault.row_rejected) {
-        Some(fault) => Err(invalid(fault.at.as_deref().unwrap_or_default(), &fault.expected)),
+        Some(fault) => Err(invalid(
+            fault.at.as_deref().unwrap_or_default(),
+            &fault.expected,
+        )),
         None => Ok(report),
     }
 }
 
 /// What became of the one record of `kind`.
 fn outcome(report: &Report, kind: RecordKind) -> &'static str {
-    let Counts { new, changed, older, .. } = report.of(kind);
+    let Counts {
+        new,
+        changed,
+        older,
+        ..
+    } = report.of(kind);
     match (new, changed, older) {
         (1.., _, _) => "new",
         (0, 1.., _) => "changed",
@@ -67,7 +97,11 @@ fn refused(problem: IntakeError) -> Problem {
         IntakeError::Store(problem) => problem.into(),
         IntakeError::Input { path, expected } => invalid(&path, &expected),
         IntakeError::Unreadable { .. } | IntakeError::Mapping { .. } | IntakeError::Timezone(_) => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_value", "A value is not what it should be")
+            Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_value",
+                "A value is not what it should be",
+            )
         }
     }
 }
@@ -78,7 +112,15 @@ fn invalid(path: &str, expected: &str) -> Problem {
         Some((name, index)) => format!("{}[{index}", speakable(name)),
         None => speakable(segment),
     };
-    let path = if path.starts_with("the ") { String::new() } else { path.split('.').map(segment).collect::<Vec<_>>().join(".") };
-    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_value", "A value is not what it should be");
+    let path = if path.starts_with("the ") {
+        String::new()
+    } else {
+        path.split('.').map(segment).collect::<Vec<_>>().join(".")
+    };
+    let problem = Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid_value",
+        "A value is not what it should be",
+    );
     problem.detail(expected.to_owned()).at(path)
 }

@@ -26,7 +26,10 @@ use crate::store::{audits, replies, suppression_list};
 
 pub(super) fn routes() -> Routes {
     vec![
-        ("/v1/suppressions", get(list_suppressions).put(put_suppression)),
+        (
+            "/v1/suppressions",
+            get(list_suppressions).put(put_suppression),
+        ),
         ("/v1/suppressions/{id}", delete(delete_suppression)),
     ]
 }
@@ -104,13 +107,22 @@ pub(super) struct Suppressed {
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
     security(("key" = ["records:read"]))
 )]
-pub(super) async fn list_suppressions(State(state): State<ApiState>, caller: Caller, asked: Asked) -> Result<Json<Page<SuppressionView>>, Problem> {
+pub(super) async fn list_suppressions(
+    State(state): State<ApiState>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<Page<SuppressionView>>, Problem> {
     caller.must(Scope::RecordsRead)?;
     asked.only(&["limit", "cursor"])?;
     let limit = asked.limit()?;
     let mut tx = state.intake.store.read().await?;
     let found = suppression_list::list(&mut tx, "", asked.cursor()?.as_ref(), limit + 1).await?;
-    Ok(Json(Page::of(found, limit, |one| cursor(one.created_at, one.id.as_str()), SuppressionView::of)))
+    Ok(Json(Page::of(
+        found,
+        limit,
+        |one| cursor(one.created_at, one.id.as_str()),
+        SuppressionView::of,
+    )))
 }
 
 /// Stops the use of an address at once: what has not left for it is suppressed.
@@ -122,53 +134,109 @@ pub(super) async fn list_suppressions(State(state): State<ApiState>, caller: Cal
         (status = 422, description = "Something is wrong with it", body = Details, content_type = "application/problem+json")),
     security(("key" = ["records:write"]))
 )]
-pub(super) async fn put_suppression(State(state): State<ApiState>, caller: Caller, Body(body): Body) -> Result<Response, Problem> {
+pub(super) async fn put_suppression(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Body(body): Body,
+) -> Result<Response, Problem> {
     caller.must(Scope::RecordsWrite)?;
     let now = state.clock.now();
-    let address = read_address(&body, &["scope", "reason", "patient"], &state.intake.site.country)?;
+    let address = read_address(
+        &body,
+        &["scope", "reason", "patient"],
+        &state.intake.site.country,
+    )?;
     let hash = address_hash(&state.intake.desk.address_key, address.reveal());
-    let scope = word(&body, "scope", OptOut::parse, "all, a class or a channel")?.unwrap_or(OptOut::All);
+    let scope =
+        word(&body, "scope", OptOut::parse, "all, a class or a channel")?.unwrap_or(OptOut::All);
     let reason_words = "stop, wrong_number, deceased, complaint, import or staff";
-    let reason = word(&body, "reason", SuppressionReason::parse, reason_words)?.unwrap_or(SuppressionReason::Import);
+    let reason = word(&body, "reason", SuppressionReason::parse, reason_words)?
+        .unwrap_or(SuppressionReason::Import);
     let patient = word(&body, "patient", |text| Some(text.to_owned()), "source/key")?;
     let mut tx = state.intake.store.write().await?;
     let patient = match patient {
         Some(name) => {
-            let found = patient_of(&mut tx, &name).await.map_err(|_| Fault::invalid("patient", "source/key, such as his/12345"))?;
-            let unknown = || Fault { code: "unknown_patient", path: "patient".to_owned(), expected: "a patient that was told of before".to_owned() };
+            let found = patient_of(&mut tx, &name)
+                .await
+                .map_err(|_| Fault::invalid("patient", "source/key, such as his/12345"))?;
+            let unknown = || Fault {
+                code: "unknown_patient",
+                path: "patient".to_owned(),
+                expected: "a patient that was told of before".to_owned(),
+            };
             Some(found.ok_or_else(unknown)?)
         }
         None => None,
     };
-    let new = NewSuppression { address_hash: hash, patient, scope, reason };
+    let new = NewSuppression {
+        address_hash: hash,
+        patient,
+        scope,
+        reason,
+    };
     let id = suppressions::add(&mut tx, &new, now).await?;
     if let Some(id) = &id {
         if scope == OptOut::All {
-            replies::stop_address(&mut tx, &new.address_hash, new.patient.as_ref(), reason_of(reason), now).await?;
+            replies::stop_address(
+                &mut tx,
+                &new.address_hash,
+                new.patient.as_ref(),
+                reason_of(reason),
+                now,
+            )
+            .await?;
         }
         let detail = serde_json::json!({"scope": scope.as_str(), "reason": reason.as_str()});
-        let act = audits::NewAudit { actor: &caller.name(), action: "suppression.put", target: id.as_str(), detail };
+        let act = audits::NewAudit {
+            actor: &caller.name(),
+            action: "suppression.put",
+            target: id.as_str(),
+            detail,
+        };
         audits::add(&mut tx, &act, now).await?;
     }
     tx.commit().await?;
     state.bells.outbox.ring();
-    let (status, outcome) = if id.is_some() { (StatusCode::CREATED, "new") } else { (StatusCode::OK, "unchanged") };
-    Ok((status, Json(Suppressed { id: id.map(|id| id.to_string()), outcome })).into_response())
+    let (status, outcome) = if id.is_some() {
+        (StatusCode::CREATED, "new")
+    } else {
+        (StatusCode::OK, "unchanged")
+    };
+    Ok((
+        status,
+        Json(Suppressed {
+            id: id.map(|id| id.to_string()),
+            outcome,
+        }),
+    )
+        .into_response())
 }
 
 /// The reason that a message ends with.
 const fn reason_of(reason: SuppressionReason) -> &'static str {
     match reason {
-        SuppressionReason::Stop | SuppressionReason::Complaint | SuppressionReason::Import | SuppressionReason::Staff => "opted_out",
+        SuppressionReason::Stop
+        | SuppressionReason::Complaint
+        | SuppressionReason::Import
+        | SuppressionReason::Staff => "opted_out",
         SuppressionReason::WrongNumber => "no_contact_point",
         SuppressionReason::Deceased => "deceased",
     }
 }
 
-fn word<T>(body: &Value, name: &str, read: impl Fn(&str) -> Option<T>, expected: &str) -> Result<Option<T>, Fault> {
+fn word<T>(
+    body: &Value,
+    name: &str,
+    read: impl Fn(&str) -> Option<T>,
+    expected: &str,
+) -> Result<Option<T>, Fault> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_str().and_then(read).map(Some).ok_or_else(|| Fault::invalid(name, expected)),
+        Some(value) => value
+            .as_str()
+            .and_then(read)
+            .map(Some)
+            .ok_or_else(|| Fault::invalid(name, expected)),
     }
 }
 
@@ -181,11 +249,19 @@ fn word<T>(body: &Value, name: &str, read: impl Fn(&str) -> Option<T>, expected:
         (status = 404, description = "None of that id stands", body = Details, content_type = "application/problem+json")),
     security(("key" = ["records:write"]))
 )]
-pub(super) async fn delete_suppression(State(state): State<ApiState>, caller: Caller, Params(id): Params<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn delete_suppression(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Params(id): Params<String>,
+) -> Result<StatusCode, Problem> {
     caller.must(Scope::RecordsWrite)?;
     let id = SuppressionId::parse(&id).ok_or_else(Problem::not_found)?;
     let mut tx = state.intake.store.write().await?;
     let lifted = suppression_list::lift(&mut tx, &id, &caller.name(), state.clock.now()).await?;
     tx.commit().await?;
-    if lifted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+    if lifted {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found())
+    }
 }

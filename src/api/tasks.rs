@@ -18,7 +18,10 @@ use crate::model::task::{Priority, TaskKind, TaskState};
 use crate::store::tasks::{self, Filter, Task};
 
 pub(super) fn routes() -> Routes {
-    vec![("/v1/tasks", get(list_tasks)), ("/v1/tasks/{id}/done", post(finish_task))]
+    vec![
+        ("/v1/tasks", get(list_tasks)),
+        ("/v1/tasks/{id}/done", post(finish_task)),
+    ]
 }
 
 /// Work for staff. Title and text only for keys with `private:read`.
@@ -102,21 +105,41 @@ pub(super) struct Finished {
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
     security(("key" = ["records:read"]))
 )]
-pub(super) async fn list_tasks(State(state): State<ApiState>, caller: Caller, asked: Asked) -> Result<Json<Page<TaskView>>, Problem> {
+pub(super) async fn list_tasks(
+    State(state): State<ApiState>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<Page<TaskView>>, Problem> {
     caller.must(Scope::RecordsRead)?;
     asked.only(&["department", "state", "limit", "cursor"])?;
     let limit = asked.limit()?;
     let wanted = asked.word("state", TaskState::parse, "open or done")?;
-    let filter = Filter { department: asked.text("department"), channel: None, patient: None, done: wanted == Some(TaskState::Done) };
+    let filter = Filter {
+        department: asked.text("department"),
+        channel: None,
+        patient: None,
+        done: wanted == Some(TaskState::Done),
+    };
     let mut tx = state.intake.store.read().await?;
-    let last = asked.word("cursor", TaskId::parse, "the next_cursor of an earlier answer")?;
+    let last = asked.word(
+        "cursor",
+        TaskId::parse,
+        "the next_cursor of an earlier answer",
+    )?;
     let last = match last {
-        Some(id) => Some(tasks::find(&mut tx, &id).await?.ok_or_else(|| Problem::bad_parameter("cursor", "the next_cursor of an earlier answer"))?),
+        Some(id) => Some(tasks::find(&mut tx, &id).await?.ok_or_else(|| {
+            Problem::bad_parameter("cursor", "the next_cursor of an earlier answer")
+        })?),
         None => None,
     };
     let found = tasks::list(&mut tx, &filter, last.as_ref(), limit + 1).await?;
     let sees_private = caller.sees_private();
-    Ok(Json(Page::of(found, limit, |task| task.id.to_string(), |task| TaskView::of(task, sees_private))))
+    Ok(Json(Page::of(
+        found,
+        limit,
+        |task| task.id.to_string(),
+        |task| TaskView::of(task, sees_private),
+    )))
 }
 
 /// Calls a task done.
@@ -128,14 +151,23 @@ pub(super) async fn list_tasks(State(state): State<ApiState>, caller: Caller, as
         (status = 404, description = "There is none", body = Details, content_type = "application/problem+json")),
     security(("key" = ["records:write"]))
 )]
-pub(super) async fn finish_task(State(state): State<ApiState>, caller: Caller, Params(id): Params<String>) -> Result<Json<Finished>, Problem> {
+pub(super) async fn finish_task(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Params(id): Params<String>,
+) -> Result<Json<Finished>, Problem> {
     caller.must(Scope::RecordsWrite)?;
     let id = TaskId::parse(&id).ok_or_else(Problem::not_found)?;
     let mut tx = state.intake.store.write().await?;
     if !tasks::done(&mut tx, &id, &caller.name(), state.clock.now()).await? {
-        tasks::find(&mut tx, &id).await?.ok_or_else(Problem::not_found)?;
+        tasks::find(&mut tx, &id)
+            .await?
+            .ok_or_else(Problem::not_found)?;
     }
     tx.commit().await?;
     state.bells.outbox.ring();
-    Ok(Json(Finished { id: id.to_string(), state: TaskState::Done }))
+    Ok(Json(Finished {
+        id: id.to_string(),
+        state: TaskState::Done,
+    }))
 }

@@ -4,7 +4,10 @@
 
 use std::fmt::{self, Display};
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer,
+    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+};
 use serde_json::Value;
 
 use super::IntakeError;
@@ -15,7 +18,14 @@ pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, IntakeError>
         let path: Vec<&str> = located.path.iter().rev().map(String::as_str).collect();
         let path = path.concat();
         let path = path.strip_prefix('.').unwrap_or(&path);
-        IntakeError::Input { path: if path.is_empty() { "the body".to_owned() } else { path.to_owned() }, expected: located.expected }
+        IntakeError::Input {
+            path: if path.is_empty() {
+                "the body".to_owned()
+            } else {
+                path.to_owned()
+            },
+            expected: located.expected,
+        }
     })
 }
 
@@ -28,7 +38,10 @@ struct Located {
 
 impl Located {
     fn new(expected: impl Into<String>) -> Self {
-        Self { path: Vec::new(), expected: expected.into() }
+        Self {
+            path: Vec::new(),
+            expected: expected.into(),
+        }
     }
 
     fn within(mut self, part: String) -> Self {
@@ -67,7 +80,10 @@ impl serde::de::Error for Located {
     }
 
     fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format!("no such field here: expected one of {}", expected.join(", ")))
+        Self::new(format!(
+            "no such field here: expected one of {}",
+            expected.join(", ")
+        ))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -94,23 +110,46 @@ impl<'de> Deserializer<'de> for At<'de> {
                 (None, None) => Err(Located::new("expected a smaller number")),
             },
             Value::String(text) => visitor.visit_borrowed_str(text),
-            Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), at: 0 }),
-            Value::Object(map) => visitor.visit_map(Fields { fields: map.iter(), here: None }),
+            Value::Array(items) => visitor.visit_seq(Items {
+                items: items.iter(),
+                at: 0,
+            }),
+            Value::Object(map) => visitor.visit_map(Fields {
+                fields: map.iter(),
+                here: None,
+            }),
         }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Located> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.0.is_null() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Located> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Located> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Located> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Located> {
         match self.0 {
             Value::String(word) => visitor.visit_enum(Word(word)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Err(Located::new("expected a word")),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => Err(Located::new("expected a word")),
         }
     }
 
@@ -128,11 +167,18 @@ struct Items<'a> {
 impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Located;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Located> {
-        let Some(item) = self.items.next() else { return Ok(None) };
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Located> {
+        let Some(item) = self.items.next() else {
+            return Ok(None);
+        };
         let at = self.at;
         self.at += 1;
-        seed.deserialize(At(item)).map(Some).map_err(|located| located.within(format!("[{at}]")))
+        seed.deserialize(At(item))
+            .map(Some)
+            .map_err(|located| located.within(format!("[{at}]")))
     }
 }
 
@@ -144,16 +190,27 @@ struct Fields<'a> {
 impl<'de> MapAccess<'de> for Fields<'de> {
     type Error = Located;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Located> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Located> {
         self.here = self.fields.next();
-        let Some((key, _)) = self.here else { return Ok(None) };
+        let Some((key, _)) = self.here else {
+            return Ok(None);
+        };
         let name: serde::de::value::StrDeserializer<'_, Located> = key.as_str().into_deserializer();
-        seed.deserialize(name).map(Some).map_err(|located| located.within(format!(".{key}")))
+        seed.deserialize(name)
+            .map(Some)
+            .map_err(|located| located.within(format!(".{key}")))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Located> {
-        let (key, value) = self.here.take().ok_or_else(|| Located::new("expected a value"))?;
-        seed.deserialize(At(value)).map_err(|located| located.within(format!(".{key}")))
+        let (key, value) = self
+            .here
+            .take()
+            .ok_or_else(|| Located::new("expected a value"))?;
+        seed.deserialize(At(value))
+            .map_err(|located| located.within(format!(".{key}")))
     }
 }
 
@@ -186,7 +243,11 @@ impl<'de> VariantAccess<'de> for Bare {
         Err(Located::new("expected a word"))
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Located> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Located> {
         Err(Located::new("expected a word"))
     }
 }
@@ -217,8 +278,14 @@ mod tests {
 
     #[test]
     fn errors_name_the_path_and_never_the_value() {
-        check(json!({"inner": [{"n": 1}, {"n": "13800000001"}]}), "inner[1].n: expected i64");
-        check(json!({"inner": [{"phone": "13800000001"}]}), "inner[0].phone: no such field here: expected one of n");
+        check(
+            json!({"inner": [{"n": 1}, {"n": "13800000001"}]}),
+            "inner[1].n: expected i64",
+        );
+        check(
+            json!({"inner": [{"phone": "13800000001"}]}),
+            "inner[0].phone: no such field here: expected one of n",
+        );
         check(json!({}), "the body: expected the field `inner`");
         check(json!({"inner": "王芳"}), "inner: expected a sequence");
         check(json!("王芳"), "the body: expected struct Outer");

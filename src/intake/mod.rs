@@ -73,8 +73,15 @@ impl SiteInfo {
     ///
     /// # Errors
     /// When the zone is not known, the list cannot be read or the store fails.
-    pub async fn open(store: &Store, timezone: &str, country: &str, settings: &Settings, base: &Path) -> Result<Self, IntakeError> {
-        let zone = TimeZone::get(timezone).map_err(|_| IntakeError::Timezone(timezone.to_owned()))?;
+    pub async fn open(
+        store: &Store,
+        timezone: &str,
+        country: &str,
+        settings: &Settings,
+        base: &Path,
+    ) -> Result<Self, IntakeError> {
+        let zone =
+            TimeZone::get(timezone).map_err(|_| IntakeError::Timezone(timezone.to_owned()))?;
         Ok(Self {
             timezone: zone,
             country: country.to_owned(),
@@ -124,8 +131,10 @@ pub enum IntakeError {
 /// Lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

@@ -24,7 +24,9 @@ pub enum DateOrder {
 pub fn moment(text: &str, order: Option<DateOrder>, zone: &TimeZone) -> Option<OccasionTime> {
     let text = plain(text);
     if let Some(at) = instant(&text) {
-        return Some(OccasionTime::At(minute(at.to_zoned(zone.clone()).datetime())));
+        return Some(OccasionTime::At(minute(
+            at.to_zoned(zone.clone()).datetime(),
+        )));
     }
     if let Some(compact) = compact(&text) {
         return Some(compact);
@@ -44,7 +46,10 @@ pub fn clock(text: &str) -> Option<Time> {
         return Time::new(text[..2].parse().ok()?, text[2..].parse().ok()?, 0, 0).ok();
     }
     // Excel keeps a clock as a part of a day.
-    if let Some(part) = text.strip_prefix("0.").filter(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())) {
+    if let Some(part) = text
+        .strip_prefix("0.")
+        .filter(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    {
         return part_of_day(&format!("0.{part}"));
     }
     let (rest, half) = half_of_day(&text);
@@ -62,29 +67,42 @@ pub fn timestamp(text: &str, order: Option<DateOrder>, zone: &TimeZone) -> Optio
         OccasionTime::At(at) => at,
         OccasionTime::On(on) => on.to_datetime(Time::midnight()),
     };
-    zone.to_ambiguous_zoned(wall).compatible().ok().map(|zoned| zoned.timestamp())
+    zone.to_ambiguous_zoned(wall)
+        .compatible()
+        .ok()
+        .map(|zoned| zoned.timestamp())
 }
 
 /// Full-width letters, digits and signs as plain ones; what stands around cut off.
 pub(crate) fn plain(text: &str) -> String {
-    let plain: String = text.chars().map(|c| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        '\u{3000}' | '\u{a0}' | '\u{202f}' => ' ',
-        '–' | '—' | '−' => '-',
-        c => c,
-    }).collect();
+    let plain: String = text
+        .chars()
+        .map(|c| match c {
+            '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+            '\u{3000}' | '\u{a0}' | '\u{202f}' => ' ',
+            '–' | '—' | '−' => '-',
+            c => c,
+        })
+        .collect();
     plain.trim().trim_start_matches('\'').to_owned()
 }
 
 fn instant(text: &str) -> Option<Timestamp> {
-    let iso = text.len() > 11 && text.as_bytes().get(4) == Some(&b'-') && matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' '));
+    let iso = text.len() > 11
+        && text.as_bytes().get(4) == Some(&b'-')
+        && matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' '));
     iso.then(|| text.parse().ok()).flatten()
 }
 
 /// `20260724`, `202607240930`, and the days since 1899-12-30 that Excel keeps.
 fn compact(text: &str) -> Option<OccasionTime> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    if whole.is_empty() || !whole.bytes().chain(part.bytes()).all(|b| b.is_ascii_digit()) {
+    if whole.is_empty()
+        || !whole
+            .bytes()
+            .chain(part.bytes())
+            .all(|b| b.is_ascii_digit())
+    {
         return None;
     }
     let number = |range: std::ops::Range<usize>| whole.get(range)?.parse::<i8>().ok();
@@ -94,7 +112,9 @@ fn compact(text: &str) -> Option<OccasionTime> {
             if whole.len() == 8 {
                 return Some(OccasionTime::On(date));
             }
-            Some(OccasionTime::At(date.to_datetime(Time::new(number(8..10)?, number(10..12)?, 0, 0).ok()?)))
+            Some(OccasionTime::At(date.to_datetime(
+                Time::new(number(8..10)?, number(10..12)?, 0, 0).ok()?,
+            )))
         }
         (5, _) => {
             let days: i32 = whole.parse().ok()?;
@@ -105,7 +125,9 @@ fn compact(text: &str) -> Option<OccasionTime> {
             let date = Date::constant(1899, 12, 30).checked_add(days.days()).ok()?;
             match part.trim_end_matches('0') {
                 "" => Some(OccasionTime::On(date)),
-                part => Some(OccasionTime::At(date.to_datetime(part_of_day(&format!("0.{part}"))?))),
+                part => Some(OccasionTime::At(
+                    date.to_datetime(part_of_day(&format!("0.{part}"))?),
+                )),
             }
         }
         _ => None,
@@ -117,7 +139,13 @@ fn part_of_day(part: &str) -> Option<Time> {
     let digits = digits.get(..9).unwrap_or(digits);
     let scale = 10_i64.checked_pow(u32::try_from(digits.len()).ok()?)?;
     let minutes = (digits.parse::<i64>().ok()? * 1440 + scale / 2) / scale;
-    Time::new(i8::try_from(minutes / 60).ok()?, i8::try_from(minutes % 60).ok()?, 0, 0).ok()
+    Time::new(
+        i8::try_from(minutes / 60).ok()?,
+        i8::try_from(minutes % 60).ok()?,
+        0,
+        0,
+    )
+    .ok()
 }
 
 /// Which half of the day a word names.
@@ -132,9 +160,19 @@ enum Half {
 /// Takes the word for morning or afternoon out of `text`.
 fn half_of_day(text: &str) -> (String, Half) {
     const WORDS: [(&str, Half); 13] = [
-        ("上午", Half::Morning), ("早上", Half::Morning), ("凌晨", Half::Morning), ("清晨", Half::Morning), ("中午", Half::Noon),
-        ("下午", Half::Afternoon), ("傍晚", Half::Afternoon), ("晚上", Half::Afternoon), ("a.m.", Half::Morning), ("p.m.", Half::Afternoon),
-        ("am", Half::Morning), ("pm", Half::Afternoon), ("午后", Half::Afternoon),
+        ("上午", Half::Morning),
+        ("早上", Half::Morning),
+        ("凌晨", Half::Morning),
+        ("清晨", Half::Morning),
+        ("中午", Half::Noon),
+        ("下午", Half::Afternoon),
+        ("傍晚", Half::Afternoon),
+        ("晚上", Half::Afternoon),
+        ("a.m.", Half::Morning),
+        ("p.m.", Half::Afternoon),
+        ("am", Half::Morning),
+        ("pm", Half::Afternoon),
+        ("午后", Half::Afternoon),
     ];
     let lower = text.to_lowercase();
     for (word, half) in WORDS {
@@ -150,7 +188,11 @@ fn written(text: &str, order: Option<DateOrder>) -> Option<OccasionTime> {
     let (rest, half) = half_of_day(text);
     let rest = without_weekday(&rest);
     let Some((date, time)) = split_clock(&rest, half) else {
-        return if half == Half::Unsaid { ordered(&rest, order).map(OccasionTime::On) } else { None };
+        return if half == Half::Unsaid {
+            ordered(&rest, order).map(OccasionTime::On)
+        } else {
+            None
+        };
     };
     Some(OccasionTime::At(ordered(&date, order)?.to_datetime(time?)))
 }
@@ -190,7 +232,20 @@ fn split_clock(text: &str, half: Half) -> Option<(String, Option<Time>)> {
 
 fn without_weekday(text: &str) -> String {
     const ENGLISH: [&str; 14] = [
-        "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "mon", "tue", "wed", "thu", "fri", "sat", "sun",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
     ];
     let mut text = text.replace(['(', ')'], " ");
     for name in ENGLISH {
@@ -201,7 +256,10 @@ fn without_weekday(text: &str) -> String {
     }
     for name in ["星期", "礼拜", "周"] {
         if let Some(at) = text.find(name) {
-            let day = text[at + name.len()..].chars().next().map_or(0, char::len_utf8);
+            let day = text[at + name.len()..]
+                .chars()
+                .next()
+                .map_or(0, char::len_utf8);
             text.replace_range(at..at + name.len() + day, " ");
         }
     }
@@ -211,16 +269,26 @@ fn without_weekday(text: &str) -> String {
 /// Three numbers, one of which may be the name of a month, in an order that leaves no doubt.
 fn ordered(text: &str, order: Option<DateOrder>) -> Option<Date> {
     let (text, named) = month_name(text);
-    let numbers: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
-    if text.chars().any(|c| c.is_alphabetic() && !matches!(c, '年' | '月' | '日' | '号' | 't')) {
+    let numbers: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|part| !part.is_empty())
+        .collect();
+    if text
+        .chars()
+        .any(|c| c.is_alphabetic() && !matches!(c, '年' | '月' | '日' | '号' | 't'))
+    {
         return None;
     }
     if let Some(month) = named {
-        let [a, b] = numbers.as_slice() else { return None };
+        let [a, b] = numbers.as_slice() else {
+            return None;
+        };
         let (year, day) = if a.len() == 4 { (a, b) } else { (b, a) };
         return Date::new(year_of(year, false)?, month, day.parse().ok()?).ok();
     }
-    let [a, b, c] = numbers.as_slice() else { return None };
+    let [a, b, c] = numbers.as_slice() else {
+        return None;
+    };
     let small = |text: &str| text.parse::<i8>().ok();
     let (year, month, day) = match (a.len(), c.len(), order) {
         (4, _, _) => (year_of(a, false)?, small(b)?, small(c)?),
@@ -252,20 +320,35 @@ fn year_of(text: &str, two: bool) -> Option<i16> {
 }
 
 fn month_name(text: &str) -> (String, Option<i8>) {
-    const NAMES: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const NAMES: [&str; 12] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
     for (index, name) in (1_i8..).zip(NAMES) {
         if let Some(at) = text.find(name) {
-            let letters = text[at..].bytes().take_while(u8::is_ascii_alphabetic).count();
+            let letters = text[at..]
+                .bytes()
+                .take_while(u8::is_ascii_alphabetic)
+                .count();
             let mut rest = text.to_owned();
             rest.replace_range(at..at + letters, " ");
-            return (rest.replace("th", " ").replace("st ", " ").replace("nd ", " ").replace("rd ", " "), Some(index));
+            return (
+                rest.replace("th", " ")
+                    .replace("st ", " ")
+                    .replace("nd ", " ")
+                    .replace("rd ", " "),
+                Some(index),
+            );
         }
     }
     (text.to_owned(), None)
 }
 
 fn minute(at: DateTime) -> DateTime {
-    at.with().second(0).subsec_nanosecond(0).build().unwrap_or(at)
+    at.with()
+        .second(0)
+        .subsec_nanosecond(0)
+        .build()
+        .unwrap_or(at)
 }
 
 #[cfg(test)]
@@ -327,8 +410,23 @@ mod tests {
     #[test]
     fn what_could_be_two_days_or_is_none_is_refused() {
         for text in [
-            "", "7/8/2026", "2026-02-30", "2026-13-01", "24.07.26", "2026-07-24 25:00", "2026-07-24 下午", "2026年7月", "7月24日", "tomorrow", "2026-07-24 9:75",
-            "1234", "123456", "13800000001", "2026-07-24 上午14:30", "2026-07-24 x", "一月一日",
+            "",
+            "7/8/2026",
+            "2026-02-30",
+            "2026-13-01",
+            "24.07.26",
+            "2026-07-24 25:00",
+            "2026-07-24 下午",
+            "2026年7月",
+            "7月24日",
+            "tomorrow",
+            "2026-07-24 9:75",
+            "1234",
+            "123456",
+            "13800000001",
+            "2026-07-24 上午14:30",
+            "2026-07-24 x",
+            "一月一日",
         ] {
             check(text, "");
         }
@@ -336,7 +434,11 @@ mod tests {
 
     #[test]
     fn a_declared_order_settles_slashes_and_short_years() {
-        let read = |text, order| day(text, Some(order)).map(|day| day.to_string()).unwrap_or_default();
+        let read = |text, order| {
+            day(text, Some(order))
+                .map(|day| day.to_string())
+                .unwrap_or_default()
+        };
         assert_eq!(read("7/8/2026", DateOrder::Mdy), "2026-07-08");
         assert_eq!(read("7/8/2026", DateOrder::Dmy), "2026-08-07");
         assert_eq!(read("24.07.26", DateOrder::Dmy), "2026-07-24");
@@ -347,12 +449,30 @@ mod tests {
 
     #[test]
     fn a_clock_alone_and_an_instant() {
-        let read = |text| clock(text).map(|time| time.strftime("%H:%M").to_string()).unwrap_or_default();
-        for (text, expected) in [("9:30", "09:30"), ("0930", "09:30"), ("下午2点", "14:00"), ("9:30 PM", "21:30"), ("0.5", "12:00"), ("0.395833333", "09:30"), ("x", ""), ("25:00", ""), ("2026-07-24 9:30", "")] {
+        let read = |text| {
+            clock(text)
+                .map(|time| time.strftime("%H:%M").to_string())
+                .unwrap_or_default()
+        };
+        for (text, expected) in [
+            ("9:30", "09:30"),
+            ("0930", "09:30"),
+            ("下午2点", "14:00"),
+            ("9:30 PM", "21:30"),
+            ("0.5", "12:00"),
+            ("0.395833333", "09:30"),
+            ("x", ""),
+            ("25:00", ""),
+            ("2026-07-24 9:30", ""),
+        ] {
             assert_eq!(read(text), expected, "{text}");
         }
         let zone = TimeZone::get("Asia/Shanghai").expect("the zone is there");
-        let at = |text| timestamp(text, None, &zone).map(|at| at.to_string()).unwrap_or_default();
+        let at = |text| {
+            timestamp(text, None, &zone)
+                .map(|at| at.to_string())
+                .unwrap_or_default()
+        };
         assert_eq!(at("2026-07-24"), "2026-07-23T16:00:00Z");
         assert_eq!(at("2026-07-24T09:30:15+08:00"), "2026-07-24T01:30:15Z");
         assert_eq!(at("2026/7/24 9:30"), "2026-07-24T01:30:00Z");

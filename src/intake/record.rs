@@ -26,7 +26,10 @@ pub struct Origin {
 impl Origin {
     /// A record that came by an inlet without lines, such as `http`.
     pub fn inlet(name: &str) -> Self {
-        Self { file: Arc::from(name), line: 0 }
+        Self {
+            file: Arc::from(name),
+            line: 0,
+        }
     }
 }
 
@@ -52,7 +55,10 @@ pub struct Key {
 impl Key {
     /// The record that `source` knows by `key`.
     pub fn new(source: &Arc<str>, key: impl Into<String>) -> Self {
-        Self { source: Arc::clone(source), key: Private::new(key.into()) }
+        Self {
+            source: Arc::clone(source),
+            key: Private::new(key.into()),
+        }
     }
 }
 
@@ -205,11 +211,17 @@ impl Birth {
             [_, _, _] if text.len() == 10 => text.parse().ok().map(Self::Day),
             [year, month] if month.len() == 2 => {
                 let first = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
-                Some(Self::Within { year: first.year(), latest: first.last_of_month() })
+                Some(Self::Within {
+                    year: first.year(),
+                    latest: first.last_of_month(),
+                })
             }
             [year] if year.len() == 4 => {
                 let first = Date::new(year.parse().ok()?, 1, 1).ok()?;
-                Some(Self::Within { year: first.year(), latest: first.last_of_year() })
+                Some(Self::Within {
+                    year: first.year(),
+                    latest: first.last_of_year(),
+                })
             }
             _ => None,
         }
@@ -229,7 +241,9 @@ impl Birth {
             Self::Day(day) => day,
             Self::Within { latest, .. } => latest,
         };
-        today.checked_sub(jiff::Span::new().years(18)).is_ok_and(|line| latest > line)
+        today
+            .checked_sub(jiff::Span::new().years(18))
+            .is_ok_and(|line| latest > line)
     }
 }
 
@@ -248,7 +262,10 @@ impl Contact {
     /// # Errors
     /// When it is none.
     pub fn phone(text: &str, country: &str) -> Result<Self, NotAPhone> {
-        Ok(Self { kind: ContactKind::Phone, address: Phone::parse(text, country)?.to_private() })
+        Ok(Self {
+            kind: ContactKind::Phone,
+            address: Phone::parse(text, country)?.to_private(),
+        })
     }
 
     /// Reads a mail address.
@@ -259,11 +276,29 @@ impl Contact {
         let text = text.trim();
         let text = text.strip_prefix("mailto:").unwrap_or(text);
         let (local, domain) = text.rsplit_once('@').ok_or(NotAnEmail)?;
-        let plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '@'));
-        let labels = domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
-        let fits = plain(local) && plain(domain) && labels && domain.contains('.') && text.len() <= 254 && local.len() <= 64;
+        let plain = |part: &str| {
+            !part.is_empty()
+                && !part.chars().any(|c| {
+                    c.is_whitespace()
+                        || c.is_control()
+                        || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '@')
+                })
+        };
+        let labels = domain
+            .split('.')
+            .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+        let fits = plain(local)
+            && plain(domain)
+            && labels
+            && domain.contains('.')
+            && text.len() <= 254
+            && local.len() <= 64;
         let address = format!("{local}@{}", domain.to_lowercase());
-        fits.then(|| Self { kind: ContactKind::Email, address: Private::new(address) }).ok_or(NotAnEmail)
+        fits.then(|| Self {
+            kind: ContactKind::Email,
+            address: Private::new(address),
+        })
+        .ok_or(NotAnEmail)
     }
 }
 
@@ -462,7 +497,10 @@ mod tests {
 
     #[test]
     fn a_partial_birth_date_is_no_day_and_leans_to_the_young() {
-        assert_eq!(Birth::parse("1975-04-02").and_then(Birth::day), Some(date(1975, 4, 2)));
+        assert_eq!(
+            Birth::parse("1975-04-02").and_then(Birth::day),
+            Some(date(1975, 4, 2))
+        );
         let year = Birth::parse("2008").expect("a year is a birth date");
         assert_eq!(year.day(), None);
         assert!(year.may_be_minor(date(2026, 6, 1)));
@@ -475,10 +513,27 @@ mod tests {
 
     #[test]
     fn mail_addresses_are_checked_for_what_breaks_a_header() {
-        let read = |text: &str| Contact::email(text).ok().map(|contact| contact.address.into_revealed());
-        assert_eq!(read(" mailto:Ana.B@Example.ORG "), Some("Ana.B@example.org".to_owned()));
+        let read = |text: &str| {
+            Contact::email(text)
+                .ok()
+                .map(|contact| contact.address.into_revealed())
+        };
+        assert_eq!(
+            read(" mailto:Ana.B@Example.ORG "),
+            Some("Ana.B@example.org".to_owned())
+        );
         assert_eq!(read("王@例子.中国"), Some("王@例子.中国".to_owned()));
-        for bad in ["", "ana", "ana@host", "a b@x.org", "a@x..org", "a@-x.org", "a@x.org\r\nBcc: b@y.org", "<a@x.org>", "a@b@c.org"] {
+        for bad in [
+            "",
+            "ana",
+            "ana@host",
+            "a b@x.org",
+            "a@x..org",
+            "a@-x.org",
+            "a@x.org\r\nBcc: b@y.org",
+            "<a@x.org>",
+            "a@b@c.org",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

@@ -110,13 +110,29 @@ pub struct Fault {
 
 impl Fault {
     /// The whole row is of no use.
-    pub fn row(origin: &Origin, at: impl Into<Option<String>>, expected: impl Into<String>) -> Self {
-        Self { origin: origin.clone(), at: at.into(), expected: expected.into(), row_rejected: true }
+    pub fn row(
+        origin: &Origin,
+        at: impl Into<Option<String>>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self {
+            origin: origin.clone(),
+            at: at.into(),
+            expected: expected.into(),
+            row_rejected: true,
+        }
     }
 
     /// One value is left out, the rest of the row counts.
-    pub fn value(origin: &Origin, at: impl Into<Option<String>>, expected: impl Into<String>) -> Self {
-        Self { row_rejected: false, ..Self::row(origin, at, expected) }
+    pub fn value(
+        origin: &Origin,
+        at: impl Into<Option<String>>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self {
+            row_rejected: false,
+            ..Self::row(origin, at, expected)
+        }
     }
 }
 
@@ -127,7 +143,11 @@ impl std::fmt::Display for Fault {
             write!(f, "{at}: ")?;
         }
         f.write_str(&self.expected)?;
-        if self.row_rejected { Ok(()) } else { f.write_str(" (kept without it)") }
+        if self.row_rejected {
+            Ok(())
+        } else {
+            f.write_str(" (kept without it)")
+        }
     }
 }
 
@@ -164,7 +184,11 @@ impl Report {
             Outcome::Rejected => !count(&mut counts.rejected),
         };
         if listed && self.changes.len() < LISTED {
-            self.changes.push(Change { origin: origin.clone(), kind, outcome });
+            self.changes.push(Change {
+                origin: origin.clone(),
+                kind,
+                outcome,
+            });
         }
     }
 
@@ -188,7 +212,11 @@ impl Report {
 
     /// Whether anything we keep is different now, or would be.
     pub fn changed_anything(&self) -> bool {
-        self.purged > 0 || self.counts.values().any(|counts| counts.new + counts.changed + counts.removed > 0)
+        self.purged > 0
+            || self
+                .counts
+                .values()
+                .any(|counts| counts.new + counts.changed + counts.removed > 0)
     }
 }
 

@@ -13,7 +13,9 @@ pub struct Phone(Private<String>);
 
 /// Why a text is no phone number. It never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a phone number such as +86 138 0000 0000, or one of the site's country without a prefix")]
+#[error(
+    "expected a phone number such as +86 138 0000 0000, or one of the site's country without a prefix"
+)]
 pub struct NotAPhone;
 
 impl Phone {
@@ -28,12 +30,20 @@ impl Phone {
             return Err(NotAPhone);
         }
         let region = country.parse::<rlibphonenumber::Region>().ok();
-        let parsed = PHONE_NUMBER_UTIL.parse(text, region).map_err(|_| NotAPhone)?;
+        let parsed = PHONE_NUMBER_UTIL
+            .parse(text, region)
+            .map_err(|_| NotAPhone)?;
         // A number that works within its town only is none for us.
-        if PHONE_NUMBER_UTIL.is_possible_number_with_reason(&parsed) != Ok(NumberLengthType::IsPossible) {
+        if PHONE_NUMBER_UTIL.is_possible_number_with_reason(&parsed)
+            != Ok(NumberLengthType::IsPossible)
+        {
             return Err(NotAPhone);
         }
-        Ok(Self(Private::new(PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164).into_owned())))
+        Ok(Self(Private::new(
+            PHONE_NUMBER_UTIL
+                .format(&parsed, PhoneNumberFormat::E164)
+                .into_owned(),
+        )))
     }
 
     /// Reads a number as networks give it: international, often without its `+`.
@@ -43,8 +53,17 @@ impl Phone {
             return Self::from_e164(text);
         }
         let region = country.parse::<rlibphonenumber::Region>().ok();
-        let own = PHONE_NUMBER_UTIL.parse(text, region).ok().filter(|n| PHONE_NUMBER_UTIL.is_valid_number(n));
-        let own = own.map(|n| Self(Private::new(PHONE_NUMBER_UTIL.format(&n, PhoneNumberFormat::E164).into_owned())));
+        let own = PHONE_NUMBER_UTIL
+            .parse(text, region)
+            .ok()
+            .filter(|n| PHONE_NUMBER_UTIL.is_valid_number(n));
+        let own = own.map(|n| {
+            Self(Private::new(
+                PHONE_NUMBER_UTIL
+                    .format(&n, PhoneNumberFormat::E164)
+                    .into_owned(),
+            ))
+        });
         own.or_else(|| Self::from_e164(&format!("+{text}")))
     }
 
@@ -94,8 +113,16 @@ mod tests {
 
     #[test]
     fn networks_leave_the_plus_out() {
-        for (text, expected) in [("8613800000001", "+8613800000001"), ("13800000001", "+8613800000001"), ("+12125550143", "+12125550143"), ("12125550143", "+12125550143")] {
-            assert_eq!(Phone::from_network(text, "CN").as_ref().map(Phone::reveal), Some(expected));
+        for (text, expected) in [
+            ("8613800000001", "+8613800000001"),
+            ("13800000001", "+8613800000001"),
+            ("+12125550143", "+12125550143"),
+            ("12125550143", "+12125550143"),
+        ] {
+            assert_eq!(
+                Phone::from_network(text, "CN").as_ref().map(Phone::reveal),
+                Some(expected)
+            );
         }
         assert_eq!(Phone::from_network("INFO", "CN"), None);
     }

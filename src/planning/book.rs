@@ -41,11 +41,17 @@ impl fmt::Display for Problem {
 
 impl Problem {
     fn error(text: impl fmt::Display) -> Self {
-        Self { is_warning: false, text: text.to_string() }
+        Self {
+            is_warning: false,
+            text: text.to_string(),
+        }
     }
 
     fn warning(text: impl fmt::Display) -> Self {
-        Self { is_warning: true, text: text.to_string() }
+        Self {
+            is_warning: true,
+            text: text.to_string(),
+        }
     }
 }
 
@@ -61,8 +67,17 @@ impl Book {
     }
 
     /// Makes a book of rules, each an id, the file it is in and its text, and templates.
-    pub fn of(files: impl IntoIterator<Item = (String, String, String)>, catalog: Catalog, site: &Site) -> (Self, Vec<Problem>) {
-        let mut book = Self { rules: BTreeMap::new(), broken: Vec::new(), catalog, documents: Vec::new() };
+    pub fn of(
+        files: impl IntoIterator<Item = (String, String, String)>,
+        catalog: Catalog,
+        site: &Site,
+    ) -> (Self, Vec<Problem>) {
+        let mut book = Self {
+            rules: BTreeMap::new(),
+            broken: Vec::new(),
+            catalog,
+            documents: Vec::new(),
+        };
         let mut problems = Vec::new();
         for (id, file, text) in files {
             match document::parse(&id, &file, &text, site) {
@@ -100,11 +115,25 @@ impl Book {
     fn missing_templates(&self, file: &str, rule: &Rule, problems: &mut Vec<Problem>) {
         for (at, step) in rule.steps.iter().enumerate() {
             if self.catalog.texts_of(&step.template).is_empty() {
-                problems.push(Problem::error(format!("{file}: step[{}].send: unknown template `{}`", at + 1, step.template)));
+                problems.push(Problem::error(format!(
+                    "{file}: step[{}].send: unknown template `{}`",
+                    at + 1,
+                    step.template
+                )));
                 continue;
             }
-            for channel in step.by.as_deref().unwrap_or(&[]).iter().filter(|channel| !self.speaks(&step.template, **channel)) {
-                problems.push(Problem::warning(format!("{file}: step[{}].by: template `{}` has no text for {channel}", at + 1, step.template)));
+            for channel in step
+                .by
+                .as_deref()
+                .unwrap_or(&[])
+                .iter()
+                .filter(|channel| !self.speaks(&step.template, **channel))
+            {
+                problems.push(Problem::warning(format!(
+                    "{file}: step[{}].by: template `{}` has no text for {channel}",
+                    at + 1,
+                    step.template
+                )));
             }
         }
     }
@@ -153,11 +182,20 @@ fn read_rules(dir: &Path, problems: &mut Vec<Problem>) -> Vec<(String, String, S
             return Vec::new();
         }
     };
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml") && path.is_file()).collect();
+    let mut paths: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "toml") && path.is_file())
+        .collect();
     paths.sort();
     let mut files = Vec::new();
     for path in paths {
-        let Some(id) = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()) else { continue };
+        let Some(id) = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+        else {
+            continue;
+        };
         let file = path.display().to_string();
         match std::fs::read_to_string(&path) {
             Ok(text) => files.push((id, file, text)),

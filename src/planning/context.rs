@@ -9,9 +9,9 @@ use crate::model::class::Role;
 use crate::model::occasion::{Occasion, OccasionTime};
 use crate::model::patient::{Fact, Patient, PersonName, Relation};
 use crate::planning::House;
+use crate::planning::material::Material;
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
-use crate::planning::material::Material;
 use crate::store::reminders::Reminder;
 
 /// A reminder with the records it is about.
@@ -26,14 +26,22 @@ pub(crate) struct About<'a> {
 }
 
 /// The values for the template of `about`.
-pub(crate) fn context(about: &About<'_>, material: &Material, house: &House, now: Timestamp) -> Value {
+pub(crate) fn context(
+    about: &About<'_>,
+    material: &Material,
+    house: &House,
+    now: Timestamp,
+) -> Value {
     let zone = about.rule.map_or(&house.timezone, |rule| &rule.timezone);
     let today = wall::date(zone, now);
     let day = day_of(about).unwrap_or(today);
     let mut all = Map::new();
     all.insert("site".to_owned(), json!({"name": house.name}));
     if let Some(patient) = about.patient {
-        let facts = material.facts.get(&patient.id).map_or(&[][..], Vec::as_slice);
+        let facts = material
+            .facts
+            .get(&patient.id)
+            .map_or(&[][..], Vec::as_slice);
         all.insert("patient".to_owned(), patient_values(patient, facts, day));
     }
     all.insert("recipient".to_owned(), recipient_values(about, material));
@@ -42,16 +50,28 @@ pub(crate) fn context(about: &About<'_>, material: &Material, house: &House, now
         all.insert("occasions".to_owned(), json!([values]));
         all.insert("occasion".to_owned(), values);
     } else {
-        all.insert("occasion".to_owned(), json!({"kind": about.rule.map(|rule| rule.trigger.word()), "date": day.to_string()}));
+        all.insert(
+            "occasion".to_owned(),
+            json!({"kind": about.rule.map(|rule| rule.trigger.word()), "date": day.to_string()}),
+        );
     }
     if let Some(rule) = about.rule {
-        all.insert("rule".to_owned(), json!({"id": rule.id, "title": rule.title}));
+        all.insert(
+            "rule".to_owned(),
+            json!({"id": rule.id, "title": rule.title}),
+        );
         if let Trigger::Holiday { id, .. } = &rule.trigger {
             all.insert("holiday".to_owned(), json!({"id": id}));
         }
     }
-    all.insert("count".to_owned(), json!(material.many.get(&about.reminder.id).copied().unwrap_or(1)));
-    all.insert("lead".to_owned(), json!({"days": day.duration_since(today).as_hours() / 24}));
+    all.insert(
+        "count".to_owned(),
+        json!(material.many.get(&about.reminder.id).copied().unwrap_or(1)),
+    );
+    all.insert(
+        "lead".to_owned(),
+        json!({"days": day.duration_since(today).as_hours() / 24}),
+    );
     all.insert("ask".to_owned(), json!(about.asks));
     if let Some(data) = &about.reminder.data {
         all.insert("data".to_owned(), Value::Object(data.reveal().data.clone()));
@@ -61,13 +81,21 @@ pub(crate) fn context(about: &About<'_>, material: &Material, house: &House, now
 
 /// The languages to try, best first.
 pub(crate) fn languages<'a>(about: &About<'a>, house: &'a House) -> Vec<&'a str> {
-    let of_patient = about.patient.and_then(|patient| patient.language.as_deref());
+    let of_patient = about
+        .patient
+        .and_then(|patient| patient.language.as_deref());
     let own = match about.reminder.plan.role {
         Role::Staff => return vec![&house.language],
         Role::Patient => of_patient,
-        Role::Family => about.relation.and_then(|relation| relation.language.as_deref()),
+        Role::Family => about
+            .relation
+            .and_then(|relation| relation.language.as_deref()),
     };
-    let answers = about.reminder.data.as_ref().and_then(|data| data.reveal().language.as_deref());
+    let answers = about
+        .reminder
+        .data
+        .as_ref()
+        .and_then(|data| data.reveal().language.as_deref());
     let mut all: Vec<&str> = [answers, own, of_patient].into_iter().flatten().collect();
     all.push(&house.language);
     all
@@ -83,8 +111,15 @@ fn day_of(about: &About<'_>) -> Option<Date> {
 
 fn patient_values(patient: &Patient, facts: &[Fact], day: Date) -> Value {
     let name = patient.name.reveal();
-    let age = patient.birth_on.as_ref().map(|birth| wall::age_on(*birth.reveal(), day));
-    let codes: Vec<&str> = facts.iter().filter(|fact| fact.kind == "diagnosis").filter_map(|fact| fact.code.as_deref()).collect();
+    let age = patient
+        .birth_on
+        .as_ref()
+        .map(|birth| wall::age_on(*birth.reveal(), day));
+    let codes: Vec<&str> = facts
+        .iter()
+        .filter(|fact| fact.kind == "diagnosis")
+        .filter_map(|fact| fact.code.as_deref())
+        .collect();
     json!({
         "name": name.full, "given": name.given, "family": name.family, "sex": patient.sex, "age": age,
         "attributes": patient.attributes.reveal(), "tags": patient.tags, "diagnoses": codes,
@@ -95,12 +130,23 @@ fn recipient_values(about: &About<'_>, material: &Material) -> Value {
     let plan = &about.reminder.plan;
     let full = |name: &PersonName| name.full.clone();
     let (name, relation) = match plan.role {
-        Role::Patient => (about.patient.map(|patient| full(patient.name.reveal())), None),
+        Role::Patient => (
+            about.patient.map(|patient| full(patient.name.reveal())),
+            None,
+        ),
         Role::Family => {
-            let name = about.relation.and_then(|relation| relation.name.as_ref()).map(|name| full(name.reveal()));
+            let name = about
+                .relation
+                .and_then(|relation| relation.name.as_ref())
+                .map(|name| full(name.reveal()));
             (name, about.relation.map(|relation| relation.kind.as_str()))
         }
-        Role::Staff => (plan.department.as_deref().map(|id| department(id, material)), None),
+        Role::Staff => (
+            plan.department
+                .as_deref()
+                .map(|id| department(id, material)),
+            None,
+        ),
     };
     json!({"role": plan.role, "name": name, "relation": relation})
 }
@@ -119,5 +165,9 @@ fn occasion_values(occasion: &Occasion, material: &Material) -> Value {
 
 /// What a department is called, or its id where it has no name.
 fn department(id: &str, material: &Material) -> String {
-    material.departments.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    material
+        .departments
+        .get(id)
+        .cloned()
+        .unwrap_or_else(|| id.to_owned())
 }

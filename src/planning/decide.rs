@@ -1,6 +1,6 @@
 //! Decides what the rules yield for one patient, given what was planned and sent before.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::civil::Time;
 use jiff::{SignedDuration, Timestamp};
@@ -48,7 +48,11 @@ impl Horizon {
         let after = |ahead| self.now.saturating_add(ahead).unwrap_or(Timestamp::MAX);
         match rule.trigger {
             Trigger::Occasion { .. } => after(WHOLE),
-            Trigger::Birthday | Trigger::Holiday { .. } | Trigger::Season { .. } | Trigger::Every { .. } | Trigger::Manual => {
+            Trigger::Birthday
+            | Trigger::Holiday { .. }
+            | Trigger::Season { .. }
+            | Trigger::Every { .. }
+            | Trigger::Manual => {
                 // Whole days, so that a day's birthdays are looked for once.
                 let next = wall::add_days(wall::date(&rule.timezone, after(self.ahead)), 1);
                 wall::instant(&rule.timezone, next.to_datetime(Time::midnight()))
@@ -61,12 +65,23 @@ impl Horizon {
 ///
 /// What is due but not composed yet counts as sent, so that it is neither repeated nor caught up, and stays
 /// only if the rule, asked as of that moment, still wants it.
-pub fn decide<'r>(rules: impl Iterator<Item = &'r Rule>, subject: &Subject, horizon: &Horizon) -> Decided {
+pub fn decide<'r>(
+    rules: impl Iterator<Item = &'r Rule>,
+    subject: &Subject,
+    horizon: &Horizon,
+) -> Decided {
     let mut decided = Decided::default();
-    let fresh = if horizon.looks_back { fresh(subject, horizon.now) } else { BTreeMap::new() };
+    let fresh = if horizon.looks_back {
+        fresh(subject, horizon.now)
+    } else {
+        BTreeMap::new()
+    };
     let mut by_rule: BTreeMap<&str, Vec<&Reminder>> = BTreeMap::new();
     for reminder in &subject.reminders {
-        by_rule.entry(&reminder.plan.rule).or_default().push(reminder);
+        by_rule
+            .entry(&reminder.plan.rule)
+            .or_default()
+            .push(reminder);
     }
     for rule in rules {
         let known = by_rule.get(rule.id.as_str()).map_or(&[][..], Vec::as_slice);
@@ -75,34 +90,102 @@ pub fn decide<'r>(rules: impl Iterator<Item = &'r Rule>, subject: &Subject, hori
     decided
 }
 
-fn decide_one(rule: &Rule, subject: &Subject, known: &[&Reminder], fresh: &BTreeMap<&OccasionId, Timestamp>, horizon: &Horizon, decided: &mut Decided) {
+fn decide_one(
+    rule: &Rule,
+    subject: &Subject,
+    known: &[&Reminder],
+    fresh: &BTreeMap<&OccasionId, Timestamp>,
+    horizon: &Horizon,
+    decided: &mut Decided,
+) {
     let now = horizon.now;
     let until = horizon.until(rule);
-    let waiting: BTreeMap<&str, &Reminder> = known.iter().filter(|r| is_waiting(r, now)).map(|r| (r.plan.plan_key.as_str(), *r)).collect();
-    let sent: Vec<SentLead> = known.iter().filter(|r| is_settled(r) || is_waiting(r, now)).map(|r| sent(r)).collect();
+    let waiting: BTreeMap<&str, &Reminder> = known
+        .iter()
+        .filter(|r| is_waiting(r, now))
+        .map(|r| (r.plan.plan_key.as_str(), *r))
+        .collect();
+    let sent: Vec<SentLead> = known
+        .iter()
+        .filter(|r| is_settled(r) || is_waiting(r, now))
+        .map(|r| sent(r))
+        .collect();
     let plan_at = |at: Timestamp, sent: &[SentLead]| {
-        let subject = plan::Subject { patient: &subject.patient, facts: &subject.facts, occasions: &subject.occasions, sent, sensitive: false };
-        plan::plan(rule, &subject, at, at.saturating_sub(SignedDuration::from_hours(24)).unwrap_or(at)..until)
+        let subject = plan::Subject {
+            patient: &subject.patient,
+            facts: &subject.facts,
+            occasions: &subject.occasions,
+            sent,
+            sensitive: false,
+        };
+        plan::plan(
+            rule,
+            &subject,
+            at,
+            at.saturating_sub(SignedDuration::from_hours(24))
+                .unwrap_or(at)..until,
+        )
     };
-    let is_fresh = |reminder: &PlannedReminder| reminder.occasion.as_ref().is_some_and(|id| fresh.contains_key(id));
+    let is_fresh = |reminder: &PlannedReminder| {
+        reminder
+            .occasion
+            .as_ref()
+            .is_some_and(|id| fresh.contains_key(id))
+    };
     let plan = plan_at(now, &sent);
-    decided.decisions.extend(plan.decisions.into_iter().map(|decision| (rule.id.clone(), decision)));
-    let now_due = plan.reminders.into_iter().filter(|reminder| !is_fresh(reminder) && !waiting.contains_key(reminder.key.as_str()));
-    decided.reminders.extend(now_due.map(|reminder| new_reminder(rule, reminder)));
-    let settled: Vec<SentLead> = known.iter().filter(|r| is_settled(r)).map(|r| self::sent(r)).collect();
+    decided.decisions.extend(
+        plan.decisions
+            .into_iter()
+            .map(|decision| (rule.id.clone(), decision)),
+    );
+    let now_due = plan
+        .reminders
+        .into_iter()
+        .filter(|reminder| !is_fresh(reminder) && !waiting.contains_key(reminder.key.as_str()));
+    decided
+        .reminders
+        .extend(now_due.map(|reminder| new_reminder(rule, reminder)));
     // Once more as of each moment past: for what waits since then, and for what came up before anybody planned it.
-    let moments: BTreeSet<Timestamp> = waiting.values().map(|r| planned_moment(r)).chain(fresh.values().copied()).collect();
+    // Of a lead that waits, what went out to another recipient is no reason against it; and the lead may have
+    // another recipient by now.
+    let leads: HashMap<Lead<'_>, Timestamp> = waiting
+        .values()
+        .map(|r| (lead_of(r), planned_moment(r)))
+        .collect();
+    let settled: Vec<SentLead> = known
+        .iter()
+        .filter(|r| is_settled(r) && !leads.contains_key(&lead_of(r)))
+        .map(|r| self::sent(r))
+        .collect();
+    let moments: BTreeSet<Timestamp> = leads.values().chain(fresh.values()).copied().collect();
     for moment in moments {
         for reminder in plan_at(moment, &settled).reminders {
-            let before = waiting.get(reminder.key.as_str()).copied();
-            let since = before.map(planned_moment).or_else(|| fresh.get(reminder.occasion.as_ref()?).copied());
+            let lead = (
+                reminder.occurrence.as_str(),
+                reminder.epoch,
+                reminder.step.as_str(),
+                reminder.lead.as_str(),
+            );
+            let since = leads
+                .get(&lead)
+                .or_else(|| fresh.get(reminder.occasion.as_ref()?))
+                .copied();
             if since == Some(moment) {
+                let before = waiting.get(reminder.key.as_str()).copied();
                 let mut new = new_reminder(rule, reminder);
                 keep_moment(&mut new, before);
                 decided.reminders.push(new);
             }
         }
     }
+}
+
+/// Occurrence, epoch, step and lead.
+type Lead<'a> = (&'a str, i64, &'a str, &'a str);
+
+fn lead_of(reminder: &Reminder) -> Lead<'_> {
+    let plan = &reminder.plan;
+    (&plan.occurrence, plan.epoch, &plan.step, &plan.lead)
 }
 
 /// What the composer put off, and a catch-up that waits already, stay where they are.
@@ -139,22 +222,41 @@ fn is_settled(reminder: &Reminder) -> bool {
                 SkipReason::OptedOut,
                 SkipReason::Shadow,
             ];
-            needless.iter().any(|reason| reminder.reason.as_deref() == Some(reason.as_str()))
+            needless
+                .iter()
+                .any(|reason| reminder.reason.as_deref() == Some(reason.as_str()))
         }
     }
 }
 
 fn sent(reminder: &Reminder) -> SentLead {
     let plan = &reminder.plan;
-    SentLead { occurrence: plan.occurrence.clone(), epoch: plan.epoch, step: Some(plan.step.clone()), lead: plan.lead.clone() }
+    SentLead {
+        occurrence: plan.occurrence.clone(),
+        epoch: plan.epoch,
+        step: Some(plan.step.clone()),
+        lead: plan.lead.clone(),
+    }
 }
 
 /// Occasions that came up or were moved lately and that nobody planned since, with that moment.
 fn fresh(subject: &Subject, now: Timestamp) -> BTreeMap<&OccasionId, Timestamp> {
     let oldest = now.saturating_sub(FRESH).unwrap_or(Timestamp::MIN);
-    let planned: HashSet<(&OccasionId, i64)> = subject.reminders.iter().filter_map(|r| Some((r.plan.occasion.as_ref()?, r.plan.epoch))).collect();
-    let came_up = subject.occasions.iter().filter_map(|o| Some((o, o.created_at.max(o.moved_at)?)));
-    came_up.filter(|(o, since)| *since <= now && *since >= oldest && !planned.contains(&(&o.id, o.epoch))).map(|(o, since)| (&o.id, since)).collect()
+    let planned: HashSet<(&OccasionId, i64)> = subject
+        .reminders
+        .iter()
+        .filter_map(|r| Some((r.plan.occasion.as_ref()?, r.plan.epoch)))
+        .collect();
+    let came_up = subject
+        .occasions
+        .iter()
+        .filter_map(|o| Some((o, o.created_at.max(o.moved_at)?)));
+    came_up
+        .filter(|(o, since)| {
+            *since <= now && *since >= oldest && !planned.contains(&(&o.id, o.epoch))
+        })
+        .map(|(o, since)| (&o.id, since))
+        .collect()
 }
 
 /// A planned reminder as the store takes it.
@@ -179,7 +281,9 @@ fn new_reminder(rule: &Rule, planned: PlannedReminder) -> NewReminder {
         channels: planned.channels,
         template: planned.template,
         ask: planned.ask.and_then(|ask| Ask::parse(ask.as_str())),
-        unless: planned.unless.and_then(|unless| Unless::parse(unless.as_str())),
+        unless: planned
+            .unless
+            .and_then(|unless| Unless::parse(unless.as_str())),
         catch_up: planned.catch_up,
         due_at: planned.due_at,
         expires_at: planned.expires_at,

@@ -37,29 +37,75 @@ pub(crate) struct Material {
 
 impl Material {
     /// Loads what `reminders` need.
-    pub(crate) async fn load(tx: &mut Tx, reminders: &[Reminder], book: &Book, house: &House, now: Timestamp) -> Result<Self, StoreError> {
-        let about: BTreeSet<&PatientId> = reminders.iter().filter_map(|r| r.plan.patient.as_ref()).collect();
+    pub(crate) async fn load(
+        tx: &mut Tx,
+        reminders: &[Reminder],
+        book: &Book,
+        house: &House,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let about: BTreeSet<&PatientId> = reminders
+            .iter()
+            .filter_map(|r| r.plan.patient.as_ref())
+            .collect();
         let about: Vec<PatientId> = about.into_iter().cloned().collect();
-        let hang_on: BTreeSet<&OccasionId> = reminders.iter().filter_map(|r| r.plan.occasion.as_ref()).collect();
+        let hang_on: BTreeSet<&OccasionId> = reminders
+            .iter()
+            .filter_map(|r| r.plan.occasion.as_ref())
+            .collect();
         let hang_on: Vec<OccasionId> = hang_on.into_iter().cloned().collect();
         let found = patients::load(tx, &about).await?;
-        let mut material = Self { standing: standing(tx, &found, &house.address_key).await?, ..Self::default() };
-        let wrote: Vec<&str> = reminders.iter().filter_map(|r| r.data.as_ref()).map(|data| data.reveal().address_hash.as_str()).collect();
-        material.standing.extend(suppressions::standing(tx, &wrote).await?.into_iter().map(standing_of));
-        material.patients = found.into_iter().map(|patient| (patient.id.clone(), patient)).collect();
+        let mut material = Self {
+            standing: standing(tx, &found, &house.address_key).await?,
+            ..Self::default()
+        };
+        let wrote: Vec<&str> = reminders
+            .iter()
+            .filter_map(|r| r.data.as_ref())
+            .map(|data| data.reveal().address_hash.as_str())
+            .collect();
+        material.standing.extend(
+            suppressions::standing(tx, &wrote)
+                .await?
+                .into_iter()
+                .map(standing_of),
+        );
+        material.patients = found
+            .into_iter()
+            .map(|patient| (patient.id.clone(), patient))
+            .collect();
         material.facts = facts::of(tx, &about).await?;
-        material.occasions = occasions::load(tx, &hang_on).await?.into_iter().map(|occasion| (occasion.id.clone(), occasion)).collect();
-        let capped: BTreeSet<&PatientId> = reminders.iter().filter(|r| r.plan.class.is_capped()).filter_map(|r| r.plan.patient.as_ref()).collect();
+        material.occasions = occasions::load(tx, &hang_on)
+            .await?
+            .into_iter()
+            .map(|occasion| (occasion.id.clone(), occasion))
+            .collect();
+        let capped: BTreeSet<&PatientId> = reminders
+            .iter()
+            .filter(|r| r.plan.class.is_capped())
+            .filter_map(|r| r.plan.patient.as_ref())
+            .collect();
         let capped: Vec<PatientId> = capped.into_iter().cloned().collect();
         let (today, week) = since(&house.timezone, now);
         material.got = due::got(tx, &capped, today, week).await?;
-        let hopes = reminders.iter().filter(|r| r.plan.unless == Some(Unless::Delivered)).map(|r| &r.id);
+        let hopes = reminders
+            .iter()
+            .filter(|r| r.plan.unless == Some(Unless::Delivered))
+            .map(|r| &r.id);
         material.delivered = due::delivered_before(tx, &hopes.collect::<Vec<_>>()).await?;
         material.departments = due::departments(tx).await?;
-        let outside = reminders.iter().filter(|r| r.plan.channels.iter().any(|channel| matches!(channel, Channel::Email | Channel::Sms)));
+        let outside = reminders.iter().filter(|r| {
+            r.plan
+                .channels
+                .iter()
+                .any(|channel| matches!(channel, Channel::Email | Channel::Sms))
+        });
         let asked: BTreeSet<&String> = outside.filter_map(|r| r.plan.department.as_ref()).collect();
         for department in asked {
-            material.staff.insert(department.clone(), staff::of_department(tx, department).await?);
+            material.staff.insert(
+                department.clone(),
+                staff::of_department(tx, department).await?,
+            );
         }
         for reminder in reminders.iter().filter(|r| r.plan.patient.is_none()) {
             if let Some(rule) = book.rule(&reminder.plan.rule) {
@@ -72,20 +118,37 @@ impl Material {
 
     /// What one recipient got already.
     pub(crate) fn counts(&self, patient: &PatientId, relation: Option<&RelationId>) -> Counts {
-        let (today, week) = self.got.get(&(patient.clone(), relation.cloned())).copied().unwrap_or_default();
+        let (today, week) = self
+            .got
+            .get(&(patient.clone(), relation.cloned()))
+            .copied()
+            .unwrap_or_default();
         let number = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-        Counts { today: number(today), week: number(week) }
+        Counts {
+            today: number(today),
+            week: number(week),
+        }
     }
 
     /// Notes that one recipient gets one more.
     pub(crate) fn count(&mut self, patient: &PatientId, relation: Option<&RelationId>) {
-        let got = self.got.entry((patient.clone(), relation.cloned())).or_default();
+        let got = self
+            .got
+            .entry((patient.clone(), relation.cloned()))
+            .or_default();
         *got = (got.0 + 1, got.1 + 1);
     }
 }
 
 /// When the local day began, and the seven days up to now.
 fn since(zone: &TimeZone, now: Timestamp) -> (Timestamp, Timestamp) {
-    let today = wall::instant(zone, wall::date(zone, now).to_datetime(jiff::civil::Time::midnight()));
-    (today, now.saturating_sub(SignedDuration::from_hours(24 * 7)).unwrap_or(Timestamp::MIN))
+    let today = wall::instant(
+        zone,
+        wall::date(zone, now).to_datetime(jiff::civil::Time::midnight()),
+    );
+    (
+        today,
+        now.saturating_sub(SignedDuration::from_hours(24 * 7))
+            .unwrap_or(Timestamp::MIN),
+    )
 }

@@ -45,11 +45,21 @@ impl Rule {
     /// Whom `plan` may yield something for within `window`.
     pub fn candidates(&self, window: &Range<Timestamp>) -> Candidates {
         let (from, to) = triggers::days(self, window);
-        let everyone = |occurrences| Candidates::Everyone { occurrences, diagnosis: self.audience.diagnosis.clone() };
+        let everyone = |occurrences| Candidates::Everyone {
+            occurrences,
+            diagnosis: self.audience.diagnosis.clone(),
+        };
         match &self.trigger {
             Trigger::Occasion { kind } => {
-                let at_once = self.steps.iter().any(crate::rules::rule::Step::is_on_created);
-                Candidates::Occasions { kind: kind.clone(), from, to: if at_once { Date::MAX } else { to } }
+                let at_once = self
+                    .steps
+                    .iter()
+                    .any(crate::rules::rule::Step::is_on_created);
+                Candidates::Occasions {
+                    kind: kind.clone(),
+                    from,
+                    to: if at_once { Date::MAX } else { to },
+                }
             }
             Trigger::Birthday => birthdays(from, to),
             Trigger::Holiday { holiday, .. } => everyone(holiday.dates(from, to)),
@@ -58,7 +68,10 @@ impl Rule {
                 everyone(found.into_iter().map(|season| season.day).collect())
             }
             Trigger::Every { cron, .. } => {
-                let days: BTreeSet<Date> = every::moments(cron, from, to).into_iter().map(jiff::civil::DateTime::date).collect();
+                let days: BTreeSet<Date> = every::moments(cron, from, to)
+                    .into_iter()
+                    .map(jiff::civil::DateTime::date)
+                    .collect();
                 everyone(days.into_iter().collect())
             }
             Trigger::Manual => everyone(Vec::new()),
@@ -85,7 +98,10 @@ fn birthdays(from: Date, to: Date) -> Candidates {
             }
         }
     }
-    Candidates::Birthdays { solar: solar.into_iter().collect(), lunar: by_moon.into_iter().collect() }
+    Candidates::Birthdays {
+        solar: solar.into_iter().collect(),
+        lunar: by_moon.into_iter().collect(),
+    }
 }
 
 /// Months and days are small and positive.

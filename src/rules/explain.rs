@@ -29,21 +29,62 @@ pub struct Line {
 }
 
 /// Plans as `plan` does, and says how.
-pub fn explain(rule: &Rule, subject: &Subject<'_>, now: Timestamp, window: Range<Timestamp>) -> Explanation {
+pub fn explain(
+    rule: &Rule,
+    subject: &Subject<'_>,
+    now: Timestamp,
+    window: Range<Timestamp>,
+) -> Explanation {
     let mut lines = Vec::new();
-    let trigger = format!("rule {} on {}, class {}, zone {}", rule.id, rule.trigger.word(), rule.class, rule.timezone.iana_name().unwrap_or("fixed"));
-    lines.push(Line { step: String::new(), lead: String::new(), text: trigger });
-    let mut note = |step: &str, lead: &str, text: String| lines.push(Line { step: step.to_owned(), lead: lead.to_owned(), text });
+    let trigger = format!(
+        "rule {} on {}, class {}, zone {}",
+        rule.id,
+        rule.trigger.word(),
+        rule.class,
+        rule.timezone.iana_name().unwrap_or("fixed")
+    );
+    lines.push(Line {
+        step: String::new(),
+        lead: String::new(),
+        text: trigger,
+    });
+    let mut note = |step: &str, lead: &str, text: String| {
+        lines.push(Line {
+            step: step.to_owned(),
+            lead: lead.to_owned(),
+            text,
+        })
+    };
     let plan = plan::draw(rule, subject, now, window, &mut note);
     for decision in &plan.decisions {
-        let at = decision.at.map(|at| format!(" at {}", timing::shown(rule, at))).unwrap_or_default();
+        let at = decision
+            .at
+            .map(|at| format!(" at {}", timing::shown(rule, at)))
+            .unwrap_or_default();
         let text = format!("not planned{at}: {}: {}", decision.reason, decision.detail);
-        lines.push(Line { step: decision.step.clone(), lead: decision.lead.clone(), text });
+        lines.push(Line {
+            step: decision.step.clone(),
+            lead: decision.lead.clone(),
+            text,
+        });
     }
     for reminder in &plan.reminders {
-        let channels: Vec<&str> = reminder.channels.iter().map(|channel| channel.as_str()).collect();
-        let text = format!("planned {} to {} by {}", timing::shown(rule, reminder.due_at), reminder.role, channels.join(", then "));
-        lines.push(Line { step: reminder.step.clone(), lead: reminder.lead.clone(), text });
+        let channels: Vec<&str> = reminder
+            .channels
+            .iter()
+            .map(|channel| channel.as_str())
+            .collect();
+        let text = format!(
+            "planned {} to {} by {}",
+            timing::shown(rule, reminder.due_at),
+            reminder.role,
+            channels.join(", then ")
+        );
+        lines.push(Line {
+            step: reminder.step.clone(),
+            lead: reminder.lead.clone(),
+            text,
+        });
     }
     Explanation { lines, plan }
 }

@@ -55,7 +55,15 @@ impl Distance {
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (count, unit) = text.split_at(digits);
-        let unit = [Unit::Months, Unit::Weeks, Unit::Days, Unit::Hours, Unit::Minutes].into_iter().find(|known| known.as_str() == unit)?;
+        let unit = [
+            Unit::Months,
+            Unit::Weeks,
+            Unit::Days,
+            Unit::Hours,
+            Unit::Minutes,
+        ]
+        .into_iter()
+        .find(|known| known.as_str() == unit)?;
         let count = count.parse().ok()?;
         // A century is far enough, and keeps every sum within what time can say.
         (Self { count, unit }.most_days() <= 36_600).then_some(Self { count, unit })
@@ -128,8 +136,15 @@ impl Lead {
     /// Whether `word` names this lead, as `Display` writes it or as the rule does.
     pub fn is_called(self, word: &str) -> bool {
         match self {
-            Self::After(distance) => word.strip_prefix('+').or_else(|| word.strip_prefix("after ")).unwrap_or(word) == distance.to_string(),
-            Self::Before(distance) => word.strip_prefix("before ").unwrap_or(word) == distance.to_string(),
+            Self::After(distance) => {
+                word.strip_prefix('+')
+                    .or_else(|| word.strip_prefix("after "))
+                    .unwrap_or(word)
+                    == distance.to_string()
+            }
+            Self::Before(distance) => {
+                word.strip_prefix("before ").unwrap_or(word) == distance.to_string()
+            }
             Self::Created | Self::Now => word == self.to_string(),
         }
     }
@@ -151,8 +166,12 @@ impl Lead {
         }
         match self {
             Self::Created | Self::Now => start,
-            Self::Before(distance) => start.saturating_sub(distance.elapsed().unwrap_or_default()).unwrap_or(start),
-            Self::After(distance) => start.saturating_add(distance.elapsed().unwrap_or_default()).unwrap_or(start),
+            Self::Before(distance) => start
+                .saturating_sub(distance.elapsed().unwrap_or_default())
+                .unwrap_or(start),
+            Self::After(distance) => start
+                .saturating_add(distance.elapsed().unwrap_or_default())
+                .unwrap_or(start),
         }
     }
 }
@@ -166,7 +185,20 @@ mod tests {
         for text in ["0d", "4d", "2w", "1mo", "2h", "90m"] {
             assert_eq!(Distance::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "d", "3", "3 d", "-3d", "3D", "1y", "3dd", "1mon", "99999999999d", "40000d", "+3d"] {
+        for text in [
+            "",
+            "d",
+            "3",
+            "3 d",
+            "-3d",
+            "3D",
+            "1y",
+            "3dd",
+            "1mon",
+            "99999999999d",
+            "40000d",
+            "+3d",
+        ] {
             assert_eq!(Distance::parse(text), None, "{text}");
         }
     }

@@ -68,7 +68,10 @@ impl Value {
                 out.push(']');
             }
             Self::Table(entries) => {
-                let mut sorted: Vec<&Entry> = entries.iter().filter(|entry| !matches!(entry.node.value, Self::Null)).collect();
+                let mut sorted: Vec<&Entry> = entries
+                    .iter()
+                    .filter(|entry| !matches!(entry.node.value, Self::Null))
+                    .collect();
                 sorted.sort_by(|a, b| a.key.cmp(&b.key));
                 out.push('{');
                 for entry in sorted {
@@ -111,7 +114,11 @@ pub(crate) fn from_json(value: &serde_json::Value) -> Node {
         serde_json::Value::String(text) => Value::Text(text.clone()),
         serde_json::Value::Array(items) => Value::List(items.iter().map(from_json).collect()),
         serde_json::Value::Object(entries) => {
-            let entry = |(key, value): (&String, &serde_json::Value)| Entry { key: key.clone(), line: None, node: from_json(value) };
+            let entry = |(key, value): (&String, &serde_json::Value)| Entry {
+                key: key.clone(),
+                line: None,
+                node: from_json(value),
+            };
             Value::Table(entries.iter().map(entry).collect())
         }
     };
@@ -124,7 +131,11 @@ struct Lines(Vec<usize>);
 impl Lines {
     fn new(text: &str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        Self(std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect())
+        Self(
+            std::iter::once(0)
+                .chain(ends.map(|(at, _)| at + 1))
+                .collect(),
+        )
     }
 
     fn line(&self, offset: usize) -> usize {
@@ -137,22 +148,33 @@ impl Lines {
             line: Some(self.line(key.span().start)),
             node: self.node(value, Some(self.line(key.span().start))),
         });
-        Node { line, value: Value::Table(entries.collect()) }
+        Node {
+            line,
+            value: Value::Table(entries.collect()),
+        }
     }
 
     /// `key_line` stands in where a table that dotted keys made has no place of its own.
     fn node(&self, value: &Spanned<DeValue<'_>>, key_line: Option<usize>) -> Node {
-        let line = if value.span().is_empty() { key_line } else { Some(self.line(value.span().start)) };
+        let line = if value.span().is_empty() {
+            key_line
+        } else {
+            Some(self.line(value.span().start))
+        };
         let value = match value.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
-            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => Value::Integer(number),
-                Err(_) => Value::Float(f64::INFINITY),
-            },
+            DeValue::Integer(number) => {
+                match i64::from_str_radix(number.as_str(), number.radix()) {
+                    Ok(number) => Value::Integer(number),
+                    Err(_) => Value::Float(f64::INFINITY),
+                }
+            }
             DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
             DeValue::Boolean(yes) => Value::Bool(*yes),
             DeValue::Datetime(moment) => Value::Moment(moment.to_string()),
-            DeValue::Array(items) => Value::List(items.iter().map(|item| self.node(item, line)).collect()),
+            DeValue::Array(items) => {
+                Value::List(items.iter().map(|item| self.node(item, line)).collect())
+            }
             DeValue::Table(table) => return self.table(table, line),
         };
         Node { line, value }
@@ -166,12 +188,21 @@ mod tests {
     #[test]
     fn lines_are_known() {
         let node = from_toml("x", "a = 1\n[b]\nc = [\n 1,\n 2]\n[[d]]\ne = 2026-01-01\n").unwrap();
-        let Value::Table(root) = &node.value else { panic!("a table") };
-        let lines: Vec<_> = root.iter().map(|entry| (entry.key.as_str(), entry.node.line)).collect();
+        let Value::Table(root) = &node.value else {
+            panic!("a table")
+        };
+        let lines: Vec<_> = root
+            .iter()
+            .map(|entry| (entry.key.as_str(), entry.node.line))
+            .collect();
         assert_eq!(lines[0], ("a", Some(1)));
-        let Value::Table(b) = &root[1].node.value else { panic!("a table") };
+        let Value::Table(b) = &root[1].node.value else {
+            panic!("a table")
+        };
         assert_eq!(b[0].line, Some(3));
-        let Value::List(c) = &b[0].node.value else { panic!("a list") };
+        let Value::List(c) = &b[0].node.value else {
+            panic!("a list")
+        };
         assert_eq!(c[1].line, Some(5));
     }
 
@@ -186,8 +217,13 @@ mod tests {
     fn json_and_toml_are_one_shape() {
         let mut a = String::new();
         let mut b = String::new();
-        from_toml("x", "t = \"x\"\nn = [1, true]\n[f]\ny = 2.5").unwrap().value.canonical(&mut a);
-        from_json(&serde_json::json!({"f": {"y": 2.5}, "n": [1, true], "t": "x", "gone": null})).value.canonical(&mut b);
+        from_toml("x", "t = \"x\"\nn = [1, true]\n[f]\ny = 2.5")
+            .unwrap()
+            .value
+            .canonical(&mut a);
+        from_json(&serde_json::json!({"f": {"y": 2.5}, "n": [1, true], "t": "x", "gone": null}))
+            .value
+            .canonical(&mut b);
         assert_eq!(a, b);
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -13,7 +13,9 @@ use crate::calendar::wall;
 use crate::model::class::{Channel, ContactKind, Role};
 use crate::model::id::{ContactPointId, OccasionId, PatientId, RelationId};
 use crate::model::occasion::{Confirmation, Occasion, OccasionStatus, OccasionTime};
-use crate::model::patient::{ContactPoint, ContactStatus, Fact, LunarDay, Patient, PersonName, Relation};
+use crate::model::patient::{
+    ContactPoint, ContactStatus, Fact, LunarDay, Patient, PersonName, Relation,
+};
 use crate::model::private::Private;
 use crate::rules::candidates::Candidates;
 use crate::rules::document;
@@ -21,7 +23,12 @@ use crate::rules::plan::{Plan, SentLead, Subject, plan};
 use crate::rules::rule::Rule;
 use crate::rules::site::Site;
 
-const ZONES: &[&str] = &["Asia/Shanghai", "America/New_York", "Australia/Lord_Howe", "Europe/London"];
+const ZONES: &[&str] = &[
+    "Asia/Shanghai",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Europe/London",
+];
 
 #[derive(Clone, Debug)]
 struct World {
@@ -39,7 +46,13 @@ impl World {
     }
 
     fn plan_with(&self, sent: &[SentLead], now: Timestamp, window: Range<Timestamp>) -> Plan {
-        let subject = Subject { patient: &self.patient, facts: &self.facts, occasions: &self.occasions, sent, sensitive: false };
+        let subject = Subject {
+            patient: &self.patient,
+            facts: &self.facts,
+            occasions: &self.occasions,
+            sent,
+            sensitive: false,
+        };
         plan(&self.rule, &subject, now, window)
     }
 }
@@ -49,24 +62,32 @@ fn lead() -> impl Strategy<Value = &'static str> {
 }
 
 fn step() -> impl Strategy<Value = Value> {
-    let time = (0..24_u8, prop::sample::select(vec![0, 15, 30, 59_u8])).prop_map(|(hour, minute)| format!("{hour:02}:{minute:02}"));
+    let time = (0..24_u8, prop::sample::select(vec![0, 15, 30, 59_u8]))
+        .prop_map(|(hour, minute)| format!("{hour:02}:{minute:02}"));
     let kind = prop_oneof![4 => Just("before"), 1 => Just("after"), 1 => Just("created"), 1 => Just("elapsed")];
     let to = prop::sample::select(vec!["patient", "patient", "staff", "family"]);
-    (to, kind, prop::collection::btree_set(lead(), 1..3), time, any::<bool>()).prop_map(|(to, kind, leads, time, back)| {
-        let mut step = json!({"to": to, "send": "t"});
-        match kind {
-            "created" => step["on"] = json!("created"),
-            "elapsed" => step["before"] = json!(["2h", "26h"]),
-            other => {
-                step[other] = json!(leads);
-                step["at"] = json!(time);
+    (
+        to,
+        kind,
+        prop::collection::btree_set(lead(), 1..3),
+        time,
+        any::<bool>(),
+    )
+        .prop_map(|(to, kind, leads, time, back)| {
+            let mut step = json!({"to": to, "send": "t"});
+            match kind {
+                "created" => step["on"] = json!("created"),
+                "elapsed" => step["before"] = json!(["2h", "26h"]),
+                other => {
+                    step[other] = json!(leads);
+                    step["at"] = json!(time);
+                }
             }
-        }
-        if to == "staff" && back {
-            step["workday"] = json!("previous");
-        }
-        step
-    })
+            if to == "staff" && back {
+                step["workday"] = json!("previous");
+            }
+            step
+        })
 }
 
 fn trigger() -> impl Strategy<Value = Value> {
@@ -80,9 +101,22 @@ fn trigger() -> impl Strategy<Value = Value> {
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
-    let quiet = prop::sample::select(vec![("21:00", "08:00"), ("00:00", "07:00"), ("22:30", "02:30"), ("12:00", "14:00")]);
+    let quiet = prop::sample::select(vec![
+        ("21:00", "08:00"),
+        ("00:00", "07:00"),
+        ("22:30", "02:30"),
+        ("12:00", "14:00"),
+    ]);
     let class = prop::sample::select(vec!["appointment", "greeting", "clinical"]);
-    let parts = (trigger(), prop::collection::vec(step(), 1..4), quiet, class, prop::sample::select(ZONES), any::<[bool; 3]>(), any::<bool>());
+    let parts = (
+        trigger(),
+        prop::collection::vec(step(), 1..4),
+        quiet,
+        class,
+        prop::sample::select(ZONES),
+        any::<[bool; 3]>(),
+        any::<bool>(),
+    );
     parts.prop_map(|(trigger, mut steps, (from, to), class, zone, [copy, fallback, aged], mar1)| {
         if trigger["on"] != "revisit" {
             steps.iter_mut().filter(|step| step.get("on").is_some()).for_each(|step| {
@@ -109,62 +143,103 @@ fn moment() -> impl Strategy<Value = DateTime> {
 }
 
 fn contact(kind: ContactKind, bad: bool) -> ContactPoint {
-    let status = if bad { ContactStatus::Invalid } else { ContactStatus::Ok };
-    ContactPoint { id: ContactPointId::parse("con_1").unwrap(), kind, address: Private::new("x".into()), rank: 1, status }
+    let status = if bad {
+        ContactStatus::Invalid
+    } else {
+        ContactStatus::Ok
+    };
+    ContactPoint {
+        id: ContactPointId::parse("con_1").unwrap(),
+        kind,
+        address: Private::new("x".into()),
+        rank: 1,
+        status,
+    }
 }
 
 fn patient() -> impl Strategy<Value = Patient> {
     let born = (-36_000..0_i64).prop_map(|days| wall::add_days(Date::constant(2026, 6, 1), days));
-    let leap = prop::sample::select(vec![Date::constant(2008, 2, 29), Date::constant(1948, 2, 29)]);
-    let lunar = prop::option::of((1..=12_u8, 1..=30_u8).prop_map(|(month, day)| LunarDay { month, day }));
-    (prop_oneof![3 => born, 1 => leap], lunar, any::<[bool; 6]>()).prop_map(|(born, lunar, [phone, email, bad, special, kin, consented])| {
-        let mut contacts = Vec::new();
-        contacts.extend(phone.then(|| contact(ContactKind::Phone, bad)));
-        contacts.extend(email.then(|| contact(ContactKind::Email, false)));
-        let relation = Relation {
-            id: RelationId::parse("rel_1").unwrap(),
-            kind: "parent".into(),
-            name: None,
-            language: None,
-            consented,
-            contacts: vec![contact(ContactKind::Phone, false)],
-            opt_outs: Vec::new(),
-        };
-        Patient {
-            id: PatientId::parse("pat_1").unwrap(),
-            source: "s".into(),
-            source_key: Private::new("1".into()),
-            name: Private::new(PersonName::default()),
-            sex: None,
-            birth_on: Some(Private::new(born)),
-            lunar_birthday: lunar.map(Private::new),
-            language: None,
-            deceased: false,
-            special,
-            held: false,
-            tags: Vec::new(),
-            prefer: Vec::new(),
-            attributes: Private::default(),
-            contacts,
-            family: kin.then_some(relation).into_iter().collect(),
-            opt_outs: Vec::new(),
-        }
-    })
+    let leap = prop::sample::select(vec![
+        Date::constant(2008, 2, 29),
+        Date::constant(1948, 2, 29),
+    ]);
+    let lunar =
+        prop::option::of((1..=12_u8, 1..=30_u8).prop_map(|(month, day)| LunarDay { month, day }));
+    (prop_oneof![3 => born, 1 => leap], lunar, any::<[bool; 6]>()).prop_map(
+        |(born, lunar, [phone, email, bad, special, kin, consented])| {
+            let mut contacts = Vec::new();
+            contacts.extend(phone.then(|| contact(ContactKind::Phone, bad)));
+            contacts.extend(email.then(|| contact(ContactKind::Email, false)));
+            let relation = Relation {
+                id: RelationId::parse("rel_1").unwrap(),
+                kind: "parent".into(),
+                name: None,
+                language: None,
+                consented,
+                contacts: vec![contact(ContactKind::Phone, false)],
+                opt_outs: Vec::new(),
+            };
+            Patient {
+                id: PatientId::parse("pat_1").unwrap(),
+                source: "s".into(),
+                source_key: Private::new("1".into()),
+                name: Private::new(PersonName::default()),
+                sex: None,
+                birth_on: Some(Private::new(born)),
+                lunar_birthday: lunar.map(Private::new),
+                language: None,
+                deceased: false,
+                special,
+                held: false,
+                tags: Vec::new(),
+                prefer: Vec::new(),
+                attributes: Private::default(),
+                contacts,
+                family: kin.then_some(relation).into_iter().collect(),
+                opt_outs: Vec::new(),
+            }
+        },
+    )
 }
 
 /// Most occasions lie near `now`, where leads are missed and caught up.
 fn occasion(zone: &'static str, now: DateTime) -> impl Strategy<Value = Occasion> {
-    let near = (-4..12_i64, 0..24_i8, 0..60_i8).prop_map(move |(days, hour, minute)| wall::add_days(now.date(), days).at(hour, minute, 0, 0));
-    let times = (prop_oneof![1 => moment().boxed(), 3 => near.boxed()], any::<bool>(), prop::option::of(0..90_i64), prop::option::of(0..60_i64), 0..24_i64);
-    let status = prop::sample::select(vec![OccasionStatus::Booked, OccasionStatus::Booked, OccasionStatus::Booked, OccasionStatus::Cancelled, OccasionStatus::Fulfilled]);
+    let near = (-4..12_i64, 0..24_i8, 0..60_i8).prop_map(move |(days, hour, minute)| {
+        wall::add_days(now.date(), days).at(hour, minute, 0, 0)
+    });
+    let times = (
+        prop_oneof![1 => moment().boxed(), 3 => near.boxed()],
+        any::<bool>(),
+        prop::option::of(0..90_i64),
+        prop::option::of(0..60_i64),
+        0..24_i64,
+    );
+    let status = prop::sample::select(vec![
+        OccasionStatus::Booked,
+        OccasionStatus::Booked,
+        OccasionStatus::Booked,
+        OccasionStatus::Cancelled,
+        OccasionStatus::Fulfilled,
+    ]);
     (times, status).prop_map(move |((at, clock, created, moved, hour), status)| {
         let zone_of = TimeZone::get(zone).unwrap();
-        let before = |days: Option<i64>| days.map(|days| wall::instant(&zone_of, wall::add_days(at.date(), -days).at(i8::try_from(hour).unwrap(), 7, 0, 0)));
+        let before = |days: Option<i64>| {
+            days.map(|days| {
+                wall::instant(
+                    &zone_of,
+                    wall::add_days(at.date(), -days).at(i8::try_from(hour).unwrap(), 7, 0, 0),
+                )
+            })
+        };
         Occasion {
             id: OccasionId::generate(),
             patient: PatientId::parse("pat_1").unwrap(),
             kind: "revisit".into(),
-            when: if clock { OccasionTime::At(at) } else { OccasionTime::On(at.date()) },
+            when: if clock {
+                OccasionTime::At(at)
+            } else {
+                OccasionTime::On(at.date())
+            },
             timezone: zone.into(),
             status,
             epoch: i64::from(moved.is_some()),
@@ -181,19 +256,48 @@ fn occasion(zone: &'static str, now: DateTime) -> impl Strategy<Value = Occasion
 }
 
 fn world() -> impl Strategy<Value = World> {
-    let timed = (moment(), prop::sample::select(ZONES)).prop_flat_map(|(now, zone)| (Just(now), prop::collection::vec(occasion(zone, now), 0..3)));
-    let parts = (rule(), patient(), timed, prop::option::of(date()), prop_oneof![Just(0), -2..40_i64], 1..200_i64);
+    let timed = (moment(), prop::sample::select(ZONES))
+        .prop_flat_map(|(now, zone)| (Just(now), prop::collection::vec(occasion(zone, now), 0..3)));
+    let parts = (
+        rule(),
+        patient(),
+        timed,
+        prop::option::of(date()),
+        prop_oneof![Just(0), -2..40_i64],
+        1..200_i64,
+    );
     parts.prop_map(|(rule, patient, (now, occasions), given, ahead, length)| {
         let now = wall::instant(&rule.timezone, now);
-        let start = now.saturating_add(SignedDuration::from_hours(24 * ahead)).unwrap();
-        let end = start.saturating_add(SignedDuration::from_hours(24 * length)).unwrap();
-        let fact = |on| Fact { kind: "revisit".into(), code: None, system: None, on: Some(on), at: None };
-        World { rule, patient, facts: given.map(fact).into_iter().collect(), occasions, now, window: start..end }
+        let start = now
+            .saturating_add(SignedDuration::from_hours(24 * ahead))
+            .unwrap();
+        let end = start
+            .saturating_add(SignedDuration::from_hours(24 * length))
+            .unwrap();
+        let fact = |on| Fact {
+            kind: "revisit".into(),
+            code: None,
+            system: None,
+            on: Some(on),
+            at: None,
+        };
+        World {
+            rule,
+            patient,
+            facts: given.map(fact).into_iter().collect(),
+            occasions,
+            now,
+            window: start..end,
+        }
     })
 }
 
 fn keys(plan: &Plan) -> Vec<(String, Timestamp)> {
-    let mut keys: Vec<_> = plan.reminders.iter().map(|reminder| (reminder.key.clone(), reminder.due_at)).collect();
+    let mut keys: Vec<_> = plan
+        .reminders
+        .iter()
+        .map(|reminder| (reminder.key.clone(), reminder.due_at))
+        .collect();
     keys.sort();
     keys
 }
@@ -203,15 +307,28 @@ fn passes(world: &World, window: &Range<Timestamp>) -> bool {
     let day_of = |occasion: &Occasion| occasion.when.date();
     match world.rule.candidates(window) {
         Candidates::Occasions { kind, from, to } => {
-            let occasions = world.occasions.iter().filter(|occasion| occasion.kind == kind).map(day_of);
-            let facts = world.facts.iter().filter(|fact| fact.kind == kind).filter_map(|fact| fact.on);
+            let occasions = world
+                .occasions
+                .iter()
+                .filter(|occasion| occasion.kind == kind)
+                .map(day_of);
+            let facts = world
+                .facts
+                .iter()
+                .filter(|fact| fact.kind == kind)
+                .filter_map(|fact| fact.on);
             occasions.chain(facts).any(|day| (from..=to).contains(&day))
         }
-        Candidates::Birthdays { solar, lunar } => match (&world.patient.lunar_birthday, &world.patient.birth_on) {
-            (Some(day), _) => lunar.contains(&(day.reveal().month, day.reveal().day)),
-            (None, Some(born)) => solar.contains(&(born.reveal().month().unsigned_abs(), born.reveal().day().unsigned_abs())),
-            (None, None) => false,
-        },
+        Candidates::Birthdays { solar, lunar } => {
+            match (&world.patient.lunar_birthday, &world.patient.birth_on) {
+                (Some(day), _) => lunar.contains(&(day.reveal().month, day.reveal().day)),
+                (None, Some(born)) => solar.contains(&(
+                    born.reveal().month().unsigned_abs(),
+                    born.reveal().day().unsigned_abs(),
+                )),
+                (None, None) => false,
+            }
+        }
         Candidates::Everyone { occurrences, .. } => !occurrences.is_empty(),
     }
 }
@@ -271,6 +388,26 @@ proptest! {
         }
     }
 
+    /// Days are counted on the calendar: neither a change of the clock nor the hour of the visit moves one.
+    #[test]
+    fn staff_hear_on_the_day_and_at_the_time_that_was_written(world in world()) {
+        let plan = world.plan_in(world.window.clone());
+        for reminder in plan.reminders.iter().filter(|reminder| reminder.role == Role::Staff && !reminder.stands_in) {
+            let step = world.rule.steps.iter().find(|step| step.id == reminder.step).unwrap();
+            let days: Option<i64> = reminder.lead.strip_suffix('d').filter(|days| !days.starts_with('+'))
+                .and_then(|days| days.parse().ok());
+            let occasion = world.occasions.iter().find(|occasion| Some(&occasion.id) == reminder.occasion.as_ref());
+            let (Some(days), Some(occasion), false) = (days, occasion, step.previous_workday) else { continue };
+            let zone = TimeZone::get(&occasion.timezone).unwrap();
+            let day = wall::date(&world.rule.timezone, occasion.when.instant(&zone).unwrap());
+            let day = if let OccasionTime::On(day) = occasion.when { day } else { day };
+            let shown = world.rule.timezone.to_datetime(reminder.due_at);
+            prop_assert_eq!(shown.date(), day.checked_sub(days.days()).unwrap());
+            let off = step.at.until(shown.time()).unwrap().total(jiff::Unit::Minute).unwrap();
+            prop_assert!(off == 0.0 || off == 30.0 || off == 60.0, "{:?}", reminder);
+        }
+    }
+
     #[test]
     fn what_was_sent_is_never_sent_again(world in world(), later in 0..72_i64) {
         let first = world.plan_in(world.window.clone());
@@ -306,7 +443,15 @@ fn the_worlds_are_not_empty() {
         }
     }
     for role in Role::ALL {
-        assert!(roles.get(&(*role, false)).is_some_and(|count| *count > 50), "{roles:?}");
+        assert!(
+            roles.get(&(*role, false)).is_some_and(|count| *count > 50),
+            "{roles:?}"
+        );
     }
-    assert!(roles.iter().any(|((_, catch_up), count)| *catch_up && *count > 5), "{roles:?}");
+    assert!(
+        roles
+            .iter()
+            .any(|((_, catch_up), count)| *catch_up && *count > 5),
+        "{roles:?}"
+    );
 }

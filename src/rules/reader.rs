@@ -17,7 +17,11 @@ pub(crate) struct Faults {
 
 impl Faults {
     pub(crate) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), errors: Vec::new(), warnings: Vec::new() }
+        Self {
+            file: file.to_owned(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     pub(crate) fn error(&mut self, at: &Place, message: impl Into<String>) {
@@ -31,7 +35,12 @@ impl Faults {
     }
 
     fn told(&self, at: &Place, message: String) -> RuleError {
-        RuleError { file: self.file.clone(), line: at.line, path: at.path.clone(), message }
+        RuleError {
+            file: self.file.clone(),
+            line: at.line,
+            path: at.path.clone(),
+            message,
+        }
     }
 }
 
@@ -44,12 +53,22 @@ pub(crate) struct Place {
 
 impl Place {
     fn key(&self, key: &str, line: Option<usize>) -> Self {
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        Self { path, line: line.or(self.line) }
+        let path = if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        };
+        Self {
+            path,
+            line: line.or(self.line),
+        }
     }
 
     fn item(&self, at: usize, line: Option<usize>) -> Self {
-        Self { path: format!("{}[{}]", self.path, at + 1), line: line.or(self.line) }
+        Self {
+            path: format!("{}[{}]", self.path, at + 1),
+            line: line.or(self.line),
+        }
     }
 }
 
@@ -70,8 +89,15 @@ pub(crate) struct Table<'a> {
 impl<'a> Table<'a> {
     /// The document itself.
     pub(crate) fn root(node: &'a Node, keys: &[&str], faults: &mut Faults) -> Option<Self> {
-        let place = Place { path: String::new(), line: node.line };
-        Field { place, value: &node.value }.table(keys, faults)
+        let place = Place {
+            path: String::new(),
+            line: node.line,
+        };
+        Field {
+            place,
+            value: &node.value,
+        }
+        .table(keys, faults)
     }
 
     /// The value of `key`, if it is there.
@@ -80,14 +106,25 @@ impl<'a> Table<'a> {
         if matches!(entry.node.value, Value::Null) {
             return None;
         }
-        Some(Field { place: self.place.key(key, entry.node.line.or(entry.line)), value: &entry.node.value })
+        Some(Field {
+            place: self.place.key(key, entry.node.line.or(entry.line)),
+            value: &entry.node.value,
+        })
     }
 
     /// The value of `key`, or a fault that says what should have stood there.
-    pub(crate) fn require(&self, key: &str, expected: &str, faults: &mut Faults) -> Option<Field<'a>> {
+    pub(crate) fn require(
+        &self,
+        key: &str,
+        expected: &str,
+        faults: &mut Faults,
+    ) -> Option<Field<'a>> {
         let found = self.get(key);
         if found.is_none() {
-            faults.error(&self.place.key(key, None), format!("missing; expected {expected}"));
+            faults.error(
+                &self.place.key(key, None),
+                format!("missing; expected {expected}"),
+            );
         }
         found
     }
@@ -109,14 +146,20 @@ impl<'a> Field<'a> {
             self.refuse("a table", faults);
             return None;
         };
-        for entry in entries.iter().filter(|entry| !keys.contains(&entry.key.as_str())) {
+        for entry in entries
+            .iter()
+            .filter(|entry| !keys.contains(&entry.key.as_str()))
+        {
             let message = match nearest(&entry.key, keys.iter().copied()) {
                 Some(near) => format!("unknown key; did you mean `{near}`?"),
                 None => format!("unknown key; expected one of {}", keys.join(", ")),
             };
             faults.error(&self.place.key(&entry.key, entry.line), message);
         }
-        Some(Table { place: self.place.clone(), entries })
+        Some(Table {
+            place: self.place.clone(),
+            entries,
+        })
     }
 
     /// The items of a list.
@@ -125,7 +168,14 @@ impl<'a> Field<'a> {
             self.refuse(expected, faults);
             return Vec::new();
         };
-        items.iter().enumerate().map(|(at, item)| Field { place: self.place.item(at, item.line), value: &item.value }).collect()
+        items
+            .iter()
+            .enumerate()
+            .map(|(at, item)| Field {
+                place: self.place.item(at, item.line),
+                value: &item.value,
+            })
+            .collect()
     }
 
     /// Whether it is a list with nothing in it.
@@ -145,7 +195,12 @@ impl<'a> Field<'a> {
     }
 
     /// What `read` makes of a text.
-    pub(crate) fn read<T>(&self, expected: &str, faults: &mut Faults, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub(crate) fn read<T>(
+        &self,
+        expected: &str,
+        faults: &mut Faults,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         let found = match self.value {
             Value::Text(text) | Value::Moment(text) => read(text.trim()),
             _ => None,
@@ -162,10 +217,18 @@ impl<'a> Field<'a> {
             self.refuse(&format!("one of {}", words.join(", ")), faults);
             return None;
         };
-        let found = words.contains(&text.as_str()).then(|| text.parse().ok()).flatten();
+        let found = words
+            .contains(&text.as_str())
+            .then(|| text.parse().ok())
+            .flatten();
         if found.is_none() {
-            let near = nearest(text, words.iter().copied()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            faults.error(&self.place, format!("`{text}` is none of {}{near}", words.join(", ")));
+            let near = nearest(text, words.iter().copied())
+                .map(|near| format!("; did you mean `{near}`?"))
+                .unwrap_or_default();
+            faults.error(
+                &self.place,
+                format!("`{text}` is none of {}{near}", words.join(", ")),
+            );
         }
         found
     }
@@ -197,7 +260,9 @@ impl<'a> Field<'a> {
 
     /// A day such as `2026-01-01`.
     pub(crate) fn date(&self, faults: &mut Faults) -> Option<Date> {
-        self.read("a day such as 2026-01-01", faults, |text| (text.len() == 10).then(|| text.parse().ok()).flatten())
+        self.read("a day such as 2026-01-01", faults, |text| {
+            (text.len() == 10).then(|| text.parse().ok()).flatten()
+        })
     }
 }
 

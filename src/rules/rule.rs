@@ -154,7 +154,10 @@ impl Rule {
         if !self.steps.iter().any(|step| step.previous_workday) {
             return Vec::new();
         }
-        let lacks = |year: &i16| self.working_days.lacks_year(&self.timezone, Date::constant(*year, 1, 1));
+        let lacks = |year: &i16| {
+            self.working_days
+                .lacks_year(&self.timezone, Date::constant(*year, 1, 1))
+        };
         (from.year()..=to.year()).filter(lacks).collect()
     }
 }

@@ -55,14 +55,17 @@ impl FromStr for MonthDay {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        holiday::month_day(text).map(|(month, day)| Self { month, day }).ok_or(())
+        holiday::month_day(text)
+            .map(|(month, day)| Self { month, day })
+            .ok_or(())
     }
 }
 
 impl MonthDay {
     /// It in `year`; 29 February is the 28th in common years.
     pub fn in_year(self, year: i16) -> Date {
-        let found = Date::new(year, self.month, self.day).or_else(|_| Date::new(year, self.month, self.day - 1));
+        let found = Date::new(year, self.month, self.day)
+            .or_else(|_| Date::new(year, self.month, self.day - 1));
         found.expect("read as a day of a leap year, so the day before exists in every year")
     }
 }
@@ -92,7 +95,9 @@ impl Trigger {
     pub const fn is_a_moment(&self) -> bool {
         match self {
             Self::Every { .. } | Self::Manual => true,
-            Self::Birthday | Self::Holiday { .. } | Self::Season { .. } | Self::Occasion { .. } => false,
+            Self::Birthday | Self::Holiday { .. } | Self::Season { .. } | Self::Occasion { .. } => {
+                false
+            }
         }
     }
 }

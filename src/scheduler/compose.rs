@@ -7,9 +7,9 @@ use crate::clock::Clock;
 use crate::model::id::ReminderId;
 use crate::planning::House;
 use crate::planning::book::Book;
+use crate::planning::material::Material;
 use crate::scheduler::Settings;
 use crate::scheduler::make::{Bench, Made, make};
-use crate::planning::material::Material;
 use crate::stage::Bell;
 use crate::store::due::{self, Outcome};
 use crate::store::messages::{self, Desk};
@@ -45,7 +45,11 @@ impl ComposeStage {
     pub async fn pass(&self) -> Result<usize, StoreError> {
         let now = self.clock.now();
         // Several processes on one server take turns, so that caps are counted right. On SQLite there is one.
-        let mut tx = if self.store.is_shared() { self.store.write().await? } else { self.store.read().await? };
+        let mut tx = if self.store.is_shared() {
+            self.store.write().await?
+        } else {
+            self.store.read().await?
+        };
         if !due::alone(&mut tx, WORK).await? {
             return Ok(0);
         }
@@ -53,16 +57,32 @@ impl ComposeStage {
         if reminders.is_empty() {
             return Ok(0);
         }
-        let mut material = Material::load(&mut tx, &reminders, &self.book, &self.house, now).await?;
-        let bench = Bench { book: &self.book, house: &self.house, desk: &self.desk, settings: &self.settings, now };
-        let made: Vec<(ReminderId, Made)> = reminders.iter().map(|reminder| (reminder.id.clone(), make(bench, reminder, &mut material))).collect();
+        let mut material =
+            Material::load(&mut tx, &reminders, &self.book, &self.house, now).await?;
+        let bench = Bench {
+            book: &self.book,
+            house: &self.house,
+            desk: &self.desk,
+            settings: &self.settings,
+            now,
+        };
+        let made: Vec<(ReminderId, Made)> = reminders
+            .iter()
+            .map(|reminder| (reminder.id.clone(), make(bench, reminder, &mut material)))
+            .collect();
         if !self.store.is_shared() {
             drop(tx);
             tx = self.store.write().await?;
         }
-        let outcomes: Vec<(ReminderId, Outcome)> = made.iter().map(|(id, made)| (id.clone(), made.outcome.clone())).collect();
+        let outcomes: Vec<(ReminderId, Outcome)> = made
+            .iter()
+            .map(|(id, made)| (id.clone(), made.outcome.clone()))
+            .collect();
         // Only what is still planned and still true is ours; the rest is looked at anew in the next pass.
-        let ours: HashSet<ReminderId> = due::settle(&mut tx, &outcomes, now).await?.into_iter().collect();
+        let ours: HashSet<ReminderId> = due::settle(&mut tx, &outcomes, now)
+            .await?
+            .into_iter()
+            .collect();
         let (mut to_send, mut to_do, mut to_ask) = (Vec::new(), Vec::new(), Vec::new());
         for (_, made) in made.into_iter().filter(|(id, _)| ours.contains(id)) {
             to_send.extend(made.messages);

@@ -11,13 +11,13 @@ pub mod plan;
 mod tests;
 
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::gates::Caps;
 use crate::rules::lead::{Distance, Unit};
 
 /// How planning goes about its work.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// How far ahead birthdays, holidays and other reckoned dates are planned, such as `2d`.
@@ -48,7 +48,10 @@ impl Default for Settings {
 impl Settings {
     /// The caps as the gates take them.
     pub const fn caps(&self) -> Caps {
-        Caps { a_day: self.cap_a_day, a_week: self.cap_a_week }
+        Caps {
+            a_day: self.cap_a_day,
+            a_week: self.cap_a_week,
+        }
     }
 
     /// The most patients or reminders in one transaction.
@@ -61,10 +64,18 @@ impl Settings {
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SignedDuration, D::Error> {
     let text = String::deserialize(deserializer)?;
     let read = |distance: Distance| match distance.unit {
-        Unit::Days | Unit::Weeks => i64::try_from(distance.most_days()).ok().map(|days| SignedDuration::from_hours(24 * days)),
+        Unit::Days | Unit::Weeks => i64::try_from(distance.most_days())
+            .ok()
+            .map(|days| SignedDuration::from_hours(24 * days)),
         Unit::Hours | Unit::Minutes => distance.elapsed(),
         Unit::Months => None,
     };
-    let known = Distance::parse(&text).and_then(read).filter(|read| *read > SignedDuration::ZERO);
-    known.ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no duration; expected one such as \"2d\", \"1h\" or \"30m\"")))
+    let known = Distance::parse(&text)
+        .and_then(read)
+        .filter(|read| *read > SignedDuration::ZERO);
+    known.ok_or_else(|| {
+        serde::de::Error::custom(format!(
+            "`{text}` is no duration; expected one such as \"2d\", \"1h\" or \"30m\""
+        ))
+    })
 }

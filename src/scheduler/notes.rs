@@ -11,7 +11,10 @@ pub(crate) struct Note {
 }
 
 fn is_chinese(language: &str) -> bool {
-    language.split(['-', '_']).next().is_some_and(|primary| primary.eq_ignore_ascii_case("zh"))
+    language
+        .split(['-', '_'])
+        .next()
+        .is_some_and(|primary| primary.eq_ignore_ascii_case("zh"))
 }
 
 /// A template prints a value that the records lack. Names the path, never a value.
@@ -19,21 +22,36 @@ pub(crate) fn missing_value(language: &str, rule: &str, template: &str, path: &s
     if is_chinese(language) {
         return Note {
             title: format!("模板 {template} 缺少 {path}"),
-            text: format!("规则“{rule}”的提醒未发送：模板 {template} 要用到 {path}，记录里没有。请补全记录或修改模板。"),
+            text: format!(
+                "规则“{rule}”的提醒未发送：模板 {template} 要用到 {path}，记录里没有。请补全记录或修改模板。"
+            ),
         };
     }
     Note {
         title: format!("Template {template} lacks {path}"),
-        text: format!("A reminder of rule \"{rule}\" was not sent: template {template} prints {path}, which the records do not have. Complete the records or change the template."),
+        text: format!(
+            "A reminder of rule \"{rule}\" was not sent: template {template} prints {path}, which the records do not have. Complete the records or change the template."
+        ),
     }
 }
 
 /// A template cannot be filled.
-pub(crate) fn template_fault(language: &str, rule: &str, template: &str, fault: &RenderError) -> Note {
+pub(crate) fn template_fault(
+    language: &str,
+    rule: &str,
+    template: &str,
+    fault: &RenderError,
+) -> Note {
     if is_chinese(language) {
-        return Note { title: format!("模板 {template} 有错误"), text: format!("规则“{rule}”的提醒未发送：{fault}。") };
+        return Note {
+            title: format!("模板 {template} 有错误"),
+            text: format!("规则“{rule}”的提醒未发送：{fault}。"),
+        };
     }
-    Note { title: format!("Template {template} has a fault"), text: format!("A reminder of rule \"{rule}\" was not sent: {fault}.") }
+    Note {
+        title: format!("Template {template} has a fault"),
+        text: format!("A reminder of rule \"{rule}\" was not sent: {fault}."),
+    }
 }
 
 /// A patient whom no message can reach.
@@ -50,9 +68,15 @@ pub(crate) fn unreachable(language: &str, rule: &str, reason: SkipReason, patien
         (_, false) => "there is no usable number or address",
     };
     if chinese {
-        return Note { title: format!("无法提醒：{patient}"), text: format!("“{rule}”没有发送：{why}。请用其他方式联系。") };
+        return Note {
+            title: format!("无法提醒：{patient}"),
+            text: format!("“{rule}”没有发送：{why}。请用其他方式联系。"),
+        };
     }
-    Note { title: format!("Cannot be reached: {patient}"), text: format!("\"{rule}\" was not sent: {why}. Please reach out in another way.") }
+    Note {
+        title: format!("Cannot be reached: {patient}"),
+        text: format!("\"{rule}\" was not sent: {why}. Please reach out in another way."),
+    }
 }
 
 /// A department that has no address for what a rule wants to send it.

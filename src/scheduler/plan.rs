@@ -49,19 +49,29 @@ impl PlanStage {
     pub async fn pass(&self) -> Result<usize, StoreError> {
         let now = self.clock.now();
         let changed = self.changed(now).await?;
-        if changed > 0 { Ok(changed) } else { self.coming(now).await }
+        if changed > 0 {
+            Ok(changed)
+        } else {
+            self.coming(now).await
+        }
     }
 
     /// Plans patients whose records changed, by all rules.
     async fn changed(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let Some(mut tx) = self.open().await? else { return Ok(0) };
+        let Some(mut tx) = self.open().await? else {
+            return Ok(0);
+        };
         let marks = marks::take(&mut tx, self.settings.limit()).await?;
         if marks.is_empty() {
             return Ok(0);
         }
         let ids: Vec<PatientId> = marks.iter().map(|(id, _)| id.clone()).collect();
         let rules: Vec<&Rule> = self.book.active().collect();
-        let horizon = Horizon { now, ahead: self.settings.plan_ahead, looks_back: true };
+        let horizon = Horizon {
+            now,
+            ahead: self.settings.plan_ahead,
+            looks_back: true,
+        };
         let mut tx = self.plan(tx, &ids, &rules, &horizon).await?;
         marks::clear(&mut tx, &marks).await?;
         tx.commit().await?;
@@ -72,15 +82,27 @@ impl PlanStage {
     /// Brings every rule up to its horizon: new and changed rules wholly, the others by the days that come.
     async fn coming(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut tx = self.store.read().await?;
-        let mut known: BTreeMap<String, RulePlan> = rule_plans::all(&mut tx).await?.into_iter().map(|plan| (plan.rule.clone(), plan)).collect();
+        let mut known: BTreeMap<String, RulePlan> = rule_plans::all(&mut tx)
+            .await?
+            .into_iter()
+            .map(|plan| (plan.rule.clone(), plan))
+            .collect();
         drop(tx);
-        let horizon = Horizon { now, ahead: self.settings.plan_ahead, looks_back: false };
+        let horizon = Horizon {
+            now,
+            ahead: self.settings.plan_ahead,
+            looks_back: false,
+        };
         let mut looked_at = 0;
         for rule in self.book.active() {
-            let Some(plan) = next(rule, known.remove(&rule.id), &horizon) else { continue };
+            let Some(plan) = next(rule, known.remove(&rule.id), &horizon) else {
+                continue;
+            };
             looked_at += self.walk(rule, plan, &horizon).await?;
         }
-        let gone = known.into_keys().filter(|rule| !self.book.broken().contains(rule));
+        let gone = known
+            .into_keys()
+            .filter(|rule| !self.book.broken().contains(rule));
         for rule in gone {
             let mut tx = self.store.write().await?;
             plans::supersede_rule(&mut tx, &rule, now).await?;
@@ -94,19 +116,39 @@ impl PlanStage {
     }
 
     /// One page of a walk; where it stands is kept with each chunk.
-    async fn walk(&self, rule: &Rule, mut plan: RulePlan, horizon: &Horizon) -> Result<usize, StoreError> {
-        let Some(walk) = plan.walk.clone() else { return Ok(0) };
+    async fn walk(
+        &self,
+        rule: &Rule,
+        mut plan: RulePlan,
+        horizon: &Horizon,
+    ) -> Result<usize, StoreError> {
+        let Some(walk) = plan.walk.clone() else {
+            return Ok(0);
+        };
         let is_first = plan.until == Timestamp::UNIX_EPOCH;
         let ids = match walk::candidates(rule, &(walk.from..walk.to), is_first) {
-            Some(wanted) => candidates::page(&mut self.store.read().await?, &wanted, walk.after.as_ref(), PAGE).await?,
+            Some(wanted) => {
+                candidates::page(
+                    &mut self.store.read().await?,
+                    &wanted,
+                    walk.after.as_ref(),
+                    PAGE,
+                )
+                .await?
+            }
             None => Vec::new(),
         };
         let is_last = ids.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
         let chunk = usize::try_from(self.settings.limit()).unwrap_or(1);
         for ids in ids.chunks(chunk) {
-            let Some(tx) = self.open().await? else { return Ok(0) };
+            let Some(tx) = self.open().await? else {
+                return Ok(0);
+            };
             let mut tx = self.plan(tx, ids, &[rule], horizon).await?;
-            plan.walk = Some(Walk { after: ids.last().cloned(), ..walk.clone() });
+            plan.walk = Some(Walk {
+                after: ids.last().cloned(),
+                ..walk.clone()
+            });
             rule_plans::put(&mut tx, &plan).await?;
             tx.commit().await?;
         }
@@ -115,22 +157,51 @@ impl PlanStage {
             if is_first {
                 plans::supersede_timing(&mut tx, &rule.id, rule.timing_hash(), horizon.now).await?;
             }
-            rule_plans::put(&mut tx, &RulePlan { until: walk.to, walk: None, ..plan }).await?;
+            rule_plans::put(
+                &mut tx,
+                &RulePlan {
+                    until: walk.to,
+                    walk: None,
+                    ..plan
+                },
+            )
+            .await?;
             tx.commit().await?;
         }
         Ok(ids.len())
     }
 
     /// Plans a chunk of patients by `rules`; the transaction comes back open, for what belongs to it.
-    async fn plan(&self, mut tx: Tx, ids: &[PatientId], rules: &[&Rule], horizon: &Horizon) -> Result<Tx, StoreError> {
+    async fn plan(
+        &self,
+        mut tx: Tx,
+        ids: &[PatientId],
+        rules: &[&Rule],
+        horizon: &Horizon,
+    ) -> Result<Tx, StoreError> {
         let subjects = subject::load(&mut tx, ids, &self.house.address_key, horizon.now).await?;
-        let planned: Vec<_> = subjects.iter().flat_map(|subject| decide(rules.iter().copied(), subject, horizon).reminders).collect();
+        let planned: Vec<_> = subjects
+            .iter()
+            .flat_map(|subject| decide(rules.iter().copied(), subject, horizon).reminders)
+            .collect();
         if !self.store.is_shared() {
             drop(tx);
             tx = self.store.write().await?;
         }
-        let rules = rules.iter().map(|rule| (rule.id.as_str(), horizon.until(rule))).collect();
-        plans::apply(&mut tx, &Scope { patients: ids, rules }, &planned, horizon.now).await?;
+        let rules = rules
+            .iter()
+            .map(|rule| (rule.id.as_str(), horizon.until(rule)))
+            .collect();
+        plans::apply(
+            &mut tx,
+            &Scope {
+                patients: ids,
+                rules,
+            },
+            &planned,
+            horizon.now,
+        )
+        .await?;
         Ok(tx)
     }
 
@@ -151,13 +222,26 @@ fn next(rule: &Rule, known: Option<RulePlan>, horizon: &Horizon) -> Option<RuleP
         rule: rule.id.clone(),
         timing: rule.timing_hash().to_owned(),
         until: Timestamp::UNIX_EPOCH,
-        walk: Some(Walk { from: horizon.now, to, after: None }),
+        walk: Some(Walk {
+            from: horizon.now,
+            to,
+            after: None,
+        }),
     };
-    let Some(known) = known.filter(|known| known.timing == rule.timing_hash()) else { return Some(anew()) };
+    let Some(known) = known.filter(|known| known.timing == rule.timing_hash()) else {
+        return Some(anew());
+    };
     if known.walk.is_some() {
         return Some(known);
     }
     // Occasions are planned whole whenever they change.
     let is_computed = !matches!(rule.trigger, Trigger::Occasion { .. });
-    (is_computed && known.until < to).then(|| RulePlan { walk: Some(Walk { from: known.until.max(horizon.now), to, after: None }), ..known })
+    (is_computed && known.until < to).then(|| RulePlan {
+        walk: Some(Walk {
+            from: known.until.max(horizon.now),
+            to,
+            after: None,
+        }),
+        ..known
+    })
 }

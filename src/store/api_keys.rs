@@ -41,12 +41,36 @@ type Row = (ApiKeyId, String, String, String, i64, Option<i64>);
 ///
 /// # Errors
 /// When the database fails.
-pub async fn add(tx: &mut Tx, new: &NewApiKey<'_>, actor: &str, now: Timestamp) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO api_key (id, name, hash, scopes, created_at) VALUES ($1, $2, $3, $4, $5)";
+pub async fn add(
+    tx: &mut Tx,
+    new: &NewApiKey<'_>,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const SQL: &str =
+        "INSERT INTO api_key (id, name, hash, scopes, created_at) VALUES ($1, $2, $3, $4, $5)";
     let scopes = serde_json::json!(new.scopes).to_string();
-    execute!(&mut *tx, sqlx::query(SQL).bind(new.id).bind(new.name).bind(new.hash).bind(&scopes).bind(now.as_millisecond()))?;
+    execute!(
+        &mut *tx,
+        sqlx::query(SQL)
+            .bind(new.id)
+            .bind(new.name)
+            .bind(new.hash)
+            .bind(&scopes)
+            .bind(now.as_millisecond())
+    )?;
     let detail = serde_json::json!({"name": new.name, "scopes": new.scopes});
-    audits::add(tx, &audits::NewAudit { actor, action: "api_key.create", target: new.id.as_str(), detail }, now).await
+    audits::add(
+        tx,
+        &audits::NewAudit {
+            actor,
+            action: "api_key.create",
+            target: new.id.as_str(),
+            detail,
+        },
+        now,
+    )
+    .await
 }
 
 /// The key with this hash, revoked or not.
@@ -54,8 +78,10 @@ pub async fn add(tx: &mut Tx, new: &NewApiKey<'_>, actor: &str, now: Timestamp) 
 /// # Errors
 /// When the database fails or the row cannot be read.
 pub async fn by_hash(tx: &mut Tx, hash: &str) -> Result<Option<ApiKey>, StoreError> {
-    const SQL: &str = "SELECT id, name, hash, scopes, created_at, revoked_at FROM api_key WHERE hash = $1";
-    let row: Option<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(hash).fetch_optional(conn).await)?;
+    const SQL: &str =
+        "SELECT id, name, hash, scopes, created_at, revoked_at FROM api_key WHERE hash = $1";
+    let row: Option<Row> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(hash).fetch_optional(conn).await)?;
     row.map(read).transpose()
 }
 
@@ -64,7 +90,8 @@ pub async fn by_hash(tx: &mut Tx, hash: &str) -> Result<Option<ApiKey>, StoreErr
 /// # Errors
 /// When the database fails or a row cannot be read.
 pub async fn list(tx: &mut Tx) -> Result<Vec<ApiKey>, StoreError> {
-    const SQL: &str = "SELECT id, name, hash, scopes, created_at, revoked_at FROM api_key ORDER BY id";
+    const SQL: &str =
+        "SELECT id, name, hash, scopes, created_at, revoked_at FROM api_key ORDER BY id";
     let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
     rows.into_iter().map(read).collect()
 }
@@ -73,19 +100,35 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<ApiKey>, StoreError> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn revoke(tx: &mut Tx, id: &ApiKeyId, actor: &str, now: Timestamp) -> Result<bool, StoreError> {
+pub async fn revoke(
+    tx: &mut Tx,
+    id: &ApiKeyId,
+    actor: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
-    let taken = execute!(&mut *tx, sqlx::query(SQL).bind(id).bind(now.as_millisecond()))?;
+    let taken = execute!(
+        &mut *tx,
+        sqlx::query(SQL).bind(id).bind(now.as_millisecond())
+    )?;
     if taken == 0 {
         return Ok(false);
     }
-    let act = audits::NewAudit { actor, action: "api_key.revoke", target: id.as_str(), detail: serde_json::json!({}) };
+    let act = audits::NewAudit {
+        actor,
+        action: "api_key.revoke",
+        target: id.as_str(),
+        detail: serde_json::json!({}),
+    };
     audits::add(tx, &act, now).await?;
     Ok(true)
 }
 
 fn read((id, name, hash, scopes, created_at, revoked_at): Row) -> Result<ApiKey, StoreError> {
-    let bad = |what| StoreError::BadRow { table: "api_key", what };
+    let bad = |what| StoreError::BadRow {
+        table: "api_key",
+        what,
+    };
     let instant = |ms| Timestamp::from_millisecond(ms).map_err(|_| bad("an instant"));
     Ok(ApiKey {
         id,

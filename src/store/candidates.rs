@@ -71,7 +71,12 @@ struct Tag {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn page(tx: &mut Tx, candidates: &Candidates, after: Option<&PatientId>, limit: i64) -> Result<Vec<PatientId>, StoreError> {
+pub async fn page(
+    tx: &mut Tx,
+    candidates: &Candidates,
+    after: Option<&PatientId>,
+    limit: i64,
+) -> Result<Vec<PatientId>, StoreError> {
     const BIRTHDAYS: &str = "SELECT p.id FROM patient AS p WHERE p.deceased = FALSE AND p.id > $1
           AND p.birth_md IN (SELECT CAST(j.value ->> 'n' AS BIGINT) FROM json_each($2) AS j)
         UNION SELECT p.id FROM patient AS p WHERE p.deceased = FALSE AND p.id > $1
@@ -91,7 +96,12 @@ pub async fn page(tx: &mut Tx, candidates: &Candidates, after: Option<&PatientId
             let (solar, lunar) = (numbers(solar), numbers(lunar));
             on!(tx, conn => sqlx::query_scalar(BIRTHDAYS).bind(after).bind(&solar).bind(&lunar).bind(limit).fetch_all(conn).await)
         }
-        Among::Dated { kind, from, to, facts_from } => {
+        Among::Dated {
+            kind,
+            from,
+            to,
+            facts_from,
+        } => {
             // No day is later than this one.
             let facts_from = facts_from.as_deref().unwrap_or("9999-99-99");
             on!(tx, conn => sqlx::query_scalar(DATED).bind(kind).bind(from).bind(to).bind(after).bind(facts_from).bind(limit).fetch_all(conn).await)
@@ -100,7 +110,9 @@ pub async fn page(tx: &mut Tx, candidates: &Candidates, after: Option<&PatientId
             let ranges = rows(&ranges(&candidates.diagnosis));
             on!(tx, conn => sqlx::query_scalar(DIAGNOSED).bind(after).bind(&ranges).bind(limit).fetch_all(conn).await)
         }
-        Among::Everybody => on!(tx, conn => sqlx::query_scalar(EVERYBODY).bind(after).bind(limit).fetch_all(conn).await),
+        Among::Everybody => {
+            on!(tx, conn => sqlx::query_scalar(EVERYBODY).bind(after).bind(limit).fetch_all(conn).await)
+        }
     }
 }
 
@@ -116,19 +128,35 @@ pub async fn count(tx: &mut Tx, candidates: &Candidates) -> Result<i64, StoreErr
             JOIN fact AS f ON f.kind = 'diagnosis' AND f.code >= j.value ->> 'from' AND f.code < j.value ->> 'to'
             WHERE UPPER(SUBSTR(f.code, 1, LENGTH(j.value ->> 'prefix'))) = UPPER(j.value ->> 'prefix')))";
     let sex = candidates.sex.map_or("", Sex::as_str);
-    let (until, after) = (candidates.born_until.as_deref().unwrap_or_default(), candidates.born_after.as_deref().unwrap_or_default());
-    let tags: Vec<Tag> = candidates.tags.iter().map(|tag| Tag { like: format!("%{}%", serde_json::Value::from(tag.as_str())) }).collect();
+    let (until, after) = (
+        candidates.born_until.as_deref().unwrap_or_default(),
+        candidates.born_after.as_deref().unwrap_or_default(),
+    );
+    let tags: Vec<Tag> = candidates
+        .tags
+        .iter()
+        .map(|tag| Tag {
+            like: format!("%{}%", serde_json::Value::from(tag.as_str())),
+        })
+        .collect();
     let (tags, ranges) = (rows(&tags), rows(&ranges(&candidates.diagnosis)));
     on!(tx, conn => sqlx::query_scalar(SQL).bind(sex).bind(until).bind(after).bind(&tags).bind(&ranges).fetch_one(conn).await)
 }
 
 /// The ranges of codes that begin with one of `prefixes`, as people write them: in capitals and not.
 fn ranges(prefixes: &[String]) -> Vec<Prefix<'_>> {
-    prefixes.iter().flat_map(|prefix| {
-        let mut spellings = vec![prefix.to_uppercase(), prefix.to_lowercase()];
-        spellings.dedup();
-        spellings.into_iter().map(move |from| Prefix { to: after_all(&from), from, prefix })
-    }).collect()
+    prefixes
+        .iter()
+        .flat_map(|prefix| {
+            let mut spellings = vec![prefix.to_uppercase(), prefix.to_lowercase()];
+            spellings.dedup();
+            spellings.into_iter().map(move |from| Prefix {
+                to: after_all(&from),
+                from,
+                prefix,
+            })
+        })
+        .collect()
 }
 
 /// What comes after every text that begins with `prefix`.

@@ -69,13 +69,32 @@ pub enum Answered {
     NotFound,
 }
 
-type Row = (ChangeRequestId, OccasionId, Option<String>, Option<String>, i64, PatientId, Option<ReplyId>, String, String, String, Option<String>, i64, Option<i64>);
+type Row = (
+    ChangeRequestId,
+    OccasionId,
+    Option<String>,
+    Option<String>,
+    i64,
+    PatientId,
+    Option<ReplyId>,
+    String,
+    String,
+    String,
+    Option<String>,
+    i64,
+    Option<i64>,
+);
 
 /// One page of wishes, newest first; `state` empty for all.
 ///
 /// # Errors
 /// When the database fails or a row cannot be read.
-pub async fn list(tx: &mut Tx, state: &str, after: Option<&Place>, most: i64) -> Result<Vec<ChangeRequest>, StoreError> {
+pub async fn list(
+    tx: &mut Tx,
+    state: &str,
+    after: Option<&Place>,
+    most: i64,
+) -> Result<Vec<ChangeRequest>, StoreError> {
     const SQL: &str = "SELECT c.id, c.occasion_id, o.source, o.source_key, c.epoch, c.patient_id, c.reply_id, c.wish, c.slots, c.state, c.reason,
           c.created_at, c.answered_at
         FROM change_request AS c LEFT JOIN occasion AS o ON o.id = c.occasion_id
@@ -101,27 +120,63 @@ pub async fn answer(
         RETURNING occasion_id, patient_id";
     const READ: &str = "SELECT state FROM change_request WHERE id = $1";
     let (word, at) = (answer.as_str(), now.as_millisecond());
-    let changed: Option<(OccasionId, PatientId)> =
-        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(id).bind(word).bind(reason).bind(at).fetch_optional(conn).await)?;
+    let changed: Option<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(id).bind(word).bind(reason).bind(at).fetch_optional(conn).await)?;
     let Some((occasion, patient)) = changed else {
-        let state: Option<String> = on!(&mut *tx, conn => sqlx::query_scalar(READ).bind(id).fetch_optional(conn).await)?;
+        let state: Option<String> =
+            on!(&mut *tx, conn => sqlx::query_scalar(READ).bind(id).fetch_optional(conn).await)?;
         return Ok(match state {
             None => Answered::NotFound,
             Some(state) if state == word => Answered::Done,
             Some(state) => Answered::Otherwise { state },
         });
     };
-    let data = serde_json::json!({"id": id, "occasion": occasion, "patient": patient, "state": word});
-    events::add(tx, &[NewEvent { kind: format!("change_request.{word}"), data }], now).await?;
+    let data =
+        serde_json::json!({"id": id, "occasion": occasion, "patient": patient, "state": word});
+    events::add(
+        tx,
+        &[NewEvent {
+            kind: format!("change_request.{word}"),
+            data,
+        }],
+        now,
+    )
+    .await?;
     let detail = serde_json::json!({"answer": word});
-    audits::add(tx, &audits::NewAudit { actor, action: "change_request.answer", target: id.as_str(), detail }, now).await?;
+    audits::add(
+        tx,
+        &audits::NewAudit {
+            actor,
+            action: "change_request.answer",
+            target: id.as_str(),
+            detail,
+        },
+        now,
+    )
+    .await?;
     marks::add(tx, &[patient], now).await?;
     Ok(Answered::Done)
 }
 
 fn read(row: Row) -> Result<ChangeRequest, StoreError> {
-    let (id, occasion, source, key, epoch, patient, reply, wish, slots, state, reason, created_at, answered_at) = row;
-    let bad = |what| StoreError::BadRow { table: "change_request", what };
+    let (
+        id,
+        occasion,
+        source,
+        key,
+        epoch,
+        patient,
+        reply,
+        wish,
+        slots,
+        state,
+        reason,
+        created_at,
+        answered_at,
+    ) = row;
+    let bad = |what| StoreError::BadRow {
+        table: "change_request",
+        what,
+    };
     Ok(ChangeRequest {
         id,
         occasion,
@@ -134,6 +189,8 @@ fn read(row: Row) -> Result<ChangeRequest, StoreError> {
         state,
         reason,
         created_at: instant("change_request", created_at)?,
-        answered_at: answered_at.map(|at| instant("change_request", at)).transpose()?,
+        answered_at: answered_at
+            .map(|at| instant("change_request", at))
+            .transpose()?,
     })
 }

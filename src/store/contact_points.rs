@@ -13,7 +13,12 @@ use crate::model::patient::ContactStatus;
 /// Returns the patients whose record changed, for the caller to mark.
 /// # Errors
 /// When the database refuses.
-pub async fn mark(tx: &mut Tx, address_hash: &str, patient: Option<&PatientId>, status: ContactStatus) -> Result<Vec<PatientId>, StoreError> {
+pub async fn mark(
+    tx: &mut Tx,
+    address_hash: &str,
+    patient: Option<&PatientId>,
+    status: ContactStatus,
+) -> Result<Vec<PatientId>, StoreError> {
     const SQL: &str = "UPDATE contact_point SET status = $1
         WHERE address_hash = $2 AND ($3 = '' OR patient_id = $3) AND status <> $1 RETURNING patient_id";
     let of = patient.map_or("", PatientId::as_str);
@@ -29,7 +34,10 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn patient(id: &PatientId) -> Self {
-        Self { patient: id.clone(), relation: None }
+        Self {
+            patient: id.clone(),
+            relation: None,
+        }
     }
 }
 
@@ -52,7 +60,13 @@ pub(super) async fn replace(
     relations: &[RelationId],
     contacts: Vec<(Owner, ContactPut)>,
 ) -> Result<(), StoreError> {
-    type Kept = (ContactPointId, PatientId, Option<RelationId>, String, String);
+    type Kept = (
+        ContactPointId,
+        PatientId,
+        Option<RelationId>,
+        String,
+        String,
+    );
     #[derive(serde::Serialize)]
     struct Row {
         id: ContactPointId,
@@ -70,10 +84,19 @@ pub(super) async fn replace(
         SELECT j.value ->> 'id', j.value ->> 'patient', j.value ->> 'relation', j.value ->> 'kind', j.value ->> 'address', j.value ->> 'hash',
             CAST(j.value ->> 'rank' AS BIGINT), j.value ->> 'status'
         FROM json_each($1) AS j";
-    let of_relations = rows(&relations.iter().map(|id| serde_json::json!({"id": id})).collect::<Vec<_>>());
+    let of_relations = rows(
+        &relations
+            .iter()
+            .map(|id| serde_json::json!({"id": id}))
+            .collect::<Vec<_>>(),
+    );
     let had: Vec<Kept> = on!(&mut *tx, conn => sqlx::query_as(GONE).bind(ids(patients)).bind(of_relations).fetch_all(conn).await)?;
-    let mut had: HashMap<(Owner, String), (ContactPointId, String)> =
-        had.into_iter().map(|(id, patient, relation, address, status)| ((Owner { patient, relation }, address), (id, status))).collect();
+    let mut had: HashMap<(Owner, String), (ContactPointId, String)> = had
+        .into_iter()
+        .map(|(id, patient, relation, address, status)| {
+            ((Owner { patient, relation }, address), (id, status))
+        })
+        .collect();
     let mut ranks: HashMap<Owner, usize> = HashMap::new();
     let mut seen = HashSet::new();
     let mut set = Vec::with_capacity(contacts.len());
@@ -83,8 +106,15 @@ pub(super) async fn replace(
         }
         let rank = ranks.entry(owner.clone()).or_default();
         *rank += 1;
-        let fresh = || (ContactPointId::generate(), ContactStatus::Ok.as_str().to_owned());
-        let (id, status) = had.remove(&(owner.clone(), contact.address.clone())).unwrap_or_else(fresh);
+        let fresh = || {
+            (
+                ContactPointId::generate(),
+                ContactStatus::Ok.as_str().to_owned(),
+            )
+        };
+        let (id, status) = had
+            .remove(&(owner.clone(), contact.address.clone()))
+            .unwrap_or_else(fresh);
         set.push(Row {
             id,
             patient: owner.patient,

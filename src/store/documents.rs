@@ -26,7 +26,12 @@ pub struct Document {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn provision(tx: &mut Tx, documents: &[Document], broken: &[String], now: Timestamp) -> Result<(), StoreError> {
+pub async fn provision(
+    tx: &mut Tx,
+    documents: &[Document],
+    broken: &[String],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO document (kind, id, version, body, origin, state, department, author, created_at)
         SELECT j.value ->> 'kind', j.value ->> 'id', j.value ->> 'version', j.value ->> 'body', 'provisioned', 'active',
           j.value ->> 'department', NULL, $2 FROM json_each($1) AS j WHERE TRUE
@@ -38,7 +43,10 @@ pub async fn provision(tx: &mut Tx, documents: &[Document], broken: &[String], n
           (SELECT 1 FROM json_each($1) AS j WHERE j.value ->> 'kind' = document.kind AND j.value ->> 'id' = document.id)
           AND NOT (kind = 'rule' AND id IN (SELECT b.value ->> 'id' FROM json_each($2) AS b))";
     let set = rows(documents);
-    execute!(&mut *tx, sqlx::query(INSERT).bind(&set).bind(now.as_millisecond()))?;
+    execute!(
+        &mut *tx,
+        sqlx::query(INSERT).bind(&set).bind(now.as_millisecond())
+    )?;
     execute!(&mut *tx, sqlx::query(REPLACED).bind(&set))?;
     let broken = rows(&broken.iter().map(|id| super::Id { id }).collect::<Vec<_>>());
     execute!(&mut *tx, sqlx::query(GONE).bind(&set).bind(&broken))?;
@@ -50,7 +58,8 @@ pub async fn provision(tx: &mut Tx, documents: &[Document], broken: &[String], n
 /// # Errors
 /// When the database fails.
 pub async fn active(tx: &mut Tx, kind: &str) -> Result<Vec<(String, String, String)>, StoreError> {
-    const SQL: &str = "SELECT id, version, body FROM document WHERE kind = $1 AND state = 'active' ORDER BY id";
+    const SQL: &str =
+        "SELECT id, version, body FROM document WHERE kind = $1 AND state = 'active' ORDER BY id";
     on!(tx, conn => sqlx::query_as(SQL).bind(kind).fetch_all(conn).await)
 }
 
@@ -62,7 +71,13 @@ mod tests {
     use crate::store::{StoreError, testing};
 
     fn rule(id: &str, version: &str) -> Document {
-        Document { kind: "rule", id: id.to_owned(), version: version.to_owned(), body: "title = \"x\"".to_owned(), department: None }
+        Document {
+            kind: "rule",
+            id: id.to_owned(),
+            version: version.to_owned(),
+            body: "title = \"x\"".to_owned(),
+            department: None,
+        }
     }
 
     #[tokio::test]
@@ -72,12 +87,26 @@ mod tests {
             let mut tx = test.store.write().await?;
             provision(&mut tx, &[rule("a", "1"), rule("b", "1")], &[], now).await?;
             provision(&mut tx, &[rule("a", "2")], &[], now).await?;
-            let seen: Vec<_> = active(&mut tx, "rule").await?.into_iter().map(|(id, version, _)| (id, version)).collect();
+            let seen: Vec<_> = active(&mut tx, "rule")
+                .await?
+                .into_iter()
+                .map(|(id, version, _)| (id, version))
+                .collect();
             assert_eq!(seen, [("a".to_owned(), "2".to_owned())]);
             provision(&mut tx, &[rule("a", "1"), rule("b", "1")], &[], now).await?;
             provision(&mut tx, &[rule("a", "1")], &["b".to_owned()], now).await?;
-            let seen: Vec<_> = active(&mut tx, "rule").await?.into_iter().map(|(id, version, _)| (id, version)).collect();
-            assert_eq!(seen, [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "1".to_owned())]);
+            let seen: Vec<_> = active(&mut tx, "rule")
+                .await?
+                .into_iter()
+                .map(|(id, version, _)| (id, version))
+                .collect();
+            assert_eq!(
+                seen,
+                [
+                    ("a".to_owned(), "1".to_owned()),
+                    ("b".to_owned(), "1".to_owned())
+                ]
+            );
         }
         Ok(())
     }

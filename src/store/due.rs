@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::reminders::{Reminder, ReminderRow};
 use super::patients::ids;
+use super::reminders::{Reminder, ReminderRow};
 use super::{Id, StoreError, Tx, on, rows};
 use crate::model::id::{MessageId, PatientId, RelationId, ReminderId, TaskId};
 use crate::model::reminder::{ReminderState, SkipReason};
@@ -15,7 +15,12 @@ use crate::model::reminder::{ReminderState, SkipReason};
 ///
 /// # Errors
 /// When the database fails or a row cannot be read.
-pub async fn due(tx: &mut Tx, broken: &[String], now: Timestamp, limit: i64) -> Result<Vec<Reminder>, StoreError> {
+pub async fn due(
+    tx: &mut Tx,
+    broken: &[String],
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<Reminder>, StoreError> {
     const SQL: &str = "SELECT id, plan_key, rule_id, rule_version, timing, class, patient_id, relation_id, occasion_id, epoch, occurrence, step,
           lead, role, department, channels, template, ask, unless, catch_up, due_at, planned_for, expires_at, state, reason, answer_to, data,
           created_at
@@ -45,7 +50,11 @@ pub enum Outcome {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn settle(tx: &mut Tx, outcomes: &[(ReminderId, Outcome)], now: Timestamp) -> Result<Vec<ReminderId>, StoreError> {
+pub async fn settle(
+    tx: &mut Tx,
+    outcomes: &[(ReminderId, Outcome)],
+    now: Timestamp,
+) -> Result<Vec<ReminderId>, StoreError> {
     #[derive(Serialize)]
     struct Settled<'a> {
         id: &'a ReminderId,
@@ -67,16 +76,31 @@ pub async fn settle(tx: &mut Tx, outcomes: &[(ReminderId, Outcome)], now: Timest
     if outcomes.is_empty() {
         return Ok(Vec::new());
     }
-    let set: Vec<Settled<'_>> = outcomes.iter().map(|(id, outcome)| {
-        let mut settled = Settled { id, state: ReminderState::Composed, reason: None, message_id: None, task_id: None, due_at: None };
-        match outcome {
-            Outcome::Message(message) => settled.message_id = Some(message),
-            Outcome::Task(task) => settled.task_id = Some(task),
-            Outcome::Skipped(reason) => (settled.state, settled.reason) = (ReminderState::Skipped, Some(*reason)),
-            Outcome::PutOff(at) => (settled.state, settled.due_at) = (ReminderState::Planned, Some(at.as_millisecond())),
-        }
-        settled
-    }).collect();
+    let set: Vec<Settled<'_>> = outcomes
+        .iter()
+        .map(|(id, outcome)| {
+            let mut settled = Settled {
+                id,
+                state: ReminderState::Composed,
+                reason: None,
+                message_id: None,
+                task_id: None,
+                due_at: None,
+            };
+            match outcome {
+                Outcome::Message(message) => settled.message_id = Some(message),
+                Outcome::Task(task) => settled.task_id = Some(task),
+                Outcome::Skipped(reason) => {
+                    (settled.state, settled.reason) = (ReminderState::Skipped, Some(*reason))
+                }
+                Outcome::PutOff(at) => {
+                    (settled.state, settled.due_at) =
+                        (ReminderState::Planned, Some(at.as_millisecond()))
+                }
+            }
+            settled
+        })
+        .collect();
     on!(tx, conn => sqlx::query_scalar(SQL).bind(rows(&set)).bind(now.as_millisecond()).fetch_all(conn).await)
 }
 
@@ -87,7 +111,12 @@ pub type Got = HashMap<(PatientId, Option<RelationId>), (i64, i64)>;
 ///
 /// # Errors
 /// When the database fails.
-pub async fn got(tx: &mut Tx, patients: &[PatientId], today: Timestamp, week: Timestamp) -> Result<Got, StoreError> {
+pub async fn got(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    today: Timestamp,
+    week: Timestamp,
+) -> Result<Got, StoreError> {
     const SQL: &str = "SELECT patient_id, relation_id, CAST(SUM(CASE WHEN created_at >= $2 THEN 1 ELSE 0 END) AS BIGINT), COUNT(*) FROM message
         WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND created_at >= $3 AND role <> 'staff'
           AND class IN ('survey', 'health_tip', 'invitation', 'greeting', 'promotion')
@@ -97,16 +126,21 @@ pub async fn got(tx: &mut Tx, patients: &[PatientId], today: Timestamp, week: Ti
         return Ok(Got::new());
     }
     let (today, week) = (today.as_millisecond(), week.as_millisecond());
-    let found: Vec<(PatientId, Option<RelationId>, i64, i64)> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(today).bind(week).fetch_all(conn).await)?;
-    Ok(found.into_iter().map(|(patient, relation, today, week)| ((patient, relation), (today, week))).collect())
+    let found: Vec<(PatientId, Option<RelationId>, i64, i64)> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(today).bind(week).fetch_all(conn).await)?;
+    Ok(found
+        .into_iter()
+        .map(|(patient, relation, today, week)| ((patient, relation), (today, week)))
+        .collect())
 }
 
 /// Those of `reminders` whose recipient got a message of an earlier step for the same occurrence, and it arrived.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn delivered_before(tx: &mut Tx, reminders: &[&ReminderId]) -> Result<HashSet<ReminderId>, StoreError> {
+pub async fn delivered_before(
+    tx: &mut Tx,
+    reminders: &[&ReminderId],
+) -> Result<HashSet<ReminderId>, StoreError> {
     const SQL: &str = "SELECT DISTINCT r.id FROM json_each($1) AS j JOIN reminder AS r ON r.id = j.value ->> 'id'
         JOIN reminder AS e ON e.patient_id = r.patient_id AND e.due_at <= r.due_at AND e.rule_id = r.rule_id AND e.occurrence = r.occurrence
           AND e.epoch = r.epoch AND e.role = r.role AND e.relation_id IS NOT DISTINCT FROM r.relation_id AND e.id <> r.id
@@ -115,7 +149,8 @@ pub async fn delivered_before(tx: &mut Tx, reminders: &[&ReminderId]) -> Result<
         return Ok(HashSet::new());
     }
     let set: Vec<Id<'_>> = reminders.iter().map(|id| Id { id: id.as_str() }).collect();
-    let found: Vec<ReminderId> = on!(tx, conn => sqlx::query_scalar(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    let found: Vec<ReminderId> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(rows(&set)).fetch_all(conn).await)?;
     Ok(found.into_iter().collect())
 }
 
@@ -138,6 +173,9 @@ pub async fn alone(tx: &mut Tx, work: i64) -> Result<bool, StoreError> {
     const SQL: &str = "SELECT pg_try_advisory_xact_lock($1)";
     match tx {
         Tx::Sqlite(_) => Ok(true),
-        Tx::Postgres(inner) => Ok(sqlx::query_scalar(SQL).bind(work).fetch_one(&mut **inner).await?),
+        Tx::Postgres(inner) => Ok(sqlx::query_scalar(SQL)
+            .bind(work)
+            .fetch_one(&mut **inner)
+            .await?),
     }
 }

@@ -31,8 +31,18 @@ pub async fn add(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<(),
     if events.is_empty() {
         return Ok(());
     }
-    let all: Vec<Row<'_>> = events.iter().map(|e| Row { id: EventId::generate(), kind: &e.kind, data: e.data.to_string() }).collect();
-    execute!(tx, sqlx::query(SQL).bind(rows(&all)).bind(now.as_millisecond()))?;
+    let all: Vec<Row<'_>> = events
+        .iter()
+        .map(|e| Row {
+            id: EventId::generate(),
+            kind: &e.kind,
+            data: e.data.to_string(),
+        })
+        .collect();
+    execute!(
+        tx,
+        sqlx::query(SQL).bind(rows(&all)).bind(now.as_millisecond())
+    )?;
     Ok(())
 }
 
@@ -57,13 +67,23 @@ pub struct Event {
 /// When the database fails or a row cannot be read.
 pub async fn after(tx: &mut Tx, after: i64, most: i64) -> Result<Vec<Event>, StoreError> {
     const SQL: &str = "SELECT seq, id, type, at, data FROM event WHERE seq IS NOT NULL AND seq > $1 ORDER BY seq LIMIT $2";
-    let found: Vec<(i64, EventId, String, i64, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(after).bind(most).fetch_all(conn).await)?;
-    let bad = |what| StoreError::BadRow { table: "event", what };
+    let found: Vec<(i64, EventId, String, i64, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(after).bind(most).fetch_all(conn).await)?;
+    let bad = |what| StoreError::BadRow {
+        table: "event",
+        what,
+    };
     found
         .into_iter()
         .map(|(seq, id, kind, at, data)| {
             let at = Timestamp::from_millisecond(at).map_err(|_| bad("at"))?;
-            Ok(Event { seq, id, kind, at, data: serde_json::from_str(&data).map_err(|_| bad("data"))? })
+            Ok(Event {
+                seq,
+                id,
+                kind,
+                at,
+                data: serde_json::from_str(&data).map_err(|_| bad("data"))?,
+            })
         })
         .collect()
 }

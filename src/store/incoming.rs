@@ -76,7 +76,11 @@ struct Body {
 ///
 /// # Errors
 /// When the database fails or a row cannot be read.
-pub async fn inbound(tx: &mut Tx, after: Option<&Place>, most: i64) -> Result<Vec<Inbound>, StoreError> {
+pub async fn inbound(
+    tx: &mut Tx,
+    after: Option<&Place>,
+    most: i64,
+) -> Result<Vec<Inbound>, StoreError> {
     const SQL: &str = "SELECT id, provider, state, received_at, body FROM inbox
         WHERE kind = 'text' AND (received_at, id) < ($1, $2) ORDER BY received_at DESC, id DESC LIMIT $3";
     let (at, id) = after.map_or((i64::MAX, "zzzz"), |place| (place.at, place.id.as_str()));
@@ -84,7 +88,10 @@ pub async fn inbound(tx: &mut Tx, after: Option<&Place>, most: i64) -> Result<Ve
         on!(tx, conn => sqlx::query_as(SQL).bind(at).bind(id).bind(most).fetch_all(conn).await)?;
     rows.into_iter()
         .map(|(id, provider, state, at, body)| {
-            let body: Body = serde_json::from_str(&body).map_err(|_| StoreError::BadRow { table: "inbox", what: "body" })?;
+            let body: Body = serde_json::from_str(&body).map_err(|_| StoreError::BadRow {
+                table: "inbox",
+                what: "body",
+            })?;
             Ok(Inbound {
                 id,
                 provider,
@@ -103,7 +110,12 @@ pub async fn inbound(tx: &mut Tx, after: Option<&Place>, most: i64) -> Result<Ve
 ///
 /// # Errors
 /// When the database fails or a row cannot be read.
-pub async fn replies(tx: &mut Tx, patient: Option<&PatientId>, after: Option<&Place>, most: i64) -> Result<Vec<Reply>, StoreError> {
+pub async fn replies(
+    tx: &mut Tx,
+    patient: Option<&PatientId>,
+    after: Option<&Place>,
+    most: i64,
+) -> Result<Vec<Reply>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         id: ReplyId,
@@ -127,7 +139,10 @@ pub async fn replies(tx: &mut Tx, patient: Option<&PatientId>, after: Option<&Pl
     let (at, id) = after.map_or((i64::MAX, "zzzz"), |place| (place.at, place.id.as_str()));
     let of = patient.map_or("", PatientId::as_str);
     let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(of).bind(at).bind(id).bind(most).fetch_all(conn).await)?;
-    let bad = |what| StoreError::BadRow { table: "reply", what };
+    let bad = |what| StoreError::BadRow {
+        table: "reply",
+        what,
+    };
     rows.into_iter()
         .map(|row| {
             Ok(Reply {

@@ -19,7 +19,10 @@ pub struct SourceKey<'a> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn patients(tx: &mut Tx, keys: &[SourceKey<'_>]) -> Result<Vec<(String, String, PatientId)>, StoreError> {
+pub async fn patients(
+    tx: &mut Tx,
+    keys: &[SourceKey<'_>],
+) -> Result<Vec<(String, String, PatientId)>, StoreError> {
     const SQL: &str = "SELECT p.source, p.source_key, p.id FROM json_each($1) AS j
         JOIN patient AS p ON p.source = j.value ->> 'source' AND p.source_key = j.value ->> 'key'";
     if keys.is_empty() {
@@ -32,7 +35,10 @@ pub async fn patients(tx: &mut Tx, keys: &[SourceKey<'_>]) -> Result<Vec<(String
 ///
 /// # Errors
 /// When the database fails.
-pub async fn occasions(tx: &mut Tx, keys: &[SourceKey<'_>]) -> Result<Vec<(String, String, OccasionId)>, StoreError> {
+pub async fn occasions(
+    tx: &mut Tx,
+    keys: &[SourceKey<'_>],
+) -> Result<Vec<(String, String, OccasionId)>, StoreError> {
     const SQL: &str = "SELECT o.source, o.source_key, o.id FROM json_each($1) AS j
         JOIN occasion AS o ON o.source = j.value ->> 'source' AND o.source_key = j.value ->> 'key'";
     if keys.is_empty() {
@@ -61,13 +67,24 @@ pub struct Former {
 /// # Errors
 /// When the database fails.
 pub async fn formers(tx: &mut Tx, keys: &[SourceKey<'_>]) -> Result<Vec<Former>, StoreError> {
-    const SQL: &str = "SELECT m.source, m.dedupe_key, m.id, m.body_hash, m.created_at FROM json_each($1) AS j
+    const SQL: &str =
+        "SELECT m.source, m.dedupe_key, m.id, m.body_hash, m.created_at FROM json_each($1) AS j
         JOIN message AS m ON m.source = j.value ->> 'source' AND m.dedupe_key = j.value ->> 'key'";
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let found: Vec<(String, String, MessageId, String, i64)> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(keys)).fetch_all(conn).await)?;
-    Ok(found.into_iter().map(|(source, key, id, body_hash, created_at)| Former { source, key, id, body_hash, created_at }).collect())
+    let found: Vec<(String, String, MessageId, String, i64)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(keys)).fetch_all(conn).await)?;
+    Ok(found
+        .into_iter()
+        .map(|(source, key, id, body_hash, created_at)| Former {
+            source,
+            key,
+            id,
+            body_hash,
+            created_at,
+        })
+        .collect())
 }
 
 /// Frees the keys that these messages hold: they are too old to be repeated.
@@ -76,7 +93,10 @@ pub async fn formers(tx: &mut Tx, keys: &[SourceKey<'_>]) -> Result<Vec<Former>,
 /// When the database fails.
 pub async fn free_keys(tx: &mut Tx, messages: &[MessageId]) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE message SET dedupe_key = id WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
-    let ids: Vec<super::Id<'_>> = messages.iter().map(|id| super::Id { id: id.as_str() }).collect();
+    let ids: Vec<super::Id<'_>> = messages
+        .iter()
+        .map(|id| super::Id { id: id.as_str() })
+        .collect();
     execute!(tx, sqlx::query(SQL).bind(rows(&ids))).map(|_| ())
 }
 
@@ -104,7 +124,10 @@ pub async fn capped(
     if patients.is_empty() && address_hashes.is_empty() {
         return Ok(Vec::new());
     }
-    let patients: Vec<super::Id<'_>> = patients.iter().map(|id| super::Id { id: id.as_str() }).collect();
+    let patients: Vec<super::Id<'_>> = patients
+        .iter()
+        .map(|id| super::Id { id: id.as_str() })
+        .collect();
     let hashes: Vec<super::Id<'_>> = address_hashes.iter().map(|id| super::Id { id }).collect();
     on!(tx, conn => sqlx::query_as(SQL).bind(rows(&patients)).bind(rows(&hashes)).bind(since.as_millisecond()).fetch_all(conn).await)
 }

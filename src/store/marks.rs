@@ -23,7 +23,10 @@ pub async fn add(tx: &mut Tx, patients: &[PatientId], now: Timestamp) -> Result<
         ON CONFLICT (patient_id) DO UPDATE SET n = excluded.n, marked_at = excluded.marked_at";
     // In one order always, so that two writers never wait for each other.
     let patients: BTreeSet<&str> = patients.iter().map(PatientId::as_str).collect();
-    let set: Vec<Row<'_>> = patients.into_iter().map(|id| Row { id, n: fresh() }).collect();
+    let set: Vec<Row<'_>> = patients
+        .into_iter()
+        .map(|id| Row { id, n: fresh() })
+        .collect();
     if set.is_empty() {
         return Ok(());
     }
@@ -47,7 +50,13 @@ pub async fn take(tx: &mut Tx, limit: i64) -> Result<Vec<(PatientId, i64)>, Stor
 pub async fn clear(tx: &mut Tx, marks: &[(PatientId, i64)]) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM plan_mark WHERE (patient_id, n) IN
         (SELECT j.value ->> 'id', CAST(j.value ->> 'n' AS BIGINT) FROM json_each($1) AS j)";
-    let set: Vec<Row<'_>> = marks.iter().map(|(id, n)| Row { id: id.as_str(), n: *n }).collect();
+    let set: Vec<Row<'_>> = marks
+        .iter()
+        .map(|(id, n)| Row {
+            id: id.as_str(),
+            n: *n,
+        })
+        .collect();
     on!(tx, conn => sqlx::query(SQL).bind(rows(&set)).execute(conn).await.map(|_| ()))?;
     Ok(())
 }
@@ -70,7 +79,12 @@ mod tests {
         for test in testing::stores().await {
             let mut tx = test.store.write().await?;
             let (ana, bo) = (PatientId::generate(), PatientId::generate());
-            marks::add(&mut tx, &[ana.clone(), bo.clone(), ana.clone()], Timestamp::UNIX_EPOCH).await?;
+            marks::add(
+                &mut tx,
+                &[ana.clone(), bo.clone(), ana.clone()],
+                Timestamp::UNIX_EPOCH,
+            )
+            .await?;
             let taken = marks::take(&mut tx, 10).await?;
             assert_eq!(taken.len(), 2);
             marks::add(&mut tx, std::slice::from_ref(&ana), Timestamp::UNIX_EPOCH).await?;

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::messages::Body;
 use super::{StoreError, Tx, on, rows};
 use crate::model::class::{Channel, Class, Lane, Role};
-use crate::model::id::{AttemptId, MessageId, OccasionId, PatientId, RelationId, ReminderId, ReplyId};
+use crate::model::id::{
+    AttemptId, MessageId, OccasionId, PatientId, RelationId, ReminderId, ReplyId,
+};
 use crate::model::message::{Ask, AttemptPhase, MessageState};
 use crate::model::private::Private;
 
@@ -79,12 +81,19 @@ pub struct Message {
 impl Message {
     /// What it says on each channel.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.bodies.reveal().iter().map(|(channel, body)| (channel.as_str(), body.text.as_str()))
+        self.bodies
+            .reveal()
+            .iter()
+            .map(|(channel, body)| (channel.as_str(), body.text.as_str()))
     }
 
     /// Text, head line and segments on `channel`, unless they are past their keep date.
     pub fn words(&self, channel: Channel) -> Option<(&str, Option<&str>, usize)> {
-        let body = self.bodies.reveal().get(channel.as_str()).filter(|body| !body.text.is_empty())?;
+        let body = self
+            .bodies
+            .reveal()
+            .get(channel.as_str())
+            .filter(|body| !body.text.is_empty())?;
         Some((&body.text, body.subject.as_deref(), body.segments))
     }
 }
@@ -189,7 +198,8 @@ macro_rules! messages_where {
 /// When the database fails or the row cannot be read.
 pub async fn find(tx: &mut Tx, id: &MessageId) -> Result<Option<Message>, StoreError> {
     const SQL: &str = messages_where!("m.id = $1");
-    let row: Option<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
+    let row: Option<Row> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
     row.map(Row::read).transpose()
 }
 
@@ -216,11 +226,19 @@ pub async fn list(tx: &mut Tx, filter: &Filter) -> Result<Vec<Message>, StoreErr
         (None, Some(_)) => IN_STATE,
         (None, None) => ALL,
     };
-    let (patient, state) = (filter.patient.as_ref().map_or("", PatientId::as_str), filter.state.map_or("", MessageState::as_str));
+    let (patient, state) = (
+        filter.patient.as_ref().map_or("", PatientId::as_str),
+        filter.state.map_or("", MessageState::as_str),
+    );
     let channel = filter.channel.map_or("", Channel::as_str);
     let since = filter.since.map_or(i64::MIN, Timestamp::as_millisecond);
     // Ids are in hexadecimal digits, which every collation puts before this.
-    let (at, id) = filter.after.as_ref().map_or((i64::MAX, "msg_zzzz"), |place| (place.at, place.id.as_str()));
+    let (at, id) = filter
+        .after
+        .as_ref()
+        .map_or((i64::MAX, "msg_zzzz"), |place| {
+            (place.at, place.id.as_str())
+        });
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(sql).bind(patient).bind(state).bind(channel).bind(since).bind(at).bind(id)
         .bind(filter.most).fetch_all(conn).await)?;
     found.into_iter().map(Row::read).collect()
@@ -246,34 +264,66 @@ pub async fn attempts(tx: &mut Tx, message: &MessageId) -> Result<Vec<Attempt>, 
     const SQL: &str = "SELECT id, n, channel, provider, phase, error, created_at, settled_at FROM attempt WHERE message_id = $1 ORDER BY n";
     const PARTS: &str = "SELECT p.attempt_id, p.part, p.provider_id, p.receipt, p.error, p.receipt_at FROM attempt_part AS p
         WHERE p.attempt_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY p.attempt_id, p.part";
-    type AttemptRow = (AttemptId, i64, String, String, String, Option<String>, i64, Option<i64>);
-    type PartRow = (AttemptId, i64, String, Option<String>, Option<String>, Option<i64>);
-    let found: Vec<AttemptRow> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(message).fetch_all(conn).await)?;
-    let ids: Vec<super::Id<'_>> = found.iter().map(|row| super::Id { id: row.0.as_str() }).collect();
+    type AttemptRow = (
+        AttemptId,
+        i64,
+        String,
+        String,
+        String,
+        Option<String>,
+        i64,
+        Option<i64>,
+    );
+    type PartRow = (
+        AttemptId,
+        i64,
+        String,
+        Option<String>,
+        Option<String>,
+        Option<i64>,
+    );
+    let found: Vec<AttemptRow> =
+        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(message).fetch_all(conn).await)?;
+    let ids: Vec<super::Id<'_>> = found
+        .iter()
+        .map(|row| super::Id { id: row.0.as_str() })
+        .collect();
     let mut parts: BTreeMap<AttemptId, Vec<Part>> = BTreeMap::new();
     if !ids.is_empty() {
-        let found: Vec<PartRow> = on!(&mut *tx, conn => sqlx::query_as(PARTS).bind(rows(&ids)).fetch_all(conn).await)?;
+        let found: Vec<PartRow> =
+            on!(&mut *tx, conn => sqlx::query_as(PARTS).bind(rows(&ids)).fetch_all(conn).await)?;
         for (attempt, n, provider_id, receipt, error, at) in found {
             let receipt_at = at.map(|at| instant("attempt_part", at)).transpose()?;
-            parts.entry(attempt).or_default().push(Part { n, provider_id, receipt, error, receipt_at });
+            parts.entry(attempt).or_default().push(Part {
+                n,
+                provider_id,
+                receipt,
+                error,
+                receipt_at,
+            });
         }
     }
-    let bad = |what| StoreError::BadRow { table: "attempt", what };
+    let bad = |what| StoreError::BadRow {
+        table: "attempt",
+        what,
+    };
     found
         .into_iter()
-        .map(|(id, n, channel, provider, phase, error, created_at, settled_at)| {
-            Ok(Attempt {
-                parts: parts.remove(&id).unwrap_or_default(),
-                id,
-                n,
-                channel: Channel::parse(&channel).ok_or(bad("channel"))?,
-                provider,
-                phase: AttemptPhase::parse(&phase).ok_or(bad("phase"))?,
-                error,
-                created_at: instant("attempt", created_at)?,
-                settled_at: settled_at.map(|at| instant("attempt", at)).transpose()?,
-            })
-        })
+        .map(
+            |(id, n, channel, provider, phase, error, created_at, settled_at)| {
+                Ok(Attempt {
+                    parts: parts.remove(&id).unwrap_or_default(),
+                    id,
+                    n,
+                    channel: Channel::parse(&channel).ok_or(bad("channel"))?,
+                    provider,
+                    phase: AttemptPhase::parse(&phase).ok_or(bad("phase"))?,
+                    error,
+                    created_at: instant("attempt", created_at)?,
+                    settled_at: settled_at.map(|at| instant("attempt", at)).transpose()?,
+                })
+            },
+        )
         .collect()
 }
 
@@ -293,13 +343,23 @@ pub async fn replies(tx: &mut Tx, message: &Message) -> Result<Vec<ReplyTo>, Sto
     found
         .into_iter()
         .map(|(id, intent, needs_human, outcome, at, text)| {
-            Ok(ReplyTo { id, intent, needs_human, outcome, received_at: instant("reply", at)?, text: Private::new(text) })
+            Ok(ReplyTo {
+                id,
+                intent,
+                needs_human,
+                outcome,
+                received_at: instant("reply", at)?,
+                text: Private::new(text),
+            })
         })
         .collect()
 }
 
 pub(super) fn instant(table: &'static str, ms: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(ms).map_err(|_| StoreError::BadRow { table, what: "an instant out of range" })
+    Timestamp::from_millisecond(ms).map_err(|_| StoreError::BadRow {
+        table,
+        what: "an instant out of range",
+    })
 }
 
 #[derive(sqlx::FromRow)]
@@ -340,7 +400,10 @@ struct Row {
 
 impl Row {
     fn read(self) -> Result<Message, StoreError> {
-        let bad = |what| StoreError::BadRow { table: "message", what };
+        let bad = |what| StoreError::BadRow {
+            table: "message",
+            what,
+        };
         let at = |ms| instant("message", ms);
         Ok(Message {
             id: self.id,
@@ -358,11 +421,16 @@ impl Row {
             role: Role::parse(&self.role).ok_or(bad("role"))?,
             channels: serde_json::from_str(&self.channels).map_err(|_| bad("channels"))?,
             channel: Channel::parse(&self.channel).ok_or(bad("channel"))?,
-            addresses: Private::new(serde_json::from_str(&self.addresses).map_err(|_| bad("addresses"))?),
+            addresses: Private::new(
+                serde_json::from_str(&self.addresses).map_err(|_| bad("addresses"))?,
+            ),
             bodies: Private::new(serde_json::from_str(&self.bodies).map_err(|_| bad("bodies"))?),
             language: self.language,
             template: self.template.zip(self.template_version),
-            ask: self.ask.map(|word| Ask::parse(&word).ok_or(bad("ask"))).transpose()?,
+            ask: self
+                .ask
+                .map(|word| Ask::parse(&word).ok_or(bad("ask")))
+                .transpose()?,
             sender: self.sender,
             reference: self.reference,
             provider: self.provider,

@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 pub mod audits;
+pub mod board;
 pub mod candidates;
 pub mod change_requests;
 pub mod consents;
@@ -86,9 +87,15 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         // PostgreSQL puts values of rows into the detail of an error; the message itself has none.
         match &error {
-            sqlx::Error::Database(database) => Self::Database(format!("{} ({})", database.message(), database.code().unwrap_or_default())),
+            sqlx::Error::Database(database) => Self::Database(format!(
+                "{} ({})",
+                database.message(),
+                database.code().unwrap_or_default()
+            )),
             sqlx::Error::Io(io) => Self::Database(io.to_string()),
-            sqlx::Error::PoolTimedOut => Self::Database("no connection was free in time".to_owned()),
+            sqlx::Error::PoolTimedOut => {
+                Self::Database("no connection was free in time".to_owned())
+            }
             other => Self::Database(other.to_string()),
         }
     }

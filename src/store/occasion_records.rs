@@ -70,7 +70,11 @@ pub struct OccasionPut {
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn known(tx: &mut Tx, source: &str, keys: &[&str]) -> Result<HashMap<String, Known>, StoreError> {
+pub async fn known(
+    tx: &mut Tx,
+    source: &str,
+    keys: &[&str],
+) -> Result<HashMap<String, Known>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         source_key: String,
@@ -85,15 +89,47 @@ pub async fn known(tx: &mut Tx, source: &str, keys: &[&str]) -> Result<HashMap<S
     }
     const SQL: &str = "SELECT o.source_key, o.id, o.patient_id, o.version, o.row_hash, o.local_at, o.at, o.status, o.confirmation
         FROM occasion AS o WHERE o.source = $1 AND o.source_key IN (SELECT j.value ->> 'key' FROM json_each($2) AS j)";
-    let set = rows(&keys.iter().map(|key| json!({"key": key})).collect::<Vec<_>>());
-    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(set).fetch_all(conn).await)?;
-    found.into_iter().map(|row| {
-        let bad = |what| StoreError::BadRow { table: "occasion", what };
-        let status = OccasionStatus::parse(&row.status).ok_or(bad("status"))?;
-        let confirmation = Confirmation::parse(&row.confirmation).ok_or(bad("confirmation"))?;
-        let Row { id, patient_id: patient, version, row_hash, local_at, at, .. } = row;
-        Ok((row.source_key, Known { id, patient, version, row_hash, local_at, at, status, confirmation }))
-    }).collect()
+    let set = rows(
+        &keys
+            .iter()
+            .map(|key| json!({"key": key}))
+            .collect::<Vec<_>>(),
+    );
+    let found: Vec<Row> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(set).fetch_all(conn).await)?;
+    found
+        .into_iter()
+        .map(|row| {
+            let bad = |what| StoreError::BadRow {
+                table: "occasion",
+                what,
+            };
+            let status = OccasionStatus::parse(&row.status).ok_or(bad("status"))?;
+            let confirmation = Confirmation::parse(&row.confirmation).ok_or(bad("confirmation"))?;
+            let Row {
+                id,
+                patient_id: patient,
+                version,
+                row_hash,
+                local_at,
+                at,
+                ..
+            } = row;
+            Ok((
+                row.source_key,
+                Known {
+                    id,
+                    patient,
+                    version,
+                    row_hash,
+                    local_at,
+                    at,
+                    status,
+                    confirmation,
+                },
+            ))
+        })
+        .collect()
 }
 
 /// Writes occasions of `source` and marks their patients; `created_at` counts for new ones only.
@@ -103,7 +139,12 @@ pub async fn known(tx: &mut Tx, source: &str, keys: &[&str]) -> Result<HashMap<S
 /// is cancelled as the patient wished accepts the wish.
 /// # Errors
 /// When the database refuses.
-pub async fn put(tx: &mut Tx, source: &str, occasions: &[OccasionPut], now: Timestamp) -> Result<(), StoreError> {
+pub async fn put(
+    tx: &mut Tx,
+    source: &str,
+    occasions: &[OccasionPut],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     macro_rules! new_epoch {
         () => {
             "(occasion.at <> excluded.at OR occasion.local_at <> excluded.local_at OR occasion.patient_id <> excluded.patient_id
@@ -134,8 +175,7 @@ pub async fn put(tx: &mut Tx, source: &str, occasions: &[OccasionPut], now: Time
     if occasions.is_empty() {
         return Ok(());
     }
-    let written: Vec<(OccasionId, PatientId)> =
-        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(occasions)).bind(now.as_millisecond()).fetch_all(conn).await)?;
+    let written: Vec<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(occasions)).bind(now.as_millisecond()).fetch_all(conn).await)?;
     let (ids, patients): (Vec<OccasionId>, Vec<PatientId>) = written.into_iter().unzip();
     settle_wishes(tx, &ids, now).await?;
     marks::add(tx, &patients, now).await
@@ -145,14 +185,23 @@ pub async fn put(tx: &mut Tx, source: &str, occasions: &[OccasionPut], now: Time
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn cancel(tx: &mut Tx, source: &str, keys: &[&str], now: Timestamp) -> Result<Vec<PatientId>, StoreError> {
+pub async fn cancel(
+    tx: &mut Tx,
+    source: &str,
+    keys: &[&str],
+    now: Timestamp,
+) -> Result<Vec<PatientId>, StoreError> {
     // Without its hash the same record, told again, books it again.
     const SQL: &str = "UPDATE occasion SET status = 'cancelled', cancelled_at = $3, updated_at = $3, row_hash = ''
         WHERE source = $1 AND source_key IN (SELECT j.value ->> 'key' FROM json_each($2) AS j) AND status <> 'cancelled'
         RETURNING id, patient_id";
-    let set = rows(&keys.iter().map(|key| json!({"key": key})).collect::<Vec<_>>());
-    let written: Vec<(OccasionId, PatientId)> =
-        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(set).bind(now.as_millisecond()).fetch_all(conn).await)?;
+    let set = rows(
+        &keys
+            .iter()
+            .map(|key| json!({"key": key}))
+            .collect::<Vec<_>>(),
+    );
+    let written: Vec<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(set).bind(now.as_millisecond()).fetch_all(conn).await)?;
     let (ids, patients): (Vec<OccasionId>, Vec<PatientId>) = written.into_iter().unzip();
     settle_wishes(tx, &ids, now).await?;
     marks::add(tx, &patients, now).await?;
@@ -160,16 +209,24 @@ pub async fn cancel(tx: &mut Tx, source: &str, keys: &[&str], now: Timestamp) ->
 }
 
 /// Closes the open wishes about occasions whose epoch is another by now, or that are cancelled.
-async fn settle_wishes(tx: &mut Tx, occasions: &[OccasionId], now: Timestamp) -> Result<(), StoreError> {
+async fn settle_wishes(
+    tx: &mut Tx,
+    occasions: &[OccasionId],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE change_request SET answered_at = $2,
             state = CASE WHEN wish = 'cancel' AND EXISTS (SELECT 1 FROM occasion AS o WHERE o.id = change_request.occasion_id AND o.status = 'cancelled')
                 THEN 'accepted' ELSE 'superseded' END
         WHERE state = 'new' AND occasion_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
         AND EXISTS (SELECT 1 FROM occasion AS o WHERE o.id = change_request.occasion_id AND (o.epoch <> change_request.epoch OR o.status = 'cancelled'))
         RETURNING id, state, occasion_id, patient_id";
-    let set = rows(&occasions.iter().map(|id| json!({"id": id})).collect::<Vec<_>>());
-    let settled: Vec<(ChangeRequestId, String, OccasionId, PatientId)> =
-        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(set).bind(now.as_millisecond()).fetch_all(conn).await)?;
+    let set = rows(
+        &occasions
+            .iter()
+            .map(|id| json!({"id": id}))
+            .collect::<Vec<_>>(),
+    );
+    let settled: Vec<(ChangeRequestId, String, OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(set).bind(now.as_millisecond()).fetch_all(conn).await)?;
     let told: Vec<NewEvent> = settled.into_iter().map(|(id, state, occasion, patient)| NewEvent {
         kind: format!("change_request.{state}"),
         data: json!({"change_request": id, "occasion": occasion, "patient": patient, "state": state}),

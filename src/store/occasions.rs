@@ -8,7 +8,9 @@ use super::events::{self, NewEvent};
 use super::patients::ids;
 use super::{StoreError, Tx, on, rows};
 use crate::model::id::{OccasionId, PatientId};
-use crate::model::occasion::{Confirmation, ConfirmationEvent, Occasion, OccasionStatus, OccasionTime};
+use crate::model::occasion::{
+    Confirmation, ConfirmationEvent, Occasion, OccasionStatus, OccasionTime,
+};
 
 /// How long an occasion is still looked at after it was over.
 const LOOK_BACK_MS: i64 = 400 * 24 * 3_600_000;
@@ -37,7 +39,10 @@ struct Row {
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn of(tx: &mut Tx, patients: &[PatientId]) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
+pub async fn of(
+    tx: &mut Tx,
+    patients: &[PatientId],
+) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
     const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
         o.moved_at, o.cancelled_at, o.department, o.doctor, o.place, o.attributes
         FROM occasion AS o WHERE o.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND o.at > o.updated_at - $2
@@ -49,7 +54,9 @@ pub async fn of(tx: &mut Tx, patients: &[PatientId]) -> Result<HashMap<PatientId
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(LOOK_BACK_MS).fetch_all(conn).await)?;
     for row in found {
         let occasion = occasion(row)?;
-        all.entry(occasion.patient.clone()).or_default().push(occasion);
+        all.entry(occasion.patient.clone())
+            .or_default()
+            .push(occasion);
     }
     Ok(all)
 }
@@ -70,7 +77,8 @@ pub async fn load(tx: &mut Tx, occasions: &[OccasionId]) -> Result<Vec<Occasion>
         return Ok(Vec::new());
     }
     let set: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
-    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    let found: Vec<Row> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
     found.into_iter().map(occasion).collect()
 }
 
@@ -97,12 +105,17 @@ pub async fn answer(
     now: Timestamp,
 ) -> Result<Option<Confirmation>, StoreError> {
     const READ: &str = "SELECT confirmation, patient_id, source, source_key FROM occasion WHERE id = $1 AND epoch = $2";
-    const WRITE: &str = "UPDATE occasion SET confirmation = $3 WHERE id = $1 AND epoch = $2 AND confirmation = $4";
+    const WRITE: &str =
+        "UPDATE occasion SET confirmation = $3 WHERE id = $1 AND epoch = $2 AND confirmation = $4";
     loop {
-        let found: Option<(String, PatientId, String, String)> =
-            on!(&mut *tx, conn => sqlx::query_as(READ).bind(occasion).bind(epoch).fetch_optional(conn).await)?;
-        let Some((word, patient, source, key)) = found else { return Ok(None) };
-        let before = Confirmation::parse(&word).ok_or(StoreError::BadRow { table: "occasion", what: "confirmation" })?;
+        let found: Option<(String, PatientId, String, String)> = on!(&mut *tx, conn => sqlx::query_as(READ).bind(occasion).bind(epoch).fetch_optional(conn).await)?;
+        let Some((word, patient, source, key)) = found else {
+            return Ok(None);
+        };
+        let before = Confirmation::parse(&word).ok_or(StoreError::BadRow {
+            table: "occasion",
+            what: "confirmation",
+        })?;
         let after = before.after(event);
         if after == before {
             return Ok(Some(after));
@@ -114,14 +127,28 @@ pub async fn answer(
             continue;
         }
         let data = serde_json::json!({"occasion": occasion, "patient": patient, "epoch": epoch, "source": source, "source_key": key});
-        events::add(tx, &[NewEvent { kind: format!("occasion.{after}"), data }], now).await?;
+        events::add(
+            tx,
+            &[NewEvent {
+                kind: format!("occasion.{after}"),
+                data,
+            }],
+            now,
+        )
+        .await?;
         return Ok(Some(after));
     }
 }
 
 fn occasion(row: Row) -> Result<Occasion, StoreError> {
-    let bad = |what| StoreError::BadRow { table: "occasion", what };
-    let instant = |ms: Option<i64>| ms.map(|ms| Timestamp::from_millisecond(ms).map_err(|_| bad("an instant"))).transpose();
+    let bad = |what| StoreError::BadRow {
+        table: "occasion",
+        what,
+    };
+    let instant = |ms: Option<i64>| {
+        ms.map(|ms| Timestamp::from_millisecond(ms).map_err(|_| bad("an instant")))
+            .transpose()
+    };
     Ok(Occasion {
         id: row.id,
         patient: row.patient_id,

@@ -11,7 +11,8 @@ const NUMBERING: &str = "numbering";
 /// When the database fails.
 pub async fn has_fresh(tx: &mut Tx) -> Result<bool, StoreError> {
     const SQL: &str = "SELECT id FROM event WHERE seq IS NULL ORDER BY id LIMIT 1";
-    let first: Option<String> = on!(tx, conn => sqlx::query_scalar(SQL).fetch_optional(conn).await)?;
+    let first: Option<String> =
+        on!(tx, conn => sqlx::query_scalar(SQL).fetch_optional(conn).await)?;
     Ok(first.is_some())
 }
 
@@ -22,7 +23,8 @@ pub async fn has_fresh(tx: &mut Tx) -> Result<bool, StoreError> {
 /// # Errors
 /// When the database fails.
 pub async fn number(tx: &mut Tx, most: i64) -> Result<u64, StoreError> {
-    const ROW: &str = "INSERT INTO outbox (sink, cursor) VALUES ($1, 0) ON CONFLICT (sink) DO NOTHING";
+    const ROW: &str =
+        "INSERT INTO outbox (sink, cursor) VALUES ($1, 0) ON CONFLICT (sink) DO NOTHING";
     // Writing the row locks it until the commit; on PostgreSQL the next statement then sees what the
     // former holder committed.
     const LOCK: &str = "UPDATE outbox SET cursor = cursor WHERE sink = $1 RETURNING cursor";
@@ -31,9 +33,16 @@ pub async fn number(tx: &mut Tx, most: i64) -> Result<u64, StoreError> {
         WHERE event.id = fresh.fresh_id";
     const KEEP: &str = "UPDATE outbox SET cursor = $2 WHERE sink = $1";
     execute!(&mut *tx, sqlx::query(ROW).bind(NUMBERING))?;
-    let last: i64 = on!(&mut *tx, conn => sqlx::query_scalar(LOCK).bind(NUMBERING).fetch_one(conn).await)?;
+    let last: i64 =
+        on!(&mut *tx, conn => sqlx::query_scalar(LOCK).bind(NUMBERING).fetch_one(conn).await)?;
     let numbered = execute!(&mut *tx, sqlx::query(NUMBER).bind(last).bind(most))?;
-    let step = i64::try_from(numbered).map_err(|_| StoreError::BadRow { table: "outbox", what: "more events than numbers" })?;
-    execute!(&mut *tx, sqlx::query(KEEP).bind(NUMBERING).bind(last + step))?;
+    let step = i64::try_from(numbered).map_err(|_| StoreError::BadRow {
+        table: "outbox",
+        what: "more events than numbers",
+    })?;
+    execute!(
+        &mut *tx,
+        sqlx::query(KEEP).bind(NUMBERING).bind(last + step)
+    )?;
     Ok(numbered)
 }

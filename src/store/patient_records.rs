@@ -94,8 +94,21 @@ pub struct ConsentPut {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn known(tx: &mut Tx, source: &str, keys: &[&str]) -> Result<HashMap<String, Known>, StoreError> {
-    type Row = (String, PatientId, Option<i64>, String, bool, bool, String, Option<String>);
+pub async fn known(
+    tx: &mut Tx,
+    source: &str,
+    keys: &[&str],
+) -> Result<HashMap<String, Known>, StoreError> {
+    type Row = (
+        String,
+        PatientId,
+        Option<i64>,
+        String,
+        bool,
+        bool,
+        String,
+        Option<String>,
+    );
     const SQL: &str = "SELECT p.source_key, p.id, p.version, p.row_hash, p.deceased, p.held, p.attributes, p.birth_on
         FROM patient AS p WHERE p.source = $1 AND p.source_key IN (SELECT j.value ->> 'key' FROM json_each($2) AS j)";
     #[derive(serde::Serialize)]
@@ -103,11 +116,29 @@ pub async fn known(tx: &mut Tx, source: &str, keys: &[&str]) -> Result<HashMap<S
         key: &'a str,
     }
     let set = rows(&keys.iter().map(|key| Wanted { key }).collect::<Vec<_>>());
-    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(set).fetch_all(conn).await)?;
-    Ok(found.into_iter().map(|(key, id, version, row_hash, deceased, held, attributes, birth_on)| {
-        let inactive = serde_json::from_str::<serde_json::Value>(&attributes).is_ok_and(|all| all["active"] == false);
-        (key, Known { id, version, row_hash, deceased, held, inactive, birth_on })
-    }).collect())
+    let found: Vec<Row> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(set).fetch_all(conn).await)?;
+    Ok(found
+        .into_iter()
+        .map(
+            |(key, id, version, row_hash, deceased, held, attributes, birth_on)| {
+                let inactive = serde_json::from_str::<serde_json::Value>(&attributes)
+                    .is_ok_and(|all| all["active"] == false);
+                (
+                    key,
+                    Known {
+                        id,
+                        version,
+                        row_hash,
+                        deceased,
+                        held,
+                        inactive,
+                        birth_on,
+                    },
+                )
+            },
+        )
+        .collect())
 }
 
 /// Writes patients of `source` with all that belongs to them, and marks them. Returns those that were written:
@@ -115,7 +146,12 @@ pub async fn known(tx: &mut Tx, source: &str, keys: &[&str]) -> Result<HashMap<S
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn put(tx: &mut Tx, source: &str, patients: Vec<PatientPut>, now: Timestamp) -> Result<Vec<PatientId>, StoreError> {
+pub async fn put(
+    tx: &mut Tx,
+    source: &str,
+    patients: Vec<PatientPut>,
+    now: Timestamp,
+) -> Result<Vec<PatientId>, StoreError> {
     const SQL: &str = "INSERT INTO patient (id, source, source_key, name, sex, birth_on, birth_md, lunar_md, language, deceased, special, held,
             tags, prefer, attributes, version, row_hash, created_at, updated_at)
         SELECT j.value ->> 'id', $1, j.value ->> 'source_key', j.value ->> 'name', j.value ->> 'sex', j.value ->> 'birth_on',
@@ -134,18 +170,35 @@ pub async fn put(tx: &mut Tx, source: &str, patients: Vec<PatientPut>, now: Time
         return Ok(Vec::new());
     }
     let set = rows(&patients);
-    let written: Vec<(PatientId, String)> =
-        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(set).bind(now.as_millisecond()).fetch_all(conn).await)?;
+    let written: Vec<(PatientId, String)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(set).bind(now.as_millisecond()).fetch_all(conn).await)?;
     // Another process may have made one of them first: its id counts.
-    let written: HashMap<String, PatientId> = written.into_iter().map(|(id, key)| (key, id)).collect();
+    let written: HashMap<String, PatientId> =
+        written.into_iter().map(|(id, key)| (key, id)).collect();
     let mut contacts: Vec<(Owner, ContactPut)> = Vec::new();
     let mut family: Vec<(PatientId, RelationPut)> = Vec::new();
     let mut said: Vec<(PatientId, ConsentPut)> = Vec::new();
     for patient in patients {
-        let Some(id) = written.get(&patient.source_key) else { continue };
-        contacts.extend(patient.contacts.into_iter().map(|contact| (Owner::patient(id), contact)));
-        family.extend(patient.family.into_iter().map(|relation| (id.clone(), relation)));
-        said.extend(patient.consents.into_iter().map(|consent| (id.clone(), consent)));
+        let Some(id) = written.get(&patient.source_key) else {
+            continue;
+        };
+        contacts.extend(
+            patient
+                .contacts
+                .into_iter()
+                .map(|contact| (Owner::patient(id), contact)),
+        );
+        family.extend(
+            patient
+                .family
+                .into_iter()
+                .map(|relation| (id.clone(), relation)),
+        );
+        said.extend(
+            patient
+                .consents
+                .into_iter()
+                .map(|consent| (id.clone(), consent)),
+        );
     }
     let all: Vec<PatientId> = written.into_values().collect();
     contact_points::replace(tx, &all, &[], contacts).await?;
@@ -156,7 +209,13 @@ pub async fn put(tx: &mut Tx, source: &str, patients: Vec<PatientPut>, now: Time
 }
 
 /// Puts what the records of one origin say in the place of what they said before.
-async fn replace_consents(tx: &mut Tx, patients: &[PatientId], origin: &str, said: Vec<(PatientId, ConsentPut)>, now: Timestamp) -> Result<(), StoreError> {
+async fn replace_consents(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    origin: &str,
+    said: Vec<(PatientId, ConsentPut)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     #[derive(serde::Serialize)]
     struct Row {
         patient: PatientId,
@@ -180,8 +239,17 @@ async fn replace_consents(tx: &mut Tx, patients: &[PatientId], origin: &str, sai
     // A statement may touch a row once: the last word of a record counts.
     for (patient, consent) in said.into_iter().rev() {
         if seen.insert((patient.clone(), consent.scope)) {
-            let row = Row { patient, scope: consent.scope.as_str(), granted: consent.granted, at: consent.at.unwrap_or(now.as_millisecond()) };
-            if consent.at.is_some() { dated.push(row) } else { undated.push(row) }
+            let row = Row {
+                patient,
+                scope: consent.scope.as_str(),
+                granted: consent.granted,
+                at: consent.at.unwrap_or(now.as_millisecond()),
+            };
+            if consent.at.is_some() {
+                dated.push(row)
+            } else {
+                undated.push(row)
+            }
         }
     }
     let kept = rows(&dated.iter().chain(&undated).collect::<Vec<_>>());

@@ -9,7 +9,9 @@ use super::events::{self, NewEvent};
 use super::{StoreError, Tx, on, rows};
 use crate::model::class::{Channel, ContactKind};
 use crate::model::id::{ContactPointId, MessageId, PatientId, RelationId};
-use crate::model::patient::{ContactPoint, ContactStatus, LunarDay, OptOut, Patient, PersonName, Relation, Sex};
+use crate::model::patient::{
+    ContactPoint, ContactStatus, LunarDay, OptOut, Patient, PersonName, Relation, Sex,
+};
 use crate::model::private::Private;
 use crate::model::reminder::SkipReason;
 
@@ -19,7 +21,12 @@ pub(super) fn ids(patients: &[PatientId]) -> String {
     struct Id<'a> {
         id: &'a str,
     }
-    rows(&patients.iter().map(|id| Id { id: id.as_str() }).collect::<Vec<_>>())
+    rows(
+        &patients
+            .iter()
+            .map(|id| Id { id: id.as_str() })
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// These patients, with contact points, family and refusals, in the order of their ids.
@@ -34,17 +41,23 @@ pub async fn load(tx: &mut Tx, patients: &[PatientId]) -> Result<Vec<Patient>, S
         return Ok(Vec::new());
     }
     let set = ids(patients);
-    let found: Vec<PatientRow> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(&set).fetch_all(conn).await)?;
+    let found: Vec<PatientRow> =
+        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(&set).fetch_all(conn).await)?;
     let (mut contacts, mut of_relations) = contacts(tx, &set).await?;
     let mut refusals = refusals(tx, &set).await?;
     let mut family = family(tx, &set, &mut of_relations, &mut refusals).await?;
-    found.into_iter().map(|row| {
-        let mut patient = row.into_patient()?;
-        patient.contacts = contacts.remove(&patient.id).unwrap_or_default();
-        patient.family = family.remove(&patient.id).unwrap_or_default();
-        patient.opt_outs = refusals.remove(&(patient.id.clone(), String::new())).unwrap_or_default();
-        Ok(patient)
-    }).collect()
+    found
+        .into_iter()
+        .map(|row| {
+            let mut patient = row.into_patient()?;
+            patient.contacts = contacts.remove(&patient.id).unwrap_or_default();
+            patient.family = family.remove(&patient.id).unwrap_or_default();
+            patient.opt_outs = refusals
+                .remove(&(patient.id.clone(), String::new()))
+                .unwrap_or_default();
+            Ok(patient)
+        })
+        .collect()
 }
 
 /// The patient that a source knows by `key`.
@@ -60,7 +73,10 @@ pub async fn find(tx: &mut Tx, source: &str, key: &str) -> Result<Option<Patient
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn by_address(tx: &mut Tx, address_hash: &str) -> Result<Vec<(PatientId, Option<RelationId>)>, StoreError> {
+pub async fn by_address(
+    tx: &mut Tx,
+    address_hash: &str,
+) -> Result<Vec<(PatientId, Option<RelationId>)>, StoreError> {
     const SQL: &str = "SELECT DISTINCT patient_id, relation_id FROM contact_point
         WHERE address_hash = $1 AND status <> 'wrong_number' ORDER BY patient_id, relation_id";
     on!(tx, conn => sqlx::query_as(SQL).bind(address_hash).fetch_all(conn).await)
@@ -73,11 +89,17 @@ pub async fn by_address(tx: &mut Tx, address_hash: &str) -> Result<Vec<(PatientI
 /// once ends in `unconfirmed`, since `suppressed` would claim that nothing did.
 /// # Errors
 /// When the database refuses.
-pub async fn stop_all(tx: &mut Tx, patients: &[PatientId], reason: SkipReason, now: Timestamp) -> Result<(), StoreError> {
+pub async fn stop_all(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    reason: SkipReason,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const REMINDERS: &str = "UPDATE reminder SET state = 'skipped', reason = $2, updated_at = $3
         WHERE state = 'planned' AND patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     // Taking the rows first makes a worker that journals an attempt at this moment come wholly before or after us.
-    const LOCK: &str = "UPDATE dispatch SET fence = fence WHERE message_id IN (SELECT m.id FROM message AS m
+    const LOCK: &str =
+        "UPDATE dispatch SET fence = fence WHERE message_id IN (SELECT m.id FROM message AS m
         WHERE m.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j))";
     const MESSAGES: &str = "UPDATE message SET reason = $2, updated_at = $3, state = CASE WHEN EXISTS
             (SELECT 1 FROM attempt AS a WHERE a.message_id = message.id AND a.phase = 'unknown') THEN 'unconfirmed' ELSE 'suppressed' END
@@ -94,15 +116,22 @@ pub async fn stop_all(tx: &mut Tx, patients: &[PatientId], reason: SkipReason, n
     let (set, why, at) = (ids(patients), reason.as_str(), now.as_millisecond());
     on!(&mut *tx, conn => sqlx::query(REMINDERS).bind(&set).bind(why).bind(at).execute(conn).await.map(|_| ()))?;
     on!(&mut *tx, conn => sqlx::query(LOCK).bind(&set).execute(conn).await.map(|_| ()))?;
-    let stopped: Vec<(MessageId, String, PatientId)> =
-        on!(&mut *tx, conn => sqlx::query_as(MESSAGES).bind(&set).bind(why).bind(at).fetch_all(conn).await)?;
+    let stopped: Vec<(MessageId, String, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(MESSAGES).bind(&set).bind(why).bind(at).fetch_all(conn).await)?;
     on!(&mut *tx, conn => sqlx::query(LAST).bind(&set).bind(at).execute(conn).await.map(|_| ()))?;
-    let gone = rows(&stopped.iter().map(|(id, ..)| json!({"id": id})).collect::<Vec<_>>());
+    let gone = rows(
+        &stopped
+            .iter()
+            .map(|(id, ..)| json!({"id": id}))
+            .collect::<Vec<_>>(),
+    );
     on!(&mut *tx, conn => sqlx::query(DISPATCH).bind(gone).execute(conn).await.map(|_| ()))?;
-    let told: Vec<NewEvent> = stopped.iter().map(|(id, state, patient)| NewEvent {
-        kind: format!("message.{state}"),
-        data: json!({"message": id, "patient": patient, "state": state, "reason": why}),
-    }).collect();
+    let told: Vec<NewEvent> = stopped
+        .iter()
+        .map(|(id, state, patient)| NewEvent {
+            kind: format!("message.{state}"),
+            data: json!({"message": id, "patient": patient, "state": state, "reason": why}),
+        })
+        .collect();
     events::add(tx, &told, now).await
 }
 
@@ -126,23 +155,37 @@ struct PatientRow {
 
 impl PatientRow {
     fn into_patient(self) -> Result<Patient, StoreError> {
-        let bad = |what| StoreError::BadRow { table: "patient", what };
+        let bad = |what| StoreError::BadRow {
+            table: "patient",
+            what,
+        };
         let prefer: Vec<Channel> = serde_json::from_str(&self.prefer).map_err(|_| bad("prefer"))?;
         Ok(Patient {
             id: self.id,
             source: self.source,
             source_key: Private::new(self.source_key),
             name: Private::new(serde_json::from_str(&self.name).map_err(|_| bad("name"))?),
-            sex: self.sex.map(|word| Sex::parse(&word).ok_or(bad("sex"))).transpose()?,
-            birth_on: self.birth_on.map(|day| day.parse().map(Private::new).map_err(|_| bad("birth_on"))).transpose()?,
-            lunar_birthday: self.lunar_md.map(|md| lunar_day(md).map(Private::new).ok_or(bad("lunar_md"))).transpose()?,
+            sex: self
+                .sex
+                .map(|word| Sex::parse(&word).ok_or(bad("sex")))
+                .transpose()?,
+            birth_on: self
+                .birth_on
+                .map(|day| day.parse().map(Private::new).map_err(|_| bad("birth_on")))
+                .transpose()?,
+            lunar_birthday: self
+                .lunar_md
+                .map(|md| lunar_day(md).map(Private::new).ok_or(bad("lunar_md")))
+                .transpose()?,
             language: self.language,
             deceased: self.deceased,
             special: self.special,
             held: self.held,
             tags: serde_json::from_str(&self.tags).map_err(|_| bad("tags"))?,
             prefer,
-            attributes: Private::new(serde_json::from_str(&self.attributes).map_err(|_| bad("attributes"))?),
+            attributes: Private::new(
+                serde_json::from_str(&self.attributes).map_err(|_| bad("attributes"))?,
+            ),
             contacts: Vec::new(),
             family: Vec::new(),
             opt_outs: Vec::new(),
@@ -158,7 +201,10 @@ fn lunar_day(md: i64) -> Option<LunarDay> {
 type Contacts<K> = HashMap<K, Vec<ContactPoint>>;
 
 /// Contact points of the patients themselves, and of their relations.
-async fn contacts(tx: &mut Tx, set: &str) -> Result<(Contacts<PatientId>, Contacts<RelationId>), StoreError> {
+async fn contacts(
+    tx: &mut Tx,
+    set: &str,
+) -> Result<(Contacts<PatientId>, Contacts<RelationId>), StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         id: ContactPointId,
@@ -174,7 +220,10 @@ async fn contacts(tx: &mut Tx, set: &str) -> Result<(Contacts<PatientId>, Contac
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
     let (mut own, mut of_relations) = (Contacts::new(), Contacts::new());
     for row in found {
-        let bad = |what| StoreError::BadRow { table: "contact_point", what };
+        let bad = |what| StoreError::BadRow {
+            table: "contact_point",
+            what,
+        };
         let contact = ContactPoint {
             id: row.id,
             kind: ContactKind::parse(&row.kind).ok_or(bad("kind"))?,
@@ -196,10 +245,14 @@ type Refusals = HashMap<(PatientId, String), Vec<OptOut>>;
 async fn refusals(tx: &mut Tx, set: &str) -> Result<Refusals, StoreError> {
     const SQL: &str = "SELECT c.patient_id, c.relation_id, c.scope FROM consent AS c
         WHERE c.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND c.granted = FALSE ORDER BY c.scope";
-    let found: Vec<(PatientId, String, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
+    let found: Vec<(PatientId, String, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
     let mut all = Refusals::new();
     for (patient, relation, scope) in found {
-        let scope = OptOut::parse(&scope).ok_or(StoreError::BadRow { table: "consent", what: "scope" })?;
+        let scope = OptOut::parse(&scope).ok_or(StoreError::BadRow {
+            table: "consent",
+            what: "scope",
+        })?;
         all.entry((patient, relation)).or_default().push(scope);
     }
     Ok(all)
@@ -225,8 +278,14 @@ async fn family(
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
     let mut all: HashMap<PatientId, Vec<Relation>> = HashMap::new();
     for row in found {
-        let name: Option<PersonName> = row.name.map(|name| serde_json::from_str(&name)).transpose()
-            .map_err(|_| StoreError::BadRow { table: "relation", what: "name" })?;
+        let name: Option<PersonName> = row
+            .name
+            .map(|name| serde_json::from_str(&name))
+            .transpose()
+            .map_err(|_| StoreError::BadRow {
+                table: "relation",
+                what: "name",
+            })?;
         let key = (row.patient_id, row.id.as_str().to_owned());
         let relation = Relation {
             kind: row.kind,
@@ -240,4 +299,17 @@ async fn family(
         all.entry(key.0).or_default().push(relation);
     }
     Ok(all)
+}
+
+/// Blocks a patient until a person has looked: nothing is sent to them or about them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold(tx: &mut Tx, patient: &PatientId, now: Timestamp) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE patient SET held = TRUE, updated_at = $2 WHERE id = $1";
+    super::execute!(
+        tx,
+        sqlx::query(SQL).bind(patient).bind(now.as_millisecond())
+    )?;
+    Ok(())
 }

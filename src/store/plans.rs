@@ -32,7 +32,12 @@ pub struct Changed {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn apply(tx: &mut Tx, scope: &Scope<'_>, planned: &[NewReminder], now: Timestamp) -> Result<Changed, StoreError> {
+pub async fn apply(
+    tx: &mut Tx,
+    scope: &Scope<'_>,
+    planned: &[NewReminder],
+    now: Timestamp,
+) -> Result<Changed, StoreError> {
     #[derive(Serialize)]
     struct Rule<'a> {
         id: &'a str,
@@ -49,21 +54,50 @@ pub async fn apply(tx: &mut Tx, scope: &Scope<'_>, planned: &[NewReminder], now:
           AND plan_key NOT IN (SELECT k.value ->> 'key' FROM json_each($3) AS k)";
     let written = write(tx, planned, now).await?;
     if scope.patients.is_empty() || scope.rules.is_empty() {
-        return Ok(Changed { planned: written, superseded: 0 });
+        return Ok(Changed {
+            planned: written,
+            superseded: 0,
+        });
     }
     let patients = super::patients::ids(scope.patients);
-    let rules: Vec<Rule<'_>> = scope.rules.iter().map(|(id, until)| Rule { id, until: until.as_millisecond() }).collect();
-    let keys: Vec<Key<'_>> = planned.iter().map(|plan| Key { key: &plan.plan_key }).collect();
+    let rules: Vec<Rule<'_>> = scope
+        .rules
+        .iter()
+        .map(|(id, until)| Rule {
+            id,
+            until: until.as_millisecond(),
+        })
+        .collect();
+    let keys: Vec<Key<'_>> = planned
+        .iter()
+        .map(|plan| Key {
+            key: &plan.plan_key,
+        })
+        .collect();
     let (rules, keys) = (rows(&rules), rows(&keys));
-    let superseded = execute!(tx, sqlx::query(SUPERSEDE).bind(&patients).bind(&rules).bind(&keys).bind(now.as_millisecond()))?;
-    Ok(Changed { planned: written, superseded: usize::try_from(superseded).unwrap_or(usize::MAX) })
+    let superseded = execute!(
+        tx,
+        sqlx::query(SUPERSEDE)
+            .bind(&patients)
+            .bind(&rules)
+            .bind(&keys)
+            .bind(now.as_millisecond())
+    )?;
+    Ok(Changed {
+        planned: written,
+        superseded: usize::try_from(superseded).unwrap_or(usize::MAX),
+    })
 }
 
 /// Inserts what is new, moves what changed, brings back what was superseded; says how many.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn write(tx: &mut Tx, planned: &[NewReminder], now: Timestamp) -> Result<usize, StoreError> {
+pub async fn write(
+    tx: &mut Tx,
+    planned: &[NewReminder],
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     const SQL: &str = "INSERT INTO reminder (id, plan_key, rule_id, rule_version, timing, class, patient_id, relation_id, occasion_id, epoch,
           occurrence, step, lead, role, department, channels, template, ask, unless, catch_up, due_at, expires_at, state, answer_to, data,
           created_at, updated_at)
@@ -93,7 +127,10 @@ pub async fn write(tx: &mut Tx, planned: &[NewReminder], now: Timestamp) -> Resu
         set.entry(&plan.plan_key).or_insert_with(|| Row::of(plan));
     }
     let set: Vec<&Row<'_>> = set.values().collect();
-    let written = execute!(tx, sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond()))?;
+    let written = execute!(
+        tx,
+        sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond())
+    )?;
     Ok(usize::try_from(written).unwrap_or(usize::MAX))
 }
 
@@ -110,10 +147,22 @@ pub async fn supersede_rule(tx: &mut Tx, rule: &str, now: Timestamp) -> Result<u
 ///
 /// # Errors
 /// When the database fails.
-pub async fn supersede_timing(tx: &mut Tx, rule: &str, timing: &str, now: Timestamp) -> Result<u64, StoreError> {
-    const SQL: &str = "UPDATE reminder SET state = 'superseded', reason = 'superseded', updated_at = $3
+pub async fn supersede_timing(
+    tx: &mut Tx,
+    rule: &str,
+    timing: &str,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    const SQL: &str =
+        "UPDATE reminder SET state = 'superseded', reason = 'superseded', updated_at = $3
         WHERE rule_id = $1 AND state = 'planned' AND timing <> $2";
-    execute!(tx, sqlx::query(SQL).bind(rule).bind(timing).bind(now.as_millisecond()))
+    execute!(
+        tx,
+        sqlx::query(SQL)
+            .bind(rule)
+            .bind(timing)
+            .bind(now.as_millisecond())
+    )
 }
 
 #[cfg(test)]
@@ -158,8 +207,15 @@ mod tests {
         }
     }
 
-    async fn replan(tx: &mut Tx, patient: &PatientId, planned: &[NewReminder]) -> Result<Changed, StoreError> {
-        let scope = Scope { patients: std::slice::from_ref(patient), rules: vec![("recheck", at(1000))] };
+    async fn replan(
+        tx: &mut Tx,
+        patient: &PatientId,
+        planned: &[NewReminder],
+    ) -> Result<Changed, StoreError> {
+        let scope = Scope {
+            patients: std::slice::from_ref(patient),
+            rules: vec![("recheck", at(1000))],
+        };
         apply(tx, &scope, planned, at(0)).await
     }
 
@@ -170,14 +226,48 @@ mod tests {
             let (ana, bo) = (PatientId::generate(), PatientId::generate());
             replan(&mut tx, &bo, &[plan(&bo, "3d", 10)]).await?;
             let first = [plan(&ana, "3d", 10), plan(&ana, "1d", 20)];
-            assert_eq!(replan(&mut tx, &ana, &first).await?, Changed { planned: 2, superseded: 0 });
+            assert_eq!(
+                replan(&mut tx, &ana, &first).await?,
+                Changed {
+                    planned: 2,
+                    superseded: 0
+                }
+            );
             assert_eq!(replan(&mut tx, &ana, &first).await?, Changed::default());
             // One moves, one vanishes, and what nobody looked at stays.
-            assert_eq!(replan(&mut tx, &ana, &[plan(&ana, "3d", 11)]).await?, Changed { planned: 1, superseded: 1 });
-            assert_eq!(replan(&mut tx, &ana, &first).await?, Changed { planned: 2, superseded: 0 });
-            assert_eq!(of(&mut tx, &[ana.clone(), bo.clone()], at(0)).await?.values().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
-            let other = Scope { patients: std::slice::from_ref(&ana), rules: vec![("birthday", at(1000)), ("recheck", at(15))] };
-            assert_eq!(apply(&mut tx, &other, &[], at(0)).await?, Changed { planned: 0, superseded: 1 });
+            assert_eq!(
+                replan(&mut tx, &ana, &[plan(&ana, "3d", 11)]).await?,
+                Changed {
+                    planned: 1,
+                    superseded: 1
+                }
+            );
+            assert_eq!(
+                replan(&mut tx, &ana, &first).await?,
+                Changed {
+                    planned: 2,
+                    superseded: 0
+                }
+            );
+            assert_eq!(
+                of(&mut tx, &[ana.clone(), bo.clone()], at(0))
+                    .await?
+                    .values()
+                    .map(Vec::len)
+                    .collect::<Vec<_>>(),
+                [2, 1]
+            );
+            let other = Scope {
+                patients: std::slice::from_ref(&ana),
+                rules: vec![("birthday", at(1000)), ("recheck", at(15))],
+            };
+            assert_eq!(
+                apply(&mut tx, &other, &[], at(0)).await?,
+                Changed {
+                    planned: 0,
+                    superseded: 1
+                }
+            );
             assert_eq!(supersede_timing(&mut tx, "recheck", "t2", at(0)).await?, 2);
         }
         Ok(())
@@ -188,19 +278,42 @@ mod tests {
         for test in testing::stores().await {
             let mut tx = test.store.write().await?;
             let ana = PatientId::generate();
-            let planned = [plan(&ana, "3d", 10), plan(&ana, "2d", 20), plan(&ana, "1d", 30)];
+            let planned = [
+                plan(&ana, "3d", 10),
+                plan(&ana, "2d", 20),
+                plan(&ana, "1d", 30),
+            ];
             replan(&mut tx, &ana, &planned).await?;
-            assert!(due(&mut tx, &["recheck".to_owned()], at(25), 10).await?.is_empty());
+            assert!(
+                due(&mut tx, &["recheck".to_owned()], at(25), 10)
+                    .await?
+                    .is_empty()
+            );
             let ready = due(&mut tx, &[], at(25), 10).await?;
             let outcomes = [
                 (ready[0].id.clone(), Outcome::Message(MessageId::generate())),
                 (ready[1].id.clone(), Outcome::Skipped(SkipReason::Held)),
             ];
             assert_eq!(settle(&mut tx, &outcomes, at(25)).await?.len(), 2);
-            assert!(settle(&mut tx, &outcomes, at(25)).await?.is_empty(), "nobody settles twice");
+            assert!(
+                settle(&mut tx, &outcomes, at(25)).await?.is_empty(),
+                "nobody settles twice"
+            );
             assert_eq!(replan(&mut tx, &ana, &planned).await?, Changed::default());
-            assert_eq!(replan(&mut tx, &ana, &[]).await?, Changed { planned: 0, superseded: 1 });
-            let states: Vec<ReminderState> = of(&mut tx, &[ana.clone()], at(0)).await?.remove(&ana).unwrap().into_iter().map(|r| r.state).collect();
+            assert_eq!(
+                replan(&mut tx, &ana, &[]).await?,
+                Changed {
+                    planned: 0,
+                    superseded: 1
+                }
+            );
+            let states: Vec<ReminderState> = of(&mut tx, &[ana.clone()], at(0))
+                .await?
+                .remove(&ana)
+                .unwrap()
+                .into_iter()
+                .map(|r| r.state)
+                .collect();
             assert_eq!(states, [ReminderState::Composed, ReminderState::Skipped]);
         }
         Ok(())
@@ -213,10 +326,18 @@ mod tests {
             let ana = PatientId::generate();
             replan(&mut tx, &ana, &[plan(&ana, "3d", 10)]).await?;
             let ready = due(&mut tx, &[], at(10), 10).await?;
-            settle(&mut tx, &[(ready[0].id.clone(), Outcome::PutOff(at(20)))], at(10)).await?;
+            settle(
+                &mut tx,
+                &[(ready[0].id.clone(), Outcome::PutOff(at(20)))],
+                at(10),
+            )
+            .await?;
             assert!(due(&mut tx, &[], at(19), 10).await?.is_empty());
             let again = due(&mut tx, &[], at(20), 10).await?;
-            assert_eq!((again[0].plan.due_at, again[0].planned_for), (at(20), Some(at(10))));
+            assert_eq!(
+                (again[0].plan.due_at, again[0].planned_for),
+                (at(20), Some(at(10)))
+            );
         }
         Ok(())
     }

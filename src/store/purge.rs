@@ -12,7 +12,12 @@ use crate::model::reminder::SkipReason;
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn patients(tx: &mut Tx, gone: &[PatientId], reason: SkipReason, now: Timestamp) -> Result<(), StoreError> {
+pub async fn patients(
+    tx: &mut Tx,
+    gone: &[PatientId],
+    reason: SkipReason,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     // Children first. Contact points, relations, facts, occasions and consent go with the patient.
     const STATEMENTS: [&str; 12] = [
         "DELETE FROM attempt_part WHERE attempt_id IN (SELECT a.id FROM attempt AS a JOIN message AS m ON m.id = a.message_id
@@ -50,7 +55,9 @@ pub async fn patients(tx: &mut Tx, gone: &[PatientId], reason: SkipReason, now: 
 /// When the database refuses.
 pub async fn forget(store: &Store) -> Result<(), StoreError> {
     if let Store::Sqlite { write, .. } = store {
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(write).await?;
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(write)
+            .await?;
     }
     Ok(())
 }

@@ -91,20 +91,31 @@ pub async fn ask(tx: &mut Tx, questions: &[NewQuestion], now: Timestamp) -> Resu
     if questions.is_empty() {
         return Ok(());
     }
-    let json = |value: Result<String, serde_json::Error>| value.expect("ids and words are plain JSON");
-    let set: Vec<Row<'_>> = questions.iter().map(|q| Row {
-        id: QuestionId::generate(),
-        message_id: &q.message,
-        address_hash: &q.address_hash,
-        patient_id: &q.patient,
-        relation_id: q.relation.as_ref(),
-        occasions: json(serde_json::to_string(&q.occasions)),
-        kind: q.kind,
-        options: json(serde_json::to_string(&q.options)),
-        expires_at: q.expires_at.as_millisecond(),
-    }).collect();
-    execute!(&mut *tx, sqlx::query(INSERT).bind(rows(&set)).bind(now.as_millisecond()))?;
-    let confirms = questions.iter().filter(|q| matches!(q.kind, Ask::Confirm | Ask::Rsvp));
+    let json =
+        |value: Result<String, serde_json::Error>| value.expect("ids and words are plain JSON");
+    let set: Vec<Row<'_>> = questions
+        .iter()
+        .map(|q| Row {
+            id: QuestionId::generate(),
+            message_id: &q.message,
+            address_hash: &q.address_hash,
+            patient_id: &q.patient,
+            relation_id: q.relation.as_ref(),
+            occasions: json(serde_json::to_string(&q.occasions)),
+            kind: q.kind,
+            options: json(serde_json::to_string(&q.options)),
+            expires_at: q.expires_at.as_millisecond(),
+        })
+        .collect();
+    execute!(
+        &mut *tx,
+        sqlx::query(INSERT)
+            .bind(rows(&set))
+            .bind(now.as_millisecond())
+    )?;
+    let confirms = questions
+        .iter()
+        .filter(|q| matches!(q.kind, Ask::Confirm | Ask::Rsvp));
     let occasions: Vec<&Asked> = confirms.flat_map(|q| &q.occasions).collect();
     if occasions.is_empty() {
         return Ok(());
@@ -122,7 +133,20 @@ pub async fn ask(tx: &mut Tx, questions: &[NewQuestion], now: Timestamp) -> Resu
 ///
 /// # Errors
 /// When the database fails or a row cannot be read.
-pub async fn open(tx: &mut Tx, address_hash: &str, now: Timestamp) -> Result<Vec<Question>, StoreError> {
+pub async fn open(
+    tx: &mut Tx,
+    address_hash: &str,
+    now: Timestamp,
+) -> Result<Vec<Question>, StoreError> {
+    read(tx, address_hash, "open", now).await
+}
+
+async fn read(
+    tx: &mut Tx,
+    address_hash: &str,
+    state: &str,
+    now: Timestamp,
+) -> Result<Vec<Question>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         id: QuestionId,
@@ -136,20 +160,29 @@ pub async fn open(tx: &mut Tx, address_hash: &str, now: Timestamp) -> Result<Vec
         expires_at: i64,
     }
     const SQL: &str = "SELECT id, message_id, patient_id, relation_id, occasions, kind, options, asked_at, expires_at FROM question
-        WHERE address_hash = $1 AND state = 'open' AND expires_at > $2 ORDER BY asked_at DESC, id DESC";
-    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(address_hash).bind(now.as_millisecond()).fetch_all(conn).await)?;
-    let bad = |what| StoreError::BadRow { table: "question", what };
-    found.into_iter().map(|row| Ok(Question {
-        id: row.id,
-        message: row.message_id,
-        patient: row.patient_id,
-        relation: row.relation_id,
-        occasions: serde_json::from_str(&row.occasions).map_err(|_| bad("occasions"))?,
-        kind: Ask::parse(&row.kind).ok_or(bad("kind"))?,
-        options: serde_json::from_str(&row.options).map_err(|_| bad("options"))?,
-        asked_at: Timestamp::from_millisecond(row.asked_at).map_err(|_| bad("asked_at"))?,
-        expires_at: Timestamp::from_millisecond(row.expires_at).map_err(|_| bad("expires_at"))?,
-    })).collect()
+        WHERE address_hash = $1 AND expires_at > $2 AND state = $3 ORDER BY asked_at DESC, id DESC";
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(address_hash).bind(now.as_millisecond()).bind(state).fetch_all(conn).await)?;
+    let bad = |what| StoreError::BadRow {
+        table: "question",
+        what,
+    };
+    found
+        .into_iter()
+        .map(|row| {
+            Ok(Question {
+                id: row.id,
+                message: row.message_id,
+                patient: row.patient_id,
+                relation: row.relation_id,
+                occasions: serde_json::from_str(&row.occasions).map_err(|_| bad("occasions"))?,
+                kind: Ask::parse(&row.kind).ok_or(bad("kind"))?,
+                options: serde_json::from_str(&row.options).map_err(|_| bad("options"))?,
+                asked_at: Timestamp::from_millisecond(row.asked_at).map_err(|_| bad("asked_at"))?,
+                expires_at: Timestamp::from_millisecond(row.expires_at)
+                    .map_err(|_| bad("expires_at"))?,
+            })
+        })
+        .collect()
 }
 
 /// Notes that a question was answered. False when it was not open any more.
@@ -166,7 +199,20 @@ pub async fn answered(tx: &mut Tx, question: &QuestionId) -> Result<bool, StoreE
 /// # Errors
 /// When the database fails.
 pub async fn close(tx: &mut Tx, message: &MessageId) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE question SET state = 'closed' WHERE message_id = $1 AND state = 'open'";
+    const SQL: &str =
+        "UPDATE question SET state = 'closed' WHERE message_id = $1 AND state = 'open'";
     execute!(tx, sqlx::query(SQL).bind(message))?;
     Ok(())
+}
+
+/// Questions that an address answered already and whose time lasts, the latest first: people change their minds.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn answered_before(
+    tx: &mut Tx,
+    address_hash: &str,
+    now: Timestamp,
+) -> Result<Vec<Question>, StoreError> {
+    read(tx, address_hash, "answered", now).await
 }

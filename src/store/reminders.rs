@@ -130,7 +130,10 @@ const ANSWER_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// # Errors
 /// When the database fails.
 pub async fn answer(tx: &mut Tx, answer: &Answer, now: Timestamp) -> Result<(), StoreError> {
-    let (occasion, epoch) = answer.occasion.clone().map_or((None, 0), |(id, epoch)| (Some(id), epoch));
+    let (occasion, epoch) = answer
+        .occasion
+        .clone()
+        .map_or((None, 0), |(id, epoch)| (Some(id), epoch));
     let plan = NewReminder {
         plan_key: format!("answer:{}", answer.key),
         rule: ANSWER_RULE.to_owned(),
@@ -139,12 +142,18 @@ pub async fn answer(tx: &mut Tx, answer: &Answer, now: Timestamp) -> Result<(), 
         class: Class::Reply,
         patient: answer.patient.clone(),
         relation: answer.relation.clone(),
-        occurrence: occasion.as_ref().map_or(String::new(), |id| id.as_str().to_owned()),
+        occurrence: occasion
+            .as_ref()
+            .map_or(String::new(), |id| id.as_str().to_owned()),
         occasion,
         epoch,
         step: answer.template.clone(),
         lead: "now".to_owned(),
-        role: if answer.relation.is_some() { Role::Family } else { Role::Patient },
+        role: if answer.relation.is_some() {
+            Role::Family
+        } else {
+            Role::Patient
+        },
         department: None,
         channels: vec![answer.channel],
         template: answer.template.clone(),
@@ -154,7 +163,11 @@ pub async fn answer(tx: &mut Tx, answer: &Answer, now: Timestamp) -> Result<(), 
         due_at: now,
         expires_at: now.saturating_add(ANSWER_AGE).unwrap_or(now),
     };
-    let data = AnswerData { language: answer.language.clone(), data: answer.data.clone(), address_hash: answer.address_hash.clone() };
+    let data = AnswerData {
+        language: answer.language.clone(),
+        data: answer.data.clone(),
+        address_hash: answer.address_hash.clone(),
+    };
     let mut row = Row::of(&plan);
     row.answer_to = Some(answer.address.reveal());
     row.data = Some(serde_json::to_string(&data).expect("a map of JSON values is plain JSON"));
@@ -175,7 +188,11 @@ pub async fn answer(tx: &mut Tx, answer: &Answer, now: Timestamp) -> Result<(), 
 ///
 /// # Errors
 /// When the database fails or a row cannot be read.
-pub async fn of(tx: &mut Tx, patients: &[PatientId], since: Timestamp) -> Result<BTreeMap<PatientId, Vec<Reminder>>, StoreError> {
+pub async fn of(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    since: Timestamp,
+) -> Result<BTreeMap<PatientId, Vec<Reminder>>, StoreError> {
     const SQL: &str = "SELECT r.id, r.plan_key, r.rule_id, r.rule_version, r.timing, r.class, r.patient_id, r.relation_id, r.occasion_id, r.epoch,
           r.occurrence, r.step, r.lead, r.role, r.department, r.channels, r.template, r.ask, r.unless, r.catch_up, r.due_at, r.planned_for,
           r.expires_at, r.state, r.reason, NULL AS answer_to, NULL AS data, r.created_at
@@ -289,7 +306,10 @@ pub(super) struct ReminderRow {
 
 impl ReminderRow {
     pub(super) fn into_reminder(self) -> Result<Reminder, StoreError> {
-        let bad = |what| StoreError::BadRow { table: "reminder", what };
+        let bad = |what| StoreError::BadRow {
+            table: "reminder",
+            what,
+        };
         let instant = |ms| Timestamp::from_millisecond(ms).map_err(|_| bad("an instant"));
         let plan = NewReminder {
             plan_key: self.plan_key,
@@ -308,8 +328,14 @@ impl ReminderRow {
             department: self.department,
             channels: serde_json::from_str(&self.channels).map_err(|_| bad("channels"))?,
             template: self.template,
-            ask: self.ask.map(|word| Ask::parse(&word).ok_or(bad("ask"))).transpose()?,
-            unless: self.unless.map(|word| Unless::parse(&word).ok_or(bad("unless"))).transpose()?,
+            ask: self
+                .ask
+                .map(|word| Ask::parse(&word).ok_or(bad("ask")))
+                .transpose()?,
+            unless: self
+                .unless
+                .map(|word| Unless::parse(&word).ok_or(bad("unless")))
+                .transpose()?,
             catch_up: self.catch_up,
             due_at: instant(self.due_at)?,
             expires_at: instant(self.expires_at)?,
@@ -321,7 +347,14 @@ impl ReminderRow {
             reason: self.reason,
             planned_for: self.planned_for.map(instant).transpose()?,
             answer_to: self.answer_to.map(Private::new),
-            data: self.data.map(|data| serde_json::from_str(&data).map(Private::new).map_err(|_| bad("data"))).transpose()?,
+            data: self
+                .data
+                .map(|data| {
+                    serde_json::from_str(&data)
+                        .map(Private::new)
+                        .map_err(|_| bad("data"))
+                })
+                .transpose()?,
             created_at: instant(self.created_at)?,
         })
     }

@@ -7,7 +7,9 @@ use super::events::{self, NewEvent};
 use super::messages::told;
 use super::{Id, StoreError, Tx, execute, on, rows};
 use crate::model::class::Channel;
-use crate::model::id::{ChangeRequestId, InboxId, MessageId, OccasionId, PatientId, QuestionId, RelationId, ReplyId};
+use crate::model::id::{
+    ChangeRequestId, InboxId, MessageId, OccasionId, PatientId, QuestionId, RelationId, ReplyId,
+};
 use crate::model::private::Private;
 
 /// A reply that was read.
@@ -86,7 +88,15 @@ pub async fn add(tx: &mut Tx, reply: &NewReply, now: Timestamp) -> Result<(), St
         "id": reply.id, "intent": reply.intent, "needs_human": reply.needs_human, "patient": reply.patient,
         "occasion": reply.occasion, "message": reply.message,
     });
-    events::add(tx, &[NewEvent { kind: "reply.received".to_owned(), data }], now).await
+    events::add(
+        tx,
+        &[NewEvent {
+            kind: "reply.received".to_owned(),
+            data,
+        }],
+        now,
+    )
+    .await
 }
 
 /// A patient's wish for the hospital system or a clerk to apply.
@@ -110,12 +120,21 @@ pub struct NewChangeRequest {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn request_change(tx: &mut Tx, wish: &NewChangeRequest, now: Timestamp) -> Result<ChangeRequestId, StoreError> {
+pub async fn request_change(
+    tx: &mut Tx,
+    wish: &NewChangeRequest,
+    now: Timestamp,
+) -> Result<ChangeRequestId, StoreError> {
     const OLD: &str = "UPDATE change_request SET state = 'superseded', answered_at = $2 WHERE occasion_id = $1 AND state = 'new'";
     const NEW: &str = "INSERT INTO change_request (id, occasion_id, patient_id, reply_id, epoch, wish, slots, state, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'new', $8)";
     let id = ChangeRequestId::generate();
-    execute!(&mut *tx, sqlx::query(OLD).bind(&wish.occasion).bind(now.as_millisecond()))?;
+    execute!(
+        &mut *tx,
+        sqlx::query(OLD)
+            .bind(&wish.occasion)
+            .bind(now.as_millisecond())
+    )?;
     execute!(
         &mut *tx,
         sqlx::query(NEW)
@@ -129,7 +148,15 @@ pub async fn request_change(tx: &mut Tx, wish: &NewChangeRequest, now: Timestamp
             .bind(now.as_millisecond())
     )?;
     let data = serde_json::json!({"id": id, "occasion": wish.occasion, "patient": wish.patient, "wish": wish.wish, "state": "new"});
-    events::add(tx, &[NewEvent { kind: "change_request.new".to_owned(), data }], now).await?;
+    events::add(
+        tx,
+        &[NewEvent {
+            kind: "change_request.new".to_owned(),
+            data,
+        }],
+        now,
+    )
+    .await?;
     Ok(id)
 }
 
@@ -137,16 +164,29 @@ pub async fn request_change(tx: &mut Tx, wish: &NewChangeRequest, now: Timestamp
 ///
 /// # Errors
 /// When the database fails.
-pub async fn withdraw_change(tx: &mut Tx, occasion: &OccasionId, now: Timestamp) -> Result<u64, StoreError> {
+pub async fn withdraw_change(
+    tx: &mut Tx,
+    occasion: &OccasionId,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
     const SQL: &str = "UPDATE change_request SET state = 'superseded', answered_at = $2 WHERE occasion_id = $1 AND state = 'new'";
-    execute!(tx, sqlx::query(SQL).bind(occasion).bind(now.as_millisecond()))
+    execute!(
+        tx,
+        sqlx::query(SQL).bind(occasion).bind(now.as_millisecond())
+    )
 }
 
 /// Stops what has not left for an address (T35), but for our own answers; for one patient alone, if given.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn stop_address(tx: &mut Tx, address_hash: &str, patient: Option<&PatientId>, reason: &str, now: Timestamp) -> Result<usize, StoreError> {
+pub async fn stop_address(
+    tx: &mut Tx,
+    address_hash: &str,
+    patient: Option<&PatientId>,
+    reason: &str,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     const FIND: &str = "SELECT id FROM message WHERE address_hash = $1 AND class <> 'reply' AND ($2 = '' OR patient_id = $2)
         AND state IN ('scheduled', 'queued', 'held', 'sending', 'uncertain')";
     let of = patient.map_or("", PatientId::as_str);
@@ -158,15 +198,27 @@ pub async fn stop_address(tx: &mut Tx, address_hash: &str, patient: Option<&Pati
 ///
 /// # Errors
 /// When the database fails.
-pub async fn withdraw_occasion(tx: &mut Tx, occasion: &OccasionId, now: Timestamp) -> Result<usize, StoreError> {
-    const FIND: &str = "SELECT id FROM message WHERE occasion_id = $1 AND class <> 'reply' AND role <> 'staff'
+pub async fn withdraw_occasion(
+    tx: &mut Tx,
+    occasion: &OccasionId,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    const FIND: &str =
+        "SELECT id FROM message WHERE occasion_id = $1 AND class <> 'reply' AND role <> 'staff'
         AND state IN ('scheduled', 'queued', 'held', 'sending', 'uncertain')";
-    let found: Vec<(MessageId,)> = on!(&mut *tx, conn => sqlx::query_as(FIND).bind(occasion).fetch_all(conn).await)?;
+    let found: Vec<(MessageId,)> =
+        on!(&mut *tx, conn => sqlx::query_as(FIND).bind(occasion).fetch_all(conn).await)?;
     end(tx, &found, "cancelled", "declined", now).await
 }
 
 /// Ends messages that have not left. One that may have left ends as `unconfirmed`; one on the wire is left to its answer.
-async fn end(tx: &mut Tx, found: &[(MessageId,)], state: &str, reason: &str, now: Timestamp) -> Result<usize, StoreError> {
+async fn end(
+    tx: &mut Tx,
+    found: &[(MessageId,)],
+    state: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     // The dispatch row first: a worker that journals at this moment comes wholly before or after us.
     const LOCK: &str = "UPDATE dispatch SET fence = fence WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     const HOLD: &str = "UPDATE message SET no_resend = TRUE WHERE state = 'uncertain' AND id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
@@ -184,15 +236,17 @@ async fn end(tx: &mut Tx, found: &[(MessageId,)], state: &str, reason: &str, now
     let json = rows(&ids);
     execute!(&mut *tx, sqlx::query(LOCK).bind(&json))?;
     execute!(&mut *tx, sqlx::query(HOLD).bind(&json))?;
-    let ended: Vec<(MessageId, String, Option<String>)> =
-        on!(&mut *tx, conn => sqlx::query_as(END).bind(&json).bind(state).bind(reason).bind(now.as_millisecond()).fetch_all(conn).await)?;
+    let ended: Vec<(MessageId, String, Option<String>)> = on!(&mut *tx, conn => sqlx::query_as(END).bind(&json).bind(state).bind(reason).bind(now.as_millisecond()).fetch_all(conn).await)?;
     #[derive(Serialize)]
     struct Gone<'a> {
         id: &'a MessageId,
     }
     let gone: Vec<Gone<'_>> = ended.iter().map(|(id, ..)| Gone { id }).collect();
     execute!(&mut *tx, sqlx::query(GONE).bind(rows(&gone)))?;
-    let news: Vec<_> = ended.iter().map(|(id, state, reference)| told(id, state, reference.as_deref())).collect();
+    let news: Vec<_> = ended
+        .iter()
+        .map(|(id, state, reference)| told(id, state, reference.as_deref()))
+        .collect();
     events::add(tx, &news, now).await?;
     Ok(ended.len())
 }

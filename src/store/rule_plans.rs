@@ -46,14 +46,31 @@ struct Row {
 pub async fn all(tx: &mut Tx) -> Result<Vec<RulePlan>, StoreError> {
     const SQL: &str = "SELECT rule_id, timing, until_at, walk_from, walk_to, walk_after FROM rule_plan ORDER BY rule_id";
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
-    let instant = |ms| Timestamp::from_millisecond(ms).map_err(|_| StoreError::BadRow { table: "rule_plan", what: "an instant" });
-    found.into_iter().map(|row| {
-        let walk = match (row.walk_from, row.walk_to) {
-            (Some(from), Some(to)) => Some(Walk { from: instant(from)?, to: instant(to)?, after: row.walk_after }),
-            (None | Some(_), None) | (None, Some(_)) => None,
-        };
-        Ok(RulePlan { rule: row.rule_id, timing: row.timing, until: instant(row.until_at)?, walk })
-    }).collect()
+    let instant = |ms| {
+        Timestamp::from_millisecond(ms).map_err(|_| StoreError::BadRow {
+            table: "rule_plan",
+            what: "an instant",
+        })
+    };
+    found
+        .into_iter()
+        .map(|row| {
+            let walk = match (row.walk_from, row.walk_to) {
+                (Some(from), Some(to)) => Some(Walk {
+                    from: instant(from)?,
+                    to: instant(to)?,
+                    after: row.walk_after,
+                }),
+                (None | Some(_), None) | (None, Some(_)) => None,
+            };
+            Ok(RulePlan {
+                rule: row.rule_id,
+                timing: row.timing,
+                until: instant(row.until_at)?,
+                walk,
+            })
+        })
+        .collect()
 }
 
 /// Writes one.
@@ -65,10 +82,22 @@ pub async fn put(tx: &mut Tx, plan: &RulePlan) -> Result<(), StoreError> {
         ON CONFLICT (rule_id) DO UPDATE SET timing = excluded.timing, until_at = excluded.until_at, walk_from = excluded.walk_from,
           walk_to = excluded.walk_to, walk_after = excluded.walk_after";
     let walk = plan.walk.as_ref();
-    let (from, to) = (walk.map(|w| w.from.as_millisecond()), walk.map(|w| w.to.as_millisecond()));
+    let (from, to) = (
+        walk.map(|w| w.from.as_millisecond()),
+        walk.map(|w| w.to.as_millisecond()),
+    );
     let after = walk.and_then(|w| w.after.as_ref());
     let until = plan.until.as_millisecond();
-    execute!(tx, sqlx::query(SQL).bind(&plan.rule).bind(&plan.timing).bind(until).bind(from).bind(to).bind(after))?;
+    execute!(
+        tx,
+        sqlx::query(SQL)
+            .bind(&plan.rule)
+            .bind(&plan.timing)
+            .bind(until)
+            .bind(from)
+            .bind(to)
+            .bind(after)
+    )?;
     Ok(())
 }
 

@@ -10,9 +10,11 @@ use super::{Store, StoreError, Tx, on};
 /// When the database refuses or what it keeps is no key.
 pub async fn address_key(store: &Store) -> Result<Vec<u8>, StoreError> {
     const READ: &str = "SELECT value FROM site WHERE name = 'address_key'";
-    const MAKE: &str = "INSERT INTO site (name, value) VALUES ('address_key', $1) ON CONFLICT (name) DO NOTHING";
+    const MAKE: &str =
+        "INSERT INTO site (name, value) VALUES ('address_key', $1) ON CONFLICT (name) DO NOTHING";
     let mut tx = store.read().await?;
-    let mut kept: Option<String> = on!(&mut tx, conn => sqlx::query_scalar(READ).fetch_optional(conn).await)?;
+    let mut kept: Option<String> =
+        on!(&mut tx, conn => sqlx::query_scalar(READ).fetch_optional(conn).await)?;
     drop(tx);
     if kept.is_none() {
         let mut tx = store.write().await?;
@@ -21,7 +23,10 @@ pub async fn address_key(store: &Store) -> Result<Vec<u8>, StoreError> {
         kept = on!(&mut tx, conn => sqlx::query_scalar(READ).fetch_optional(conn).await)?;
         tx.commit().await?;
     }
-    let bad = StoreError::BadRow { table: "site", what: "address_key is not 64 hexadecimal digits" };
+    let bad = StoreError::BadRow {
+        table: "site",
+        what: "address_key is not 64 hexadecimal digits",
+    };
     kept.as_deref().and_then(from_hex).ok_or(bad)
 }
 
@@ -31,7 +36,8 @@ pub async fn address_key(store: &Store) -> Result<Vec<u8>, StoreError> {
 /// When the database refuses.
 pub async fn first_imported_at(tx: &mut Tx, name: &str) -> Result<Option<Timestamp>, StoreError> {
     const SQL: &str = "SELECT first_imported_at FROM source WHERE name = $1";
-    let at: Option<i64> = on!(tx, conn => sqlx::query_scalar(SQL).bind(name).fetch_optional(conn).await)?;
+    let at: Option<i64> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(name).fetch_optional(conn).await)?;
     Ok(at.and_then(|at| Timestamp::from_millisecond(at).ok()))
 }
 
@@ -61,7 +67,12 @@ fn from_hex(hex: &str) -> Option<Vec<u8>> {
     if hex.len() != 64 {
         return None;
     }
-    (0..32).map(|i| hex.get(2 * i..2 * i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect()
+    (0..32)
+        .map(|i| {
+            hex.get(2 * i..2 * i + 2)
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -42,15 +42,19 @@ pub struct Staff {
 /// When the database refuses.
 pub async fn of_department(tx: &mut Tx, department: &str) -> Result<Vec<Staff>, StoreError> {
     const SQL: &str = "SELECT id, name, department, role, phone, email FROM staff WHERE department = $1 AND active = TRUE ORDER BY name, id";
-    let found: Vec<StaffRow> = on!(tx, conn => sqlx::query_as(SQL).bind(department).fetch_all(conn).await)?;
-    Ok(found.into_iter().map(|row| Staff {
-        id: row.id,
-        name: Private::new(row.name),
-        department: row.department,
-        role: row.role,
-        phone: row.phone.map(Private::new),
-        email: row.email.map(Private::new),
-    }).collect())
+    let found: Vec<StaffRow> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(department).fetch_all(conn).await)?;
+    Ok(found
+        .into_iter()
+        .map(|row| Staff {
+            id: row.id,
+            name: Private::new(row.name),
+            department: row.department,
+            role: row.role,
+            phone: row.phone.map(Private::new),
+            email: row.email.map(Private::new),
+        })
+        .collect())
 }
 
 /// A member of staff to be written. Holds private data in the open: it has no `Debug`.
@@ -80,11 +84,21 @@ pub struct StaffPut {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn known(tx: &mut Tx, source: &str, keys: &[&str]) -> Result<HashMap<String, String>, StoreError> {
+pub async fn known(
+    tx: &mut Tx,
+    source: &str,
+    keys: &[&str],
+) -> Result<HashMap<String, String>, StoreError> {
     const SQL: &str = "SELECT s.source_key, s.row_hash FROM staff AS s
         WHERE s.source = $1 AND s.source_key IN (SELECT j.value ->> 'key' FROM json_each($2) AS j)";
-    let set = rows(&keys.iter().map(|key| json!({"key": key})).collect::<Vec<_>>());
-    let found: Vec<(String, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(set).fetch_all(conn).await)?;
+    let set = rows(
+        &keys
+            .iter()
+            .map(|key| json!({"key": key}))
+            .collect::<Vec<_>>(),
+    );
+    let found: Vec<(String, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(set).fetch_all(conn).await)?;
     Ok(found.into_iter().collect())
 }
 
@@ -92,7 +106,12 @@ pub async fn known(tx: &mut Tx, source: &str, keys: &[&str]) -> Result<HashMap<S
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn put(tx: &mut Tx, source: &str, staff: &[StaffPut], now: Timestamp) -> Result<(), StoreError> {
+pub async fn put(
+    tx: &mut Tx,
+    source: &str,
+    staff: &[StaffPut],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO staff (id, source, source_key, name, department, role, phone, email, active, row_hash, created_at, updated_at)
         SELECT j.value ->> 'id', $1, j.value ->> 'source_key', j.value ->> 'name', j.value ->> 'department', j.value ->> 'role',
             j.value ->> 'phone', j.value ->> 'email', CAST(j.value ->> 'active' AS BOOLEAN), j.value ->> 'row_hash', CAST($3 AS BIGINT), CAST($3 AS BIGINT)
@@ -127,7 +146,11 @@ pub async fn departments(tx: &mut Tx) -> Result<Vec<Department>, StoreError> {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn put_departments(tx: &mut Tx, departments: &[Department], now: Timestamp) -> Result<(), StoreError> {
+pub async fn put_departments(
+    tx: &mut Tx,
+    departments: &[Department],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO department (id, name, public_name, created_at)
         SELECT j.value ->> 'id', j.value ->> 'name', j.value ->> 'public_name', CAST($2 AS BIGINT) FROM json_each($1) AS j WHERE TRUE
         ON CONFLICT (id) DO UPDATE SET name = excluded.name, public_name = COALESCE(excluded.public_name, department.public_name)";

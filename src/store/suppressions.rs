@@ -39,7 +39,14 @@ impl SuppressionReason {
 
     /// Reads the word.
     pub fn parse(word: &str) -> Option<Self> {
-        let all = [Self::Stop, Self::WrongNumber, Self::Deceased, Self::Complaint, Self::Import, Self::Staff];
+        let all = [
+            Self::Stop,
+            Self::WrongNumber,
+            Self::Deceased,
+            Self::Complaint,
+            Self::Import,
+            Self::Staff,
+        ];
         all.into_iter().find(|reason| reason.as_str() == word)
     }
 }
@@ -78,7 +85,11 @@ pub struct Suppression {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn add(tx: &mut Tx, new: &NewSuppression, now: Timestamp) -> Result<Option<SuppressionId>, StoreError> {
+pub async fn add(
+    tx: &mut Tx,
+    new: &NewSuppression,
+    now: Timestamp,
+) -> Result<Option<SuppressionId>, StoreError> {
     const SQL: &str = "INSERT INTO suppression (id, address_hash, patient_id, scope, reason, created_at) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (address_hash, patient_id, scope) WHERE lifted_at IS NULL DO NOTHING";
     let id = SuppressionId::generate();
@@ -90,7 +101,15 @@ pub async fn add(tx: &mut Tx, new: &NewSuppression, now: Timestamp) -> Result<Op
         return Ok(None);
     }
     let data = serde_json::json!({"suppression": id, "patient": new.patient, "scope": scope, "reason": reason});
-    events::add(tx, &[NewEvent { kind: "suppression.created".to_owned(), data }], now).await?;
+    events::add(
+        tx,
+        &[NewEvent {
+            kind: "suppression.created".to_owned(),
+            data,
+        }],
+        now,
+    )
+    .await?;
     Ok(Some(id))
 }
 
@@ -98,7 +117,10 @@ pub async fn add(tx: &mut Tx, new: &NewSuppression, now: Timestamp) -> Result<Op
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn standing<H: AsRef<str>>(tx: &mut Tx, address_hashes: &[H]) -> Result<Vec<Suppression>, StoreError> {
+pub async fn standing<H: AsRef<str>>(
+    tx: &mut Tx,
+    address_hashes: &[H],
+) -> Result<Vec<Suppression>, StoreError> {
     #[derive(serde::Serialize)]
     struct Row<'a> {
         hash: &'a str,
@@ -108,19 +130,31 @@ pub async fn standing<H: AsRef<str>>(tx: &mut Tx, address_hashes: &[H]) -> Resul
     if address_hashes.is_empty() {
         return Ok(Vec::new());
     }
-    let set: Vec<Row<'_>> = address_hashes.iter().map(|hash| Row { hash: hash.as_ref() }).collect();
-    let found: Vec<(SuppressionId, String, String, String, String, i64)> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
-    found.into_iter().map(|(id, address_hash, patient, scope, reason, at)| {
-        let bad = |what| StoreError::BadRow { table: "suppression", what };
-        Ok(Suppression {
-            id,
-            address_hash,
-            patient: PatientId::parse(&patient),
-            scope: OptOut::parse(&scope).ok_or(bad("scope"))?,
-            reason: SuppressionReason::parse(&reason).ok_or(bad("reason"))?,
-            created_at: Timestamp::from_millisecond(at).map_err(|_| bad("created_at"))?,
+    let set: Vec<Row<'_>> = address_hashes
+        .iter()
+        .map(|hash| Row {
+            hash: hash.as_ref(),
         })
-    }).collect()
+        .collect();
+    let found: Vec<(SuppressionId, String, String, String, String, i64)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    found
+        .into_iter()
+        .map(|(id, address_hash, patient, scope, reason, at)| {
+            let bad = |what| StoreError::BadRow {
+                table: "suppression",
+                what,
+            };
+            Ok(Suppression {
+                id,
+                address_hash,
+                patient: PatientId::parse(&patient),
+                scope: OptOut::parse(&scope).ok_or(bad("scope"))?,
+                reason: SuppressionReason::parse(&reason).ok_or(bad("reason"))?,
+                created_at: Timestamp::from_millisecond(at).map_err(|_| bad("created_at"))?,
+            })
+        })
+        .collect()
 }
 
 /// Lifts what stands for an address: of one patient or of all, of one scope or of every one.
@@ -128,9 +162,19 @@ pub async fn standing<H: AsRef<str>>(tx: &mut Tx, address_hashes: &[H]) -> Resul
 /// Returns how many were lifted.
 /// # Errors
 /// When the database refuses.
-pub async fn lift(tx: &mut Tx, address_hash: &str, patient: Option<&PatientId>, scope: Option<OptOut>, now: Timestamp) -> Result<u64, StoreError> {
-    const SQL: &str = "UPDATE suppression SET lifted_at = $1 WHERE lifted_at IS NULL AND address_hash = $2
+pub async fn lift(
+    tx: &mut Tx,
+    address_hash: &str,
+    patient: Option<&PatientId>,
+    scope: Option<OptOut>,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    const SQL: &str =
+        "UPDATE suppression SET lifted_at = $1 WHERE lifted_at IS NULL AND address_hash = $2
         AND ($3 = '' OR patient_id = $3) AND ($4 = '' OR scope = $4)";
-    let (of, scope) = (patient.map_or("", PatientId::as_str), scope.map_or("", OptOut::as_str));
+    let (of, scope) = (
+        patient.map_or("", PatientId::as_str),
+        scope.map_or("", OptOut::as_str),
+    );
     on!(tx, conn => sqlx::query(SQL).bind(now.as_millisecond()).bind(address_hash).bind(of).bind(scope).execute(conn).await.map(|done| done.rows_affected()))
 }

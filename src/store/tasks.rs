@@ -96,7 +96,11 @@ pub struct Filter<'a> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn add(tx: &mut Tx, tasks: &[NewTask], now: Timestamp) -> Result<BTreeMap<String, TaskId>, StoreError> {
+pub async fn add(
+    tx: &mut Tx,
+    tasks: &[NewTask],
+    now: Timestamp,
+) -> Result<BTreeMap<String, TaskId>, StoreError> {
     const SQL: &str = "INSERT INTO task (id, dedupe_key, channel, kind, priority, department, title, text, patient_id, occasion_id,
           reminder_id, reply_id, count, state, created_at)
         SELECT j.value ->> 'id', j.value ->> 'dedupe_key', j.value ->> 'channel', j.value ->> 'kind', j.value ->> 'priority',
@@ -111,7 +115,10 @@ pub async fn add(tx: &mut Tx, tasks: &[NewTask], now: Timestamp) -> Result<BTree
     }
     let mut merged: BTreeMap<&str, Row<'_>> = BTreeMap::new();
     for task in tasks {
-        merged.entry(&task.dedupe_key).and_modify(|row| row.count += task.count).or_insert_with(|| Row::of(task));
+        merged
+            .entry(&task.dedupe_key)
+            .and_modify(|row| row.count += task.count)
+            .or_insert_with(|| Row::of(task));
     }
     let set: Vec<&Row<'_>> = merged.values().collect();
     let stored: Vec<(TaskId, String)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(rows(&set)).bind(now.as_millisecond()).fetch_all(conn).await)?;
@@ -129,16 +136,34 @@ pub async fn add(tx: &mut Tx, tasks: &[NewTask], now: Timestamp) -> Result<BTree
 ///
 /// # Errors
 /// When the database fails or a row cannot be read.
-pub async fn list(tx: &mut Tx, filter: &Filter<'_>, before: Option<&Task>, limit: i64) -> Result<Vec<Task>, StoreError> {
+pub async fn list(
+    tx: &mut Tx,
+    filter: &Filter<'_>,
+    before: Option<&Task>,
+    limit: i64,
+) -> Result<Vec<Task>, StoreError> {
     const SQL: &str = "SELECT id, channel, kind, priority, department, title, text, patient_id, occasion_id, reminder_id, reply_id, count,
           state, created_at, done_at FROM task
         WHERE state = $1 AND ($2 = '' OR department = $2) AND ($3 = '' OR channel = $3) AND ($4 = '' OR patient_id = $4)
           AND ($5 = '' OR (CASE priority WHEN 'urgent' THEN 1 ELSE 0 END, created_at, id)
             < (CASE CAST($5 AS TEXT) WHEN 'urgent' THEN 1 ELSE 0 END, CAST($6 AS BIGINT), CAST($7 AS TEXT)))
         ORDER BY CASE priority WHEN 'urgent' THEN 1 ELSE 0 END DESC, created_at DESC, id DESC LIMIT $8";
-    let state = if filter.done { TaskState::Done } else { TaskState::Open };
-    let (channel, patient) = (filter.channel.map_or("", Channel::as_str), filter.patient.map_or("", PatientId::as_str));
-    let (priority, at, id) = before.map_or(("", 0, ""), |task| (task.priority.as_str(), task.created_at.as_millisecond(), task.id.as_str()));
+    let state = if filter.done {
+        TaskState::Done
+    } else {
+        TaskState::Open
+    };
+    let (channel, patient) = (
+        filter.channel.map_or("", Channel::as_str),
+        filter.patient.map_or("", PatientId::as_str),
+    );
+    let (priority, at, id) = before.map_or(("", 0, ""), |task| {
+        (
+            task.priority.as_str(),
+            task.created_at.as_millisecond(),
+            task.id.as_str(),
+        )
+    });
     let found: Vec<TaskRow> = on!(tx, conn => sqlx::query_as(SQL).bind(state.as_str()).bind(filter.department.unwrap_or_default())
         .bind(channel).bind(patient).bind(priority).bind(at).bind(id).bind(limit).fetch_all(conn).await)?;
     found.into_iter().map(TaskRow::into_task).collect()
@@ -151,7 +176,8 @@ pub async fn list(tx: &mut Tx, filter: &Filter<'_>, before: Option<&Task>, limit
 pub async fn find(tx: &mut Tx, id: &TaskId) -> Result<Option<Task>, StoreError> {
     const SQL: &str = "SELECT id, channel, kind, priority, department, title, text, patient_id, occasion_id, reminder_id, reply_id, count,
           state, created_at, done_at FROM task WHERE id = $1";
-    let found: Option<TaskRow> = on!(tx, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
+    let found: Option<TaskRow> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
     found.map(TaskRow::into_task).transpose()
 }
 
@@ -159,8 +185,14 @@ pub async fn find(tx: &mut Tx, id: &TaskId) -> Result<Option<Task>, StoreError> 
 ///
 /// # Errors
 /// When the database fails.
-pub async fn done(tx: &mut Tx, task: &TaskId, actor: &str, now: Timestamp) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE task SET state = 'done', done_at = $2 WHERE id = $1 AND state = 'open'";
+pub async fn done(
+    tx: &mut Tx,
+    task: &TaskId,
+    actor: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    const SQL: &str =
+        "UPDATE task SET state = 'done', done_at = $2 WHERE id = $1 AND state = 'open'";
     const AUDIT: &str = "INSERT INTO audit (id, at, actor, action, target, detail) VALUES ($1, $2, $3, 'task.done', $4, '{}')";
     let at = now.as_millisecond();
     if execute!(&mut *tx, sqlx::query(SQL).bind(task).bind(at))? == 0 {
@@ -168,8 +200,19 @@ pub async fn done(tx: &mut Tx, task: &TaskId, actor: &str, now: Timestamp) -> Re
     }
     // An audit row needs no prefix of its own: nobody outside names it.
     let id = uuid::Uuid::now_v7().simple().to_string();
-    execute!(&mut *tx, sqlx::query(AUDIT).bind(id).bind(at).bind(actor).bind(task))?;
-    events::add(tx, &[NewEvent { kind: "task.done".to_owned(), data: json!({"id": task}) }], now).await?;
+    execute!(
+        &mut *tx,
+        sqlx::query(AUDIT).bind(id).bind(at).bind(actor).bind(task)
+    )?;
+    events::add(
+        tx,
+        &[NewEvent {
+            kind: "task.done".to_owned(),
+            data: json!({"id": task}),
+        }],
+        now,
+    )
+    .await?;
     Ok(true)
 }
 
@@ -231,7 +274,10 @@ struct TaskRow {
 
 impl TaskRow {
     fn into_task(self) -> Result<Task, StoreError> {
-        let bad = |what| StoreError::BadRow { table: "task", what };
+        let bad = |what| StoreError::BadRow {
+            table: "task",
+            what,
+        };
         let instant = |ms| Timestamp::from_millisecond(ms).map_err(|_| bad("an instant"));
         Ok(Task {
             id: self.id,
@@ -286,17 +332,46 @@ mod tests {
         for test in testing::stores().await {
             let now = Timestamp::UNIX_EPOCH;
             let mut tx = test.store.write().await?;
-            add(&mut tx, &[task("a", Priority::Normal), task("a", Priority::Normal), task("b", Priority::Urgent)], now).await?;
+            add(
+                &mut tx,
+                &[
+                    task("a", Priority::Normal),
+                    task("a", Priority::Normal),
+                    task("b", Priority::Urgent),
+                ],
+                now,
+            )
+            .await?;
             add(&mut tx, &[task("a", Priority::Normal)], now).await?;
             let open = list(&mut tx, &Filter::default(), None, 10).await?;
-            let seen: Vec<(&str, i64)> = open.iter().map(|t| (t.title.reveal().as_str(), t.count)).collect();
+            let seen: Vec<(&str, i64)> = open
+                .iter()
+                .map(|t| (t.title.reveal().as_str(), t.count))
+                .collect();
             assert_eq!(seen, [("b", 1), ("a", 3)]);
             let next = list(&mut tx, &Filter::default(), open.first(), 10).await?;
-            assert_eq!(next.iter().map(|t| t.id.clone()).collect::<Vec<_>>(), [open[1].id.clone()]);
+            assert_eq!(
+                next.iter().map(|t| t.id.clone()).collect::<Vec<_>>(),
+                [open[1].id.clone()]
+            );
             assert!(done(&mut tx, &open[0].id, "staff:ana", now).await?);
             assert!(!done(&mut tx, &open[0].id, "staff:ana", now).await?);
             assert_eq!(list(&mut tx, &Filter::default(), None, 10).await?.len(), 1);
-            assert_eq!(list(&mut tx, &Filter { done: true, department: Some("clinical"), ..Filter::default() }, None, 10).await?.len(), 1);
+            assert_eq!(
+                list(
+                    &mut tx,
+                    &Filter {
+                        done: true,
+                        department: Some("clinical"),
+                        ..Filter::default()
+                    },
+                    None,
+                    10
+                )
+                .await?
+                .len(),
+                1
+            );
         }
         Ok(())
     }

@@ -21,10 +21,21 @@ pub struct Moment {
 impl Moment {
     fn new(at: Timestamp, what: &str, detail: Value) -> Self {
         let detail = match detail {
-            Value::Object(map) => map.into_iter().filter(|(_, value)| !value.is_null()).collect(),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+            Value::Object(map) => map
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .collect(),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Map::new(),
         };
-        Self { at, what: what.to_owned(), detail }
+        Self {
+            at,
+            what: what.to_owned(),
+            detail,
+        }
     }
 }
 
@@ -59,27 +70,47 @@ pub async fn of(tx: &mut Tx, message: &Message) -> Result<Vec<Moment>, StoreErro
         all.push(Moment::new(reply.received_at, "replied", said));
     }
     for entry in audits::of(tx, message.id.as_str()).await? {
-        all.push(Moment::new(entry.at, &entry.action, json!({"actor": entry.actor, "detail": entry.detail})));
+        all.push(Moment::new(
+            entry.at,
+            &entry.action,
+            json!({"actor": entry.actor, "detail": entry.detail}),
+        ));
     }
     // The sort is stable: what happened in one millisecond stays in the order of its telling.
     all.sort_by_key(|moment| moment.at);
-    let state = json!({"state": message.state, "reason": message.reason, "provider": message.provider});
+    let state =
+        json!({"state": message.state, "reason": message.reason, "provider": message.provider});
     all.push(Moment::new(message.updated_at, "state", state));
     Ok(all)
 }
 
 async fn planned(tx: &mut Tx, reminder: &ReminderId) -> Result<Option<Moment>, StoreError> {
     const SQL: &str = "SELECT created_at, rule_id, due_at FROM reminder WHERE id = $1";
-    let row: Option<(i64, String, i64)> = on!(tx, conn => sqlx::query_as(SQL).bind(reminder).fetch_optional(conn).await)?;
-    let Some((at, rule, due_at)) = row else { return Ok(None) };
-    let detail = json!({"reminder": reminder, "rule": rule, "due_at": instant("reminder", due_at)?});
-    Ok(Some(Moment::new(instant("reminder", at)?, "planned", detail)))
+    let row: Option<(i64, String, i64)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(reminder).fetch_optional(conn).await)?;
+    let Some((at, rule, due_at)) = row else {
+        return Ok(None);
+    };
+    let detail =
+        json!({"reminder": reminder, "rule": rule, "due_at": instant("reminder", due_at)?});
+    Ok(Some(Moment::new(
+        instant("reminder", at)?,
+        "planned",
+        detail,
+    )))
 }
 
 async fn asked(tx: &mut Tx, message: &Message) -> Result<Vec<Moment>, StoreError> {
     const SQL: &str = "SELECT id, kind, state, asked_at FROM question WHERE message_id = $1 ORDER BY asked_at, id";
-    let rows: Vec<(String, String, String, i64)> = on!(tx, conn => sqlx::query_as(SQL).bind(&message.id).fetch_all(conn).await)?;
+    let rows: Vec<(String, String, String, i64)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(&message.id).fetch_all(conn).await)?;
     rows.into_iter()
-        .map(|(id, kind, state, at)| Ok(Moment::new(instant("question", at)?, "asked", json!({"question": id, "kind": kind, "state": state}))))
+        .map(|(id, kind, state, at)| {
+            Ok(Moment::new(
+                instant("question", at)?,
+                "asked",
+                json!({"question": id, "kind": kind, "state": state}),
+            ))
+        })
         .collect()
 }

@@ -3,3 +3,4 @@
 
 mod house;
 mod smpp_peer;
+mod smpp_tls;

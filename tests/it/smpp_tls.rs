@@ -18,12 +18,19 @@ use tokio::time::timeout;
 const SOON: Duration = Duration::from_secs(30);
 
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/tls")
+        .join(name)
 }
 
-fn settings(listener: &TcpListener, tls: &str) -> carebell::channels::sms::smpp::provider::settings::Settings {
+fn settings(
+    listener: &TcpListener,
+    tls: &str,
+) -> carebell::channels::sms::smpp::provider::settings::Settings {
     let port = listener.local_addr().unwrap().port();
-    let text = format!("host = \"127.0.0.1\"\nport = {port}\nsystem_id = \"clinic\"\nsender = \"1\"\ntls = {tls}");
+    let text = format!(
+        "host = \"127.0.0.1\"\nport = {port}\nsystem_id = \"clinic\"\nsender = \"1\"\ntls = {tls}"
+    );
     toml::from_str(&text).unwrap()
 }
 
@@ -38,10 +45,17 @@ async fn a_message_goes_over_tls() {
         let (stream, _) = listener.accept().await.unwrap();
         let stream = tls.accept(stream).await.unwrap();
         let yes = |_, _| async { Ok(()) };
-        let mut link = accept(Halves::of(stream), Options::default(), "carrier", SOON, yes).await.unwrap();
+        let mut link = accept(Halves::of(stream), Options::default(), "carrier", SOON, yes)
+            .await
+            .unwrap();
         let request = link.next().await.unwrap();
-        let resp = SmResp { message_id: "1".into(), ..SmResp::default() };
-        request.answer_with(Status::ROK, Body::SubmitSmResp(resp)).await;
+        let resp = SmResp {
+            message_id: "1".into(),
+            ..SmResp::default()
+        };
+        request
+            .answer_with(Status::ROK, Body::SubmitSmResp(resp))
+            .await;
         assert!(link.next().await.is_none());
     });
     timeout(SOON, provider.ready()).await.unwrap();
@@ -55,7 +69,10 @@ async fn a_message_goes_over_tls() {
         concat_ref: 1,
         parts_done: Vec::new(),
     };
-    let accepted = timeout(SOON, provider.send(outgoing)).await.unwrap().unwrap();
+    let accepted = timeout(SOON, provider.send(outgoing))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(accepted.parts[0].provider_id, "1");
     provider.close(SOON).await;
     carrier.await.unwrap();
@@ -64,7 +81,13 @@ async fn a_message_goes_over_tls() {
 #[tokio::test]
 async fn a_certificate_for_another_name_is_not_accepted() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let settings = settings(&listener, &format!("{{ ca_file = {:?}, domain = \"other.test\" }}", file("ca.pem")));
+    let settings = settings(
+        &listener,
+        &format!(
+            "{{ ca_file = {:?}, domain = \"other.test\" }}",
+            file("ca.pem")
+        ),
+    );
     let (sender, _heard) = mpsc::channel(8);
     let provider = open(settings, "main", Sink::new("main", sender), SOON).unwrap();
     let tls = acceptor(&file("cert.pem"), &file("key.pem")).unwrap();

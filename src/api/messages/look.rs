@@ -24,15 +24,25 @@ use crate::store::timeline;
         (status = 404, description = "There is none", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:read"]))
 )]
-pub(super) async fn find(State(state): State<ApiState>, caller: Caller, Params(id): Params<String>) -> Result<Json<MessageView>, Problem> {
+pub(super) async fn find(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Params(id): Params<String>,
+) -> Result<Json<MessageView>, Problem> {
     caller.must(Scope::MessagesRead)?;
     let id = MessageId::parse(&id).ok_or_else(Problem::not_found)?;
     let mut tx = state.intake.store.read().await?;
-    let message = message_view::find(&mut tx, &id).await?.ok_or_else(Problem::not_found)?;
+    let message = message_view::find(&mut tx, &id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
     let attempts = message_view::attempts(&mut tx, &id).await?;
     let replies = message_view::replies(&mut tx, &message).await?;
     let sees_private = caller.sees_private();
-    Ok(Json(MessageView::of(message, sees_private).with(attempts, replies, sees_private)))
+    Ok(Json(MessageView::of(message, sees_private).with(
+        attempts,
+        replies,
+        sees_private,
+    )))
 }
 
 /// Messages, newest first.
@@ -50,7 +60,11 @@ pub(super) async fn find(State(state): State<ApiState>, caller: Caller, Params(i
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:read"]))
 )]
-pub(super) async fn list(State(state): State<ApiState>, caller: Caller, asked: Asked) -> Result<Json<Page<MessageView>>, Problem> {
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<Page<MessageView>>, Problem> {
     caller.must(Scope::MessagesRead)?;
     asked.only(&["state", "channel", "patient", "since", "limit", "cursor"])?;
     let limit = asked.limit()?;
@@ -72,7 +86,9 @@ pub(super) async fn list(State(state): State<ApiState>, caller: Caller, asked: A
     let found = message_view::list(&mut tx, &filter).await?;
     let sees_private = caller.sees_private();
     let place = |message: &message_view::Message| cursor(message.created_at, message.id.as_str());
-    Ok(Json(Page::of(found, limit, place, |message| MessageView::of(message, sees_private))))
+    Ok(Json(Page::of(found, limit, place, |message| {
+        MessageView::of(message, sees_private)
+    })))
 }
 
 /// Everything that happened to a message, in order.
@@ -84,11 +100,19 @@ pub(super) async fn list(State(state): State<ApiState>, caller: Caller, asked: A
         (status = 404, description = "There is none", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:read"]))
 )]
-pub(super) async fn timeline(State(state): State<ApiState>, caller: Caller, Params(id): Params<String>) -> Result<Json<Timeline>, Problem> {
+pub(super) async fn timeline(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Params(id): Params<String>,
+) -> Result<Json<Timeline>, Problem> {
     caller.must(Scope::MessagesRead)?;
     let id = MessageId::parse(&id).ok_or_else(Problem::not_found)?;
     let mut tx = state.intake.store.read().await?;
-    let message = message_view::find(&mut tx, &id).await?.ok_or_else(Problem::not_found)?;
+    let message = message_view::find(&mut tx, &id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
     let moments = timeline::of(&mut tx, &message).await?;
-    Ok(Json(Timeline { data: moments.into_iter().map(MomentView::of).collect() }))
+    Ok(Json(Timeline {
+        data: moments.into_iter().map(MomentView::of).collect(),
+    }))
 }

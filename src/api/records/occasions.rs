@@ -38,12 +38,19 @@ pub(super) async fn put_occasion(
     caller.must(Scope::RecordsWrite)?;
     let now = state.clock.now();
     crate::intake::messages::storable(&body)?;
-    let updates = occasion_from_json(&source, key.reveal(), &body, &state.records).map_err(refused)?;
+    let updates =
+        occasion_from_json(&source, key.reveal(), &body, &state.records).map_err(refused)?;
     let report = take(&state, updates, now).await?;
     let mut tx = state.intake.store.read().await?;
     let id = occasions::find(&mut tx, &source, key.reveal()).await?;
-    let gone = StoreError::BadRow { table: "occasion", what: "one that was just stored is gone" };
-    let stored = Stored { id: id.ok_or(gone)?.to_string(), outcome: outcome(&report, RecordKind::Occasion) };
+    let gone = StoreError::BadRow {
+        table: "occasion",
+        what: "one that was just stored is gone",
+    };
+    let stored = Stored {
+        id: id.ok_or(gone)?.to_string(),
+        outcome: outcome(&report, RecordKind::Occasion),
+    };
     Ok(answer(stored, "occasions", &source, key.reveal()))
 }
 
@@ -63,8 +70,14 @@ pub(super) async fn get_occasion(
 ) -> Result<Json<OccasionView>, Problem> {
     caller.must(Scope::RecordsRead)?;
     let mut tx = state.intake.store.read().await?;
-    let id = occasions::find(&mut tx, &source, key.reveal()).await?.ok_or_else(Problem::not_found)?;
-    let occasion = occasions::load(&mut tx, &[id]).await?.into_iter().next().ok_or_else(Problem::not_found)?;
+    let id = occasions::find(&mut tx, &source, key.reveal())
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let occasion = occasions::load(&mut tx, &[id])
+        .await?
+        .into_iter()
+        .next()
+        .ok_or_else(Problem::not_found)?;
     Ok(Json(OccasionView::of(occasion, caller.sees_private())))
 }
 
@@ -84,8 +97,15 @@ pub(super) async fn delete_occasion(
 ) -> Result<StatusCode, Problem> {
     caller.must(Scope::RecordsWrite)?;
     let mut tx = state.intake.store.read().await?;
-    occasions::find(&mut tx, &source, key.reveal()).await?.ok_or_else(Problem::not_found)?;
+    occasions::find(&mut tx, &source, key.reveal())
+        .await?
+        .ok_or_else(Problem::not_found)?;
     drop(tx);
-    take(&state, removal(&source, key.reveal()).map_err(refused)?, state.clock.now()).await?;
+    take(
+        &state,
+        removal(&source, key.reveal()).map_err(refused)?,
+        state.clock.now(),
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

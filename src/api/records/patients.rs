@@ -37,12 +37,19 @@ pub(super) async fn put_patient(
     caller.must(Scope::RecordsWrite)?;
     let now = state.clock.now();
     crate::intake::messages::storable(&body)?;
-    let updates = patient_from_json(&source, key.reveal(), &body, &state.records).map_err(refused)?;
+    let updates =
+        patient_from_json(&source, key.reveal(), &body, &state.records).map_err(refused)?;
     let report = take(&state, updates, now).await?;
     let mut tx = state.intake.store.read().await?;
     let id = patients::find(&mut tx, &source, key.reveal()).await?;
-    let gone = StoreError::BadRow { table: "patient", what: "one that was just stored is gone" };
-    let stored = Stored { id: id.ok_or(gone)?.to_string(), outcome: outcome(&report, RecordKind::Patient) };
+    let gone = StoreError::BadRow {
+        table: "patient",
+        what: "one that was just stored is gone",
+    };
+    let stored = Stored {
+        id: id.ok_or(gone)?.to_string(),
+        outcome: outcome(&report, RecordKind::Patient),
+    };
     Ok(answer(stored, "patients", &source, key.reveal()))
 }
 
@@ -52,8 +59,13 @@ pub(super) fn answer(stored: Stored, kind: &str, source: &str, key: &str) -> Res
         return Json(stored).into_response();
     }
     let mut response = (StatusCode::CREATED, Json(stored)).into_response();
-    let is_plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
-    if let Some(place) = HeaderValue::try_from(format!("/v1/{kind}/{source}/{key}")).ok().filter(|_| is_plain) {
+    let is_plain = key
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+    if let Some(place) = HeaderValue::try_from(format!("/v1/{kind}/{source}/{key}"))
+        .ok()
+        .filter(|_| is_plain)
+    {
         response.headers_mut().insert(header::LOCATION, place);
     }
     response
@@ -75,8 +87,14 @@ pub(super) async fn get_patient(
 ) -> Result<Json<PatientView>, Problem> {
     caller.must(Scope::RecordsRead)?;
     let mut tx = state.intake.store.read().await?;
-    let id = patients::find(&mut tx, &source, key.reveal()).await?.ok_or_else(Problem::not_found)?;
-    let patient = patients::load(&mut tx, &[id]).await?.into_iter().next().ok_or_else(Problem::not_found)?;
+    let id = patients::find(&mut tx, &source, key.reveal())
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let patient = patients::load(&mut tx, &[id])
+        .await?
+        .into_iter()
+        .next()
+        .ok_or_else(Problem::not_found)?;
     Ok(Json(PatientView::of(patient, caller.sees_private())))
 }
 
@@ -96,8 +114,15 @@ pub(super) async fn delete_patient(
 ) -> Result<StatusCode, Problem> {
     caller.must(Scope::RecordsWrite)?;
     let mut tx = state.intake.store.read().await?;
-    patients::find(&mut tx, &source, key.reveal()).await?.ok_or_else(Problem::not_found)?;
+    patients::find(&mut tx, &source, key.reveal())
+        .await?
+        .ok_or_else(Problem::not_found)?;
     drop(tx);
-    take(&state, removal(&source, key.reveal()).map_err(refused)?, state.clock.now()).await?;
+    take(
+        &state,
+        removal(&source, key.reveal()).map_err(refused)?,
+        state.clock.now(),
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 
 use crate::model::class::{Channel, ContactKind};
 use crate::model::occasion::{Confirmation, Occasion, OccasionStatus};
-use crate::model::patient::{ContactPoint, ContactStatus, LunarDay, OptOut, Patient, PersonName, Relation, Sex};
+use crate::model::patient::{
+    ContactPoint, ContactStatus, LunarDay, OptOut, Patient, PersonName, Relation, Sex,
+};
 use crate::model::private::Private;
 
 /// A record that was told.
@@ -34,7 +36,11 @@ pub(in crate::api) struct NameView {
 impl NameView {
     fn of(name: &Private<PersonName>) -> Self {
         let name = name.reveal();
-        Self { full: name.full.clone(), given: name.given.clone(), family: name.family.clone() }
+        Self {
+            full: name.full.clone(),
+            given: name.given.clone(),
+            family: name.family.clone(),
+        }
     }
 }
 
@@ -54,7 +60,11 @@ pub(in crate::api) struct ContactView {
 impl ContactView {
     fn of(contact: ContactPoint, sees_private: bool) -> Self {
         let address = sees_private.then(|| contact.address.into_revealed());
-        Self { kind: contact.kind, status: contact.status, address }
+        Self {
+            kind: contact.kind,
+            status: contact.status,
+            address,
+        }
     }
 }
 
@@ -80,11 +90,19 @@ pub(in crate::api) struct RelationView {
 impl RelationView {
     fn of(relation: Relation, sees_private: bool) -> Self {
         Self {
-            name: relation.name.as_ref().filter(|_| sees_private).map(NameView::of),
+            name: relation
+                .name
+                .as_ref()
+                .filter(|_| sees_private)
+                .map(NameView::of),
             relation: relation.kind,
             language: relation.language,
             consented: relation.consented,
-            contacts: relation.contacts.into_iter().map(|contact| ContactView::of(contact, sees_private)).collect(),
+            contacts: relation
+                .contacts
+                .into_iter()
+                .map(|contact| ContactView::of(contact, sees_private))
+                .collect(),
             opt_outs: words(&relation.opt_outs),
         }
     }
@@ -148,12 +166,26 @@ impl PatientView {
             held: patient.held,
             prefer: patient.prefer,
             opt_outs: words(&patient.opt_outs),
-            contacts: patient.contacts.into_iter().map(|contact| ContactView::of(contact, sees_private)).collect(),
-            relations: patient.family.into_iter().map(|relation| RelationView::of(relation, sees_private)).collect(),
+            contacts: patient
+                .contacts
+                .into_iter()
+                .map(|contact| ContactView::of(contact, sees_private))
+                .collect(),
+            relations: patient
+                .family
+                .into_iter()
+                .map(|relation| RelationView::of(relation, sees_private))
+                .collect(),
             name: sees_private.then(|| NameView::of(&patient.name)),
             sex: patient.sex.filter(|_| sees_private),
-            birth_date: patient.birth_on.filter(|_| sees_private).map(|day| day.reveal().to_string()),
-            lunar_birthday: patient.lunar_birthday.filter(|_| sees_private).map(Private::into_revealed),
+            birth_date: patient
+                .birth_on
+                .filter(|_| sees_private)
+                .map(|day| day.reveal().to_string()),
+            lunar_birthday: patient
+                .lunar_birthday
+                .filter(|_| sees_private)
+                .map(Private::into_revealed),
             tags: sees_private.then_some(patient.tags),
             attributes: sees_private.then(|| patient.attributes.into_revealed()),
         }

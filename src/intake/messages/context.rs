@@ -25,7 +25,10 @@ pub(super) fn context(
     if let Some(patient) = patient {
         let name = &patient.name.reveal().full;
         all.insert("patient".to_owned(), of_patient(patient, site, now));
-        all.insert("recipient".to_owned(), json!({"role": "patient", "name": name}));
+        all.insert(
+            "recipient".to_owned(),
+            json!({"role": "patient", "name": name}),
+        );
     }
     if let Some(occasion) = occasion {
         let occasion = of_occasion(occasion);

@@ -21,14 +21,25 @@ impl InFlight {
     /// Lets `key` of `source` take off, unless it is in the air.
     pub fn take_off(&self, source: &str, key: &str) -> Option<Flight> {
         let key = (source.to_owned(), key.to_owned());
-        let is_new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-        is_new.then(|| Flight { keys: self.clone(), key })
+        let is_new = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.clone());
+        is_new.then(|| Flight {
+            keys: self.clone(),
+            key,
+        })
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.keys
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
     }
 }
 

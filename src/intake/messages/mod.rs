@@ -27,8 +27,8 @@ pub use fields::Fault;
 pub(crate) use fields::{speakable, storable};
 pub use flight::InFlight;
 pub use refusal::Refusal;
-pub use request::{Content, MessageRequest, RecordKey, To, idempotency_key};
 pub(crate) use request::read_address;
+pub use request::{Content, MessageRequest, RecordKey, To, idempotency_key};
 pub use resend::{Resent, resend};
 pub use resolve::{Ready, ready};
 
@@ -100,14 +100,25 @@ pub struct Accepted {
 /// Takes `orders` in; the answers are in order, and each is committed when this returns.
 ///
 /// One that is refused harms no other. Orders of one call that share a key are done one after the other.
-pub async fn accept(intake: &Intake, writer: &Writer, orders: Vec<Order>, now: Timestamp) -> Vec<Result<Accepted, Refusal>> {
+pub async fn accept(
+    intake: &Intake,
+    writer: &Writer,
+    orders: Vec<Order>,
+    now: Timestamp,
+) -> Vec<Result<Accepted, Refusal>> {
     let mut answers: Vec<Option<Result<Accepted, Refusal>>> = orders.iter().map(|_| None).collect();
     let mut waiting: Vec<(usize, Order)> = orders.into_iter().enumerate().collect();
     while !waiting.is_empty() {
         let mut keys = HashSet::new();
-        let mut is_first =
-            |order: &Order| order.request.idempotency_key.as_ref().is_none_or(|key| keys.insert((order.source.clone(), key.clone())));
-        let (round, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, order)| is_first(order));
+        let mut is_first = |order: &Order| {
+            order
+                .request
+                .idempotency_key
+                .as_ref()
+                .is_none_or(|key| keys.insert((order.source.clone(), key.clone())))
+        };
+        let (round, later): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(_, order)| is_first(order));
         for (n, answer) in accept_round(intake, writer, round, now).await {
             if let Some(slot) = answers.get_mut(n) {
                 *slot = Some(answer);
@@ -115,17 +126,30 @@ pub async fn accept(intake: &Intake, writer: &Writer, orders: Vec<Order>, now: T
         }
         waiting = later;
     }
-    answers.into_iter().map(|answer| answer.unwrap_or(Err(Refusal::Store(StoreError::Closed)))).collect()
+    answers
+        .into_iter()
+        .map(|answer| answer.unwrap_or(Err(Refusal::Store(StoreError::Closed))))
+        .collect()
 }
 
 type Numbered = (usize, Result<Accepted, Refusal>);
 
 /// Takes in orders of which no two share a key.
-async fn accept_round(intake: &Intake, writer: &Writer, round: Vec<(usize, Order)>, now: Timestamp) -> Vec<Numbered> {
+async fn accept_round(
+    intake: &Intake,
+    writer: &Writer,
+    round: Vec<(usize, Order)>,
+    now: Timestamp,
+) -> Vec<Numbered> {
     let mut answers = Vec::with_capacity(round.len());
     let (mut numbers, mut orders, mut flights) = (Vec::new(), Vec::new(), Vec::new());
     for (n, order) in round {
-        match order.request.idempotency_key.as_deref().map(|key| intake.in_flight.take_off(&order.source, key)) {
+        match order
+            .request
+            .idempotency_key
+            .as_deref()
+            .map(|key| intake.in_flight.take_off(&order.source, key))
+        {
             Some(None) => answers.push((n, Err(Refusal::InFlight))),
             flight @ (Some(Some(_)) | None) => {
                 flights.push(flight);
@@ -138,17 +162,30 @@ async fn accept_round(intake: &Intake, writer: &Writer, round: Vec<(usize, Order
         Ok(resolved) => resolved,
         Err(problem) => {
             let problem = Arc::new(problem);
-            answers.extend(numbers.into_iter().map(|n| (n, Err(Refusal::Unavailable(Arc::clone(&problem))))));
+            answers.extend(
+                numbers
+                    .into_iter()
+                    .map(|n| (n, Err(Refusal::Unavailable(Arc::clone(&problem))))),
+            );
             return answers;
         }
     };
-    let offers = numbers.into_iter().zip(resolved).map(|(n, ready)| async move {
-        (n, match ready {
-            Ok(ready) => offer(intake, writer, ready).await,
-            Err(refusal) => Err(refusal),
-        })
-    });
-    let offered: Vec<Numbered> = futures::stream::iter(offers).buffered(AT_ONCE).collect().await;
+    let offers = numbers
+        .into_iter()
+        .zip(resolved)
+        .map(|(n, ready)| async move {
+            (
+                n,
+                match ready {
+                    Ok(ready) => offer(intake, writer, ready).await,
+                    Err(refusal) => Err(refusal),
+                },
+            )
+        });
+    let offered: Vec<Numbered> = futures::stream::iter(offers)
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
     answers.extend(offered);
     drop(flights);
     answers
@@ -160,7 +197,11 @@ async fn offer(intake: &Intake, writer: &Writer, ready: Ready) -> Result<Accepte
         Ready::Repeated(id) => return repeated(intake, id).await,
     };
     match writer.accept(message).await? {
-        Offered::New { id, state } => Ok(Accepted { id, state, is_repeat: false }),
+        Offered::New { id, state } => Ok(Accepted {
+            id,
+            state,
+            is_repeat: false,
+        }),
         Offered::Repeated { id, .. } => repeated(intake, id).await,
         Offered::KeyTaken => Err(Refusal::KeyReused),
     }
@@ -170,7 +211,14 @@ async fn offer(intake: &Intake, writer: &Writer, ready: Ready) -> Result<Accepte
 async fn repeated(intake: &Intake, id: MessageId) -> Result<Accepted, Refusal> {
     let mut tx = intake.store.read().await?;
     let message = message_view::find(&mut tx, &id).await?;
-    let gone = StoreError::BadRow { table: "message", what: "one that was just there is gone" };
+    let gone = StoreError::BadRow {
+        table: "message",
+        what: "one that was just there is gone",
+    };
     let state = message_view::first_state(&message.ok_or(gone)?);
-    Ok(Accepted { id, state, is_repeat: true })
+    Ok(Accepted {
+        id,
+        state,
+        is_repeat: true,
+    })
 }

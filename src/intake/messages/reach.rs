@@ -32,11 +32,17 @@ pub(super) fn targets(
 ) -> Result<Vec<Target>, Fault> {
     let mut targets = Vec::new();
     for channel in channels(request, patient) {
-        let Some(kind) = channel.contact_kind() else { continue };
+        let Some(kind) = channel.contact_kind() else {
+            continue;
+        };
         match address(request, patient, kind) {
             Some(address) => {
                 let barred = bars(intake, standing, request, patient, channel, &address, now);
-                targets.push(Target { channel, address, barred });
+                targets.push(Target {
+                    channel,
+                    address,
+                    barred,
+                });
             }
             // The caller chose the channel and nobody else knows the address.
             None if patient.is_none() => {
@@ -56,8 +62,15 @@ fn channels(request: &MessageRequest, patient: Option<&Patient>) -> Vec<Channel>
     if !request.channels.is_empty() {
         return request.channels.clone();
     }
-    let given = [(request.to.phone.is_some(), Channel::Sms), (request.to.email.is_some(), Channel::Email)];
-    let given: Vec<Channel> = given.into_iter().filter(|(is_given, _)| *is_given).map(|(_, channel)| channel).collect();
+    let given = [
+        (request.to.phone.is_some(), Channel::Sms),
+        (request.to.email.is_some(), Channel::Email),
+    ];
+    let given: Vec<Channel> = given
+        .into_iter()
+        .filter(|(is_given, _)| *is_given)
+        .map(|(_, channel)| channel)
+        .collect();
     let preferred = patient.map_or(&[][..], |patient| &patient.prefer);
     match (given.is_empty(), preferred.is_empty()) {
         (false, _) => given,
@@ -66,14 +79,23 @@ fn channels(request: &MessageRequest, patient: Option<&Patient>) -> Vec<Channel>
     }
 }
 
-fn address(request: &MessageRequest, patient: Option<&Patient>, kind: ContactKind) -> Option<Private<String>> {
+fn address(
+    request: &MessageRequest,
+    patient: Option<&Patient>,
+    kind: ContactKind,
+) -> Option<Private<String>> {
     let given = match kind {
         ContactKind::Phone => request.to.phone.as_ref().map(|phone| phone.to_private()),
         ContactKind::Email => request.to.email.clone(),
     };
     let own = || {
-        let usable = patient?.contacts.iter().filter(|contact| contact.kind == kind && contact.status == ContactStatus::Ok);
-        usable.min_by_key(|contact| contact.rank).map(|contact| contact.address.clone())
+        let usable = patient?
+            .contacts
+            .iter()
+            .filter(|contact| contact.kind == kind && contact.status == ContactStatus::Ok);
+        usable
+            .min_by_key(|contact| contact.rank)
+            .map(|contact| contact.address.clone())
     };
     given.or_else(own)
 }
@@ -88,12 +110,23 @@ fn bars(
     now: Timestamp,
 ) -> Option<SkipReason> {
     let hash = address_hash(&intake.desk.address_key, address.reveal());
-    let against: Vec<Standing> = standing.iter().filter(|s| s.address_hash == hash).map(|s| stands(s, patient.is_some())).collect();
+    let against: Vec<Standing> = standing
+        .iter()
+        .filter(|s| s.address_hash == hash)
+        .map(|s| stands(s, patient.is_some()))
+        .collect();
     if let Err(reason) = gates::enqueued(request.class, channel, patient, &against, now) {
         return Some(reason);
     }
-    let is_bad = |contacts: &Patient| contacts.contacts.iter().any(|c| c.status != ContactStatus::Ok && c.address == *address);
-    patient.is_some_and(is_bad).then_some(SkipReason::NoContactPoint)
+    let is_bad = |contacts: &Patient| {
+        contacts
+            .contacts
+            .iter()
+            .any(|c| c.status != ContactStatus::Ok && c.address == *address)
+    };
+    patient
+        .is_some_and(is_bad)
+        .then_some(SkipReason::NoContactPoint)
 }
 
 /// A message that names no patient is bound by what stands against its address for any of them.
@@ -103,7 +136,10 @@ pub(super) fn stands(suppression: &Suppression, has_patient: bool) -> Standing {
         patient: suppression.patient.clone().filter(|_| has_patient),
         scope: suppression.scope,
         reason: match suppression.reason {
-            SuppressionReason::Stop | SuppressionReason::Complaint | SuppressionReason::Import | SuppressionReason::Staff => SkipReason::OptedOut,
+            SuppressionReason::Stop
+            | SuppressionReason::Complaint
+            | SuppressionReason::Import
+            | SuppressionReason::Staff => SkipReason::OptedOut,
             SuppressionReason::WrongNumber => SkipReason::NoContactPoint,
             SuppressionReason::Deceased => SkipReason::Deceased,
         },

@@ -19,7 +19,8 @@ const LONGEST_TEXT: usize = 10_000;
 /// The longest key that tells a repetition.
 const LONGEST_KEY: usize = 255;
 
-const CLASSES: &str = "urgent, appointment, clinical, survey, health_tip, invitation, greeting, promotion";
+const CLASSES: &str =
+    "urgent, appointment, clinical, survey, health_tip, invitation, greeting, promotion";
 const CHANNELS: &str = "sms, voice, email";
 
 /// What another system asks us to send (INTERFACE.md §4), checked by itself.
@@ -96,9 +97,16 @@ impl RecordKey {
     /// Reads `source/key`; the key may hold more slashes.
     pub fn parse(text: &str) -> Option<Self> {
         let (source, key) = text.split_once('/')?;
-        let is_source = !source.is_empty() && source.len() <= 64 && source.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        let is_source = !source.is_empty()
+            && source.len() <= 64
+            && source
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
         let is_key = !key.is_empty() && key.len() <= 255 && !key.chars().any(char::is_control);
-        (is_source && is_key).then(|| Self { source: source.to_owned(), key: Private::new(key.to_owned()) })
+        (is_source && is_key).then(|| Self {
+            source: source.to_owned(),
+            key: Private::new(key.to_owned()),
+        })
     }
 }
 
@@ -131,14 +139,22 @@ impl MessageRequest {
     pub fn read(value: &Value, country: &str, hash_key: &[u8]) -> Result<Self, Fault> {
         let fields = Fields::of(value, "", MEMBERS)?;
         storable(value)?;
-        let class = fields.word("class", Class::parse, CLASSES)?.ok_or_else(|| Fault::missing("class", format!("one of {CLASSES}")))?;
+        let class = fields
+            .word("class", Class::parse, CLASSES)?
+            .ok_or_else(|| Fault::missing("class", format!("one of {CLASSES}")))?;
         if class == Class::Reply {
             return Err(Fault::invalid("class", format!("one of {CLASSES}")));
         }
-        let (patient, occasion) = (record_key(&fields, "patient")?, record_key(&fields, "occasion")?);
+        let (patient, occasion) = (
+            record_key(&fields, "patient")?,
+            record_key(&fields, "occasion")?,
+        );
         let to = to(&fields, country)?;
         if to.phone.is_none() && to.email.is_none() && patient.is_none() && occasion.is_none() {
-            return Err(Fault::missing("to", "a phone number or mail address, or a patient"));
+            return Err(Fault::missing(
+                "to",
+                "a phone number or mail address, or a patient",
+            ));
         }
         let ask_words = "confirm, choice, rsvp, survey";
         Ok(Self {
@@ -154,7 +170,10 @@ impl MessageRequest {
             expires_at: fields.instant("expires_at")?,
             lane: fields.word("priority", Lane::parse, "urgent, normal, bulk")?,
             reference: fields.text("reference", 255)?.map(str::to_owned),
-            idempotency_key: fields.text("idempotency_key", LONGEST_KEY)?.map(|key| idempotency_key(key, "idempotency_key")).transpose()?,
+            idempotency_key: fields
+                .text("idempotency_key", LONGEST_KEY)?
+                .map(|key| idempotency_key(key, "idempotency_key"))
+                .transpose()?,
             body_hash: body_hash(value, hash_key),
         })
     }
@@ -166,16 +185,41 @@ impl MessageRequest {
 /// When it is empty, too long or holds something else.
 pub fn idempotency_key(text: &str, path: &str) -> Result<String, Fault> {
     let key = text.trim();
-    let key = key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(key);
-    let fits = !key.is_empty() && key.len() <= LONGEST_KEY && key.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-    if fits { Ok(key.to_owned()) } else { Err(Fault::invalid(path, format!("1 to {LONGEST_KEY} printable ASCII characters"))) }
+    let key = key
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(key);
+    let fits = !key.is_empty()
+        && key.len() <= LONGEST_KEY
+        && key.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    if fits {
+        Ok(key.to_owned())
+    } else {
+        Err(Fault::invalid(
+            path,
+            format!("1 to {LONGEST_KEY} printable ASCII characters"),
+        ))
+    }
 }
 
 fn channels(fields: &Fields<'_>) -> Result<Vec<Channel>, Fault> {
     let mut channels = Vec::new();
-    for (n, value) in fields.list("channels")?.unwrap_or_default().iter().enumerate() {
-        let channel = value.as_str().and_then(Channel::parse).filter(|channel| channel.contact_kind().is_some());
-        let channel = channel.ok_or_else(|| Fault::invalid(format!("{}[{n}]", fields.at("channels")), format!("one of {CHANNELS}")))?;
+    for (n, value) in fields
+        .list("channels")?
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
+        let channel = value
+            .as_str()
+            .and_then(Channel::parse)
+            .filter(|channel| channel.contact_kind().is_some());
+        let channel = channel.ok_or_else(|| {
+            Fault::invalid(
+                format!("{}[{n}]", fields.at("channels")),
+                format!("one of {CHANNELS}"),
+            )
+        })?;
         if !channels.contains(&channel) {
             channels.push(channel);
         }
@@ -184,13 +228,22 @@ fn channels(fields: &Fields<'_>) -> Result<Vec<Channel>, Fault> {
 }
 
 fn to(fields: &Fields<'_>, country: &str) -> Result<To, Fault> {
-    let Some(value) = fields.get("to") else { return Ok(To::default()) };
+    let Some(value) = fields.get("to") else {
+        return Ok(To::default());
+    };
     let to = Fields::of(value, "to", &["phone", "email"])?;
-    Ok(To { phone: phone(&to, country)?, email: email(&to)? })
+    Ok(To {
+        phone: phone(&to, country)?,
+        email: email(&to)?,
+    })
 }
 
 /// Reads an object that holds one address, `phone` or `email`, and may hold the members `beside`.
-pub(crate) fn read_address(value: &Value, beside: &[&str], country: &str) -> Result<Private<String>, Fault> {
+pub(crate) fn read_address(
+    value: &Value,
+    beside: &[&str],
+    country: &str,
+) -> Result<Private<String>, Fault> {
     let known: Vec<&str> = ["phone", "email"].iter().chain(beside).copied().collect();
     let fields = Fields::of(value, "", &known)?;
     storable(value)?;
@@ -198,17 +251,30 @@ pub(crate) fn read_address(value: &Value, beside: &[&str], country: &str) -> Res
         (Some(phone), None) => Ok(phone.to_private()),
         (None, Some(email)) => Ok(email),
         (None, None) => Err(Fault::missing("phone", "a phone number or a mail address")),
-        (Some(_), Some(_)) => Err(Fault::invalid("email", "a phone number or a mail address, not both")),
+        (Some(_), Some(_)) => Err(Fault::invalid(
+            "email",
+            "a phone number or a mail address, not both",
+        )),
     }
 }
 
 fn phone(fields: &Fields<'_>, country: &str) -> Result<Option<Phone>, Fault> {
-    let phone = fields.text("phone", 64)?.map(|text| Phone::parse(text, country)).transpose();
-    phone.map_err(|problem| Fault::invalid(fields.at("phone"), problem.to_string().trim_start_matches("expected ")))
+    let phone = fields
+        .text("phone", 64)?
+        .map(|text| Phone::parse(text, country))
+        .transpose();
+    phone.map_err(|problem| {
+        Fault::invalid(
+            fields.at("phone"),
+            problem.to_string().trim_start_matches("expected "),
+        )
+    })
 }
 
 fn email(fields: &Fields<'_>) -> Result<Option<Private<String>>, Fault> {
-    let address = |text| mail_address(text).ok_or_else(|| Fault::invalid(fields.at("email"), "a mail address"));
+    let address = |text| {
+        mail_address(text).ok_or_else(|| Fault::invalid(fields.at("email"), "a mail address"))
+    };
     fields.text("email", 254)?.map(address).transpose()
 }
 
@@ -216,7 +282,12 @@ fn email(fields: &Fields<'_>) -> Result<Option<Private<String>>, Fault> {
 fn mail_address(text: &str) -> Option<Private<String>> {
     let text = text.trim();
     let (local, domain) = text.rsplit_once('@')?;
-    let is_plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;:\"()[]\\@".contains(c));
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && !part
+                .chars()
+                .any(|c| c.is_whitespace() || c.is_control() || "<>,;:\"()[]\\@".contains(c))
+    };
     let is_domain = domain.contains('.') && domain.split('.').all(|label| !label.is_empty());
     (is_plain(local) && is_plain(domain) && is_domain).then(|| Private::new(text.to_owned()))
 }
@@ -225,17 +296,29 @@ fn content(fields: &Fields<'_>) -> Result<Content, Fault> {
     let text = fields.text("text", LONGEST_TEXT)?;
     let template = fields.text("template", 100)?;
     let subject = fields.text("subject", 255)?.map(|subject| {
-        if subject.chars().any(char::is_control) { Err(Fault::invalid("subject", "one line")) } else { Ok(Private::new(subject.to_owned())) }
+        if subject.chars().any(char::is_control) {
+            Err(Fault::invalid("subject", "one line"))
+        } else {
+            Ok(Private::new(subject.to_owned()))
+        }
     });
     let (subject, data) = (subject.transpose()?, fields.map("data")?);
     match (text, template) {
-        (Some(text), None) => Ok(Content::Text { text: Private::new(text.to_owned()), subject }),
+        (Some(text), None) => Ok(Content::Text {
+            text: Private::new(text.to_owned()),
+            subject,
+        }),
         (None, Some(name)) => {
-            let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+            let is_name = name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
             if !is_name {
                 return Err(Fault::invalid("template", "the name of a template"));
             }
-            Ok(Content::Template { name: name.to_owned(), data: Private::new(data.cloned().unwrap_or_default()) })
+            Ok(Content::Template {
+                name: name.to_owned(),
+                data: Private::new(data.cloned().unwrap_or_default()),
+            })
         }
         (None, None) => Err(Fault::missing("text", "a text or a template")),
         (Some(_), Some(_)) => Err(Fault::invalid("template", "a text or a template, not both")),
@@ -243,14 +326,26 @@ fn content(fields: &Fields<'_>) -> Result<Content, Fault> {
 }
 
 fn language(fields: &Fields<'_>) -> Result<Option<String>, Fault> {
-    let Some(tag) = fields.text("language", 35)? else { return Ok(None) };
-    let is_tag = tag.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
-    if is_tag { Ok(Some(tag.to_owned())) } else { Err(Fault::invalid("language", "a language tag such as zh-CN")) }
+    let Some(tag) = fields.text("language", 35)? else {
+        return Ok(None);
+    };
+    let is_tag = tag.split('-').all(|part| {
+        (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+    });
+    if is_tag {
+        Ok(Some(tag.to_owned()))
+    } else {
+        Err(Fault::invalid("language", "a language tag such as zh-CN"))
+    }
 }
 
 fn record_key(fields: &Fields<'_>, name: &str) -> Result<Option<RecordKey>, Fault> {
-    let Some(text) = fields.text(name, 320)? else { return Ok(None) };
-    RecordKey::parse(text).map(Some).ok_or_else(|| Fault::invalid(fields.at(name), "source/key, such as his/12345"))
+    let Some(text) = fields.text(name, 320)? else {
+        return Ok(None);
+    };
+    RecordKey::parse(text)
+        .map(Some)
+        .ok_or_else(|| Fault::invalid(fields.at(name), "source/key, such as his/12345"))
 }
 
 /// A hash over the meaning of the JSON: neither blanks nor the order of members count.
@@ -267,13 +362,24 @@ fn body_hash(value: &Value, key: &[u8]) -> String {
             Value::Number(number) => mark(b'n', number.to_string().as_bytes()),
             Value::String(text) => mark(b's', text.as_bytes()),
             Value::Array(list) => {
-                mark(b'a', &u64::try_from(list.len()).unwrap_or(u64::MAX).to_be_bytes());
+                mark(
+                    b'a',
+                    &u64::try_from(list.len()).unwrap_or(u64::MAX).to_be_bytes(),
+                );
                 list.iter().for_each(|value| feed(hash, value, false));
             }
             Value::Object(map) => {
-                let mut members: Vec<_> = map.iter().filter(|(name, _)| !(is_top && name.as_str() == "idempotency_key")).collect();
+                let mut members: Vec<_> = map
+                    .iter()
+                    .filter(|(name, _)| !(is_top && name.as_str() == "idempotency_key"))
+                    .collect();
                 members.sort_by_key(|(name, _)| name.as_str());
-                mark(b'o', &u64::try_from(members.len()).unwrap_or(u64::MAX).to_be_bytes());
+                mark(
+                    b'o',
+                    &u64::try_from(members.len())
+                        .unwrap_or(u64::MAX)
+                        .to_be_bytes(),
+                );
                 for (name, value) in members {
                     feed(hash, &Value::String(name.clone()), false);
                     feed(hash, value, false);
@@ -285,8 +391,10 @@ fn body_hash(value: &Value, key: &[u8]) -> String {
     hash.update(b"carebell message\0");
     hash.update(key);
     feed(&mut hash, value, true);
-    hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hash.finalize()
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

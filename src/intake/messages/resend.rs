@@ -40,17 +40,34 @@ pub enum Resent {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn resend(tx: &mut Tx, original: &MessageId, desk: &Desk, actor: &str, now: Timestamp) -> Result<Resent, StoreError> {
-    let Some(message) = message_view::find(tx, original).await? else { return Ok(Resent::NotFound) };
+pub async fn resend(
+    tx: &mut Tx,
+    original: &MessageId,
+    desk: &Desk,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Resent, StoreError> {
+    let Some(message) = message_view::find(tx, original).await? else {
+        return Ok(Resent::NotFound);
+    };
     if !message.state.is_final() {
-        return Ok(Resent::NotFinished { state: message.state });
+        return Ok(Resent::NotFinished {
+            state: message.state,
+        });
     }
-    let Some(ways) = ways(&message) else { return Ok(Resent::Blanked) };
+    let Some(ways) = ways(&message) else {
+        return Ok(Resent::Blanked);
+    };
     let ways = open(tx, &message, ways, desk, now).await?;
     let copy = copy(&message, ways, now);
     match message_admin::resend(tx, original, copy, desk, actor, now).await? {
-        Offered::New { id, state } | Offered::Repeated { id, state } => Ok(Resent::New { id, state }),
-        Offered::KeyTaken => Err(StoreError::BadRow { table: "message", what: "a fresh id that is taken" }),
+        Offered::New { id, state } | Offered::Repeated { id, state } => {
+            Ok(Resent::New { id, state })
+        }
+        Offered::KeyTaken => Err(StoreError::BadRow {
+            table: "message",
+            what: "a fresh id that is taken",
+        }),
     }
 }
 
@@ -59,32 +76,66 @@ fn ways(message: &Message) -> Option<Vec<Way>> {
         let address = message.addresses.reveal().get(channel.as_str())?;
         let (text, subject, segments) = message.words(*channel)?;
         let subject = subject.map(|subject| Private::new(subject.to_owned()));
-        Some(Way { channel: *channel, address: Private::new(address.clone()), text: Private::new(text.to_owned()), subject, segments })
+        Some(Way {
+            channel: *channel,
+            address: Private::new(address.clone()),
+            text: Private::new(text.to_owned()),
+            subject,
+            segments,
+        })
     };
     let ways: Vec<Way> = message.channels.iter().filter_map(way).collect();
     (!ways.is_empty()).then_some(ways)
 }
 
 /// The ways that may be used today, or all of them and the reason why none may.
-async fn open(tx: &mut Tx, message: &Message, ways: Vec<Way>, desk: &Desk, now: Timestamp) -> Result<(Vec<Way>, Option<SkipReason>), StoreError> {
+async fn open(
+    tx: &mut Tx,
+    message: &Message,
+    ways: Vec<Way>,
+    desk: &Desk,
+    now: Timestamp,
+) -> Result<(Vec<Way>, Option<SkipReason>), StoreError> {
     let patient = match &message.patient {
-        Some(id) => patients::load(tx, std::slice::from_ref(id)).await?.into_iter().next(),
+        Some(id) => patients::load(tx, std::slice::from_ref(id))
+            .await?
+            .into_iter()
+            .next(),
         None => None,
     };
-    let hashes: Vec<String> = ways.iter().map(|way| address_hash(&desk.address_key, way.address.reveal())).collect();
-    let standing: Vec<Standing> = suppressions::standing(tx, &hashes).await?.iter().map(|s| super::reach::stands(s, patient.is_some())).collect();
+    let hashes: Vec<String> = ways
+        .iter()
+        .map(|way| address_hash(&desk.address_key, way.address.reveal()))
+        .collect();
+    let standing: Vec<Standing> = suppressions::standing(tx, &hashes)
+        .await?
+        .iter()
+        .map(|s| super::reach::stands(s, patient.is_some()))
+        .collect();
     let (mut free, mut why) = (Vec::new(), None);
     for (way, hash) in ways.iter().zip(&hashes) {
-        let against: Vec<Standing> = standing.iter().filter(|s| s.address_hash == *hash).cloned().collect();
+        let against: Vec<Standing> = standing
+            .iter()
+            .filter(|s| s.address_hash == *hash)
+            .cloned()
+            .collect();
         match gates::enqueued(message.class, way.channel, patient.as_ref(), &against, now) {
             Ok(()) => free.push(way.clone()),
             Err(reason) => why = why.or(Some(reason)),
         }
     }
-    Ok(if free.is_empty() { (ways, why) } else { (free, None) })
+    Ok(if free.is_empty() {
+        (ways, why)
+    } else {
+        (free, None)
+    })
 }
 
-fn copy(message: &Message, (ways, suppressed): (Vec<Way>, Option<SkipReason>), now: Timestamp) -> NewMessage {
+fn copy(
+    message: &Message,
+    (ways, suppressed): (Vec<Way>, Option<SkipReason>),
+    now: Timestamp,
+) -> NewMessage {
     let id = MessageId::generate();
     NewMessage {
         source: "resend".to_owned(),

@@ -24,19 +24,40 @@ pub(super) struct Times {
 }
 
 /// The moments of `request`: quiet hours bind the capped classes, whose callers do not decide when.
-pub(super) fn times(site: &Site, request: &MessageRequest, occasion: Option<&Occasion>, now: Timestamp) -> Result<Times, Fault> {
+pub(super) fn times(
+    site: &Site,
+    request: &MessageRequest,
+    occasion: Option<&Occasion>,
+    now: Timestamp,
+) -> Result<Times, Fault> {
     let asked = request.send_at.unwrap_or(now).max(now);
-    if request.expires_at.is_some_and(|expires_at| expires_at <= asked) {
-        return Err(Fault::invalid("expires_at", "a moment to come, after send_at"));
+    if request
+        .expires_at
+        .is_some_and(|expires_at| expires_at <= asked)
+    {
+        return Err(Fault::invalid(
+            "expires_at",
+            "a moment to come, after send_at",
+        ));
     }
-    let quiet = site.quiet.get(&request.class).filter(|_| request.class.is_capped());
+    let quiet = site
+        .quiet
+        .get(&request.class)
+        .filter(|_| request.class.is_capped());
     let send_at = match quiet.map(|quiet| quiet.shift(&site.timezone, asked, None, now)) {
         Some(Shift::Pushed(end)) => end,
         Some(Shift::Stands | Shift::PulledBack(_) | Shift::Dropped { .. }) | None => asked,
     };
     let later = |by: SignedDuration| send_at.saturating_add(by).unwrap_or(Timestamp::MAX);
-    let expires_at = request.expires_at.or_else(|| before(occasion?, send_at)).unwrap_or_else(|| later(USEFUL));
-    Ok(Times { send_at, expires_at, is_only_in_quiet_hours: expires_at <= send_at })
+    let expires_at = request
+        .expires_at
+        .or_else(|| before(occasion?, send_at))
+        .unwrap_or_else(|| later(USEFUL));
+    Ok(Times {
+        send_at,
+        expires_at,
+        is_only_in_quiet_hours: expires_at <= send_at,
+    })
 }
 
 /// Two hours before `occasion`; its start for a message that comes later; none for one about what was.

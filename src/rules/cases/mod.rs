@@ -2,7 +2,10 @@
 //!
 //! For the people who write rules. One case that cannot be read harms no other.
 
+mod occasion;
+mod person;
 mod read;
+mod value;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -64,8 +67,15 @@ impl Event {
     }
 
     fn shown_at(&self) -> String {
-        let pattern = if self.at.as_second() % 60 == 0 { "%Y-%m-%dT%H:%M%:z" } else { "%Y-%m-%dT%H:%M:%S%:z" };
-        self.at.to_zoned(self.zone.clone()).strftime(pattern).to_string()
+        let pattern = if self.at.as_second() % 60 == 0 {
+            "%Y-%m-%dT%H:%M%:z"
+        } else {
+            "%Y-%m-%dT%H:%M:%S%:z"
+        };
+        self.at
+            .to_zoned(self.zone.clone())
+            .strftime(pattern)
+            .to_string()
     }
 
     /// As an expectation is written.
@@ -80,7 +90,14 @@ impl Event {
     /// In one line, for people.
     pub fn to_text(&self) -> String {
         let department = self.department.as_deref().unwrap_or_default();
-        format!("{} {} {} {department}", self.shown_at(), self.to, self.channel).trim_end().to_owned()
+        format!(
+            "{} {} {} {department}",
+            self.shown_at(),
+            self.to,
+            self.channel
+        )
+        .trim_end()
+        .to_owned()
     }
 }
 
@@ -106,7 +123,15 @@ impl CaseResult {
     }
 
     fn broken(id: String, error: String) -> Self {
-        Self { id, why: String::new(), ok: false, error: Some(error), events: Vec::new(), expected: Vec::new(), explanation: Vec::new() }
+        Self {
+            id,
+            why: String::new(),
+            ok: false,
+            error: Some(error),
+            events: Vec::new(),
+            expected: Vec::new(),
+            explanation: Vec::new(),
+        }
     }
 }
 
@@ -124,19 +149,37 @@ fn without<'e>(some: &'e [Event], others: &[Event]) -> Vec<&'e Event> {
 }
 
 /// Runs every case of `text`: JSON lines, a JSON list, or TOML with `[[case]]`. Rules by id come from `resolve_rule`.
-pub fn run(text: &str, resolve_rule: impl Fn(&str) -> Option<Rule>, site: &Site) -> Vec<CaseResult> {
+pub fn run(
+    text: &str,
+    resolve_rule: impl Fn(&str) -> Option<Rule>,
+    site: &Site,
+) -> Vec<CaseResult> {
     let cases = read::split(text).into_iter();
-    cases.map(|(place, case)| match case {
-        Ok(case) => run_one(&place, &case, &resolve_rule, site),
-        Err(error) => CaseResult::broken(place, error),
-    })
-    .collect()
+    cases
+        .map(|(place, case)| match case {
+            Ok(case) => run_one(&place, &case, &resolve_rule, site),
+            Err(error) => CaseResult::broken(place, error),
+        })
+        .collect()
 }
 
-fn run_one(place: &str, case: &serde_json::Value, resolve_rule: &impl Fn(&str) -> Option<Rule>, site: &Site) -> CaseResult {
-    let id = case.get("id").and_then(|id| id.as_str().map(str::to_owned).or_else(|| id.is_number().then(|| id.to_string())));
+fn run_one(
+    place: &str,
+    case: &serde_json::Value,
+    resolve_rule: &impl Fn(&str) -> Option<Rule>,
+    site: &Site,
+) -> CaseResult {
+    let id = case.get("id").and_then(|id| {
+        id.as_str()
+            .map(str::to_owned)
+            .or_else(|| id.is_number().then(|| id.to_string()))
+    });
     let id = id.unwrap_or_else(|| place.to_owned());
-    let why = case.get("why").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let why = case
+        .get("why")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let rule = match read::rule(case, resolve_rule, site) {
         Ok(rule) => rule,
         Err(error) => return CaseResult::broken(id, error),
@@ -150,12 +193,30 @@ fn run_one(place: &str, case: &serde_json::Value, resolve_rule: &impl Fn(&str) -
     if matches!(rule.trigger, Trigger::Manual) {
         for at in &read.started {
             let by_hand = plan::plan_manual(&rule, &subject, read.now, *at);
-            explained.plan.reminders.extend(by_hand.reminders.into_iter().filter(|reminder| read.window.contains(&reminder.due_at)));
+            explained.plan.reminders.extend(
+                by_hand
+                    .reminders
+                    .into_iter()
+                    .filter(|reminder| read.window.contains(&reminder.due_at)),
+            );
         }
     }
-    let mut events: Vec<Event> = explained.plan.reminders.iter().filter_map(|reminder| Event::of(reminder, &rule)).collect();
+    let mut events: Vec<Event> = explained
+        .plan
+        .reminders
+        .iter()
+        .filter_map(|reminder| Event::of(reminder, &rule))
+        .collect();
     events.sort_by(|a, b| a.key().cmp(&b.key()));
-    let mut result = CaseResult { id, why, ok: false, error: None, events, expected: Vec::new(), explanation: explained.lines };
+    let mut result = CaseResult {
+        id,
+        why,
+        ok: false,
+        error: None,
+        events,
+        expected: Vec::new(),
+        explanation: explained.lines,
+    };
     match read::expect(case, &rule) {
         Ok(expected) => {
             result.expected = expected;

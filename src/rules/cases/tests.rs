@@ -20,9 +20,24 @@ fn run_file(path: &Path) -> Vec<CaseResult> {
     };
     let results = run(&text, resolve, &site());
     for result in results.iter().filter(|result| !result.ok) {
-        let shown = |events: Vec<&super::Event>| events.iter().map(|event| event.to_text()).collect::<Vec<_>>();
-        eprintln!("{} {}: {:?}\n  lacking {:?}\n  surplus {:?}", result.id, result.why, result.error, shown(result.lacking()), shown(result.surplus()));
-        result.explanation.iter().for_each(|line| eprintln!("    {} {} {}", line.step, line.lead, line.text));
+        let shown = |events: Vec<&super::Event>| {
+            events
+                .iter()
+                .map(|event| event.to_text())
+                .collect::<Vec<_>>()
+        };
+        eprintln!(
+            "{} {}: {:?}\n  lacking {:?}\n  surplus {:?}",
+            result.id,
+            result.why,
+            result.error,
+            shown(result.lacking()),
+            shown(result.surplus())
+        );
+        result
+            .explanation
+            .iter()
+            .for_each(|line| eprintln!("    {} {} {}", line.step, line.lead, line.text));
     }
     assert!(results.iter().all(|result| result.ok), "{}", path.display());
     results
@@ -30,7 +45,10 @@ fn run_file(path: &Path) -> Vec<CaseResult> {
 
 #[test]
 fn the_shared_examples_hold_where_they_lie() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(1).map(|dir| dir.join("shared/rules/examples.jsonl"));
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .skip(1)
+        .map(|dir| dir.join("shared/rules/examples.jsonl"));
     let Some(path) = beside.into_iter().find(|path| path.exists()) else {
         eprintln!("absent: ../shared/rules/examples.jsonl");
         return;
@@ -41,7 +59,10 @@ fn the_shared_examples_hold_where_they_lie() {
 #[test]
 fn our_own_cases_hold() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/cases");
-    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     let run: usize = files.iter().map(|file| run_file(file).len()).sum();
     assert!(run >= 100, "{run} cases in {} files", files.len());

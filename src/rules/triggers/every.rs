@@ -25,7 +25,9 @@ pub(crate) fn find<'a>(rule: &Rule, cron: &Cron, from: Date, to: Date) -> Vec<Oc
 /// What the pattern says, on the wall clock.
 pub(crate) fn moments(cron: &Cron, from: Date, to: Date) -> Vec<DateTime> {
     let end = to.to_datetime(Time::MAX);
-    let mut next = cron.find_next_occurrence(&from.to_datetime(Time::midnight()), true).ok();
+    let mut next = cron
+        .find_next_occurrence(&from.to_datetime(Time::midnight()), true)
+        .ok();
     let mut found = Vec::new();
     while let Some(moment) = next.filter(|moment| *moment <= end && found.len() < MOST) {
         found.push(moment);
@@ -37,6 +39,14 @@ pub(crate) fn moments(cron: &Cron, from: Date, to: Date) -> Vec<DateTime> {
 /// The occurrence at one moment of the wall clock; its use ends with that day.
 pub(crate) fn at<'a>(rule: &Rule, wall: DateTime) -> Occurrence<'a> {
     let start = wall::instant(&rule.timezone, wall);
-    let day = Occurrence::on_day(rule, wall.strftime("%Y-%m-%dT%H:%M").to_string(), wall.date());
-    Occurrence { start, end: day.end.max(start), ..day }
+    let day = Occurrence::on_day(
+        rule,
+        wall.strftime("%Y-%m-%dT%H:%M").to_string(),
+        wall.date(),
+    );
+    Occurrence {
+        start,
+        end: day.end.max(start),
+        ..day
+    }
 }

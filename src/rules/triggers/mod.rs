@@ -50,7 +50,19 @@ impl Occurrence<'_> {
     /// One that is reckoned and not stored, on a day without a clock.
     pub(crate) fn on_day(rule: &Rule, key: String, day: Date) -> Self {
         let end = last_minute(rule, day);
-        Self { key, epoch: 0, occasion: None, day, start: end, end, created: None, since: None, catches_up: false, is_over: false, late_until: None }
+        Self {
+            key,
+            epoch: 0,
+            occasion: None,
+            day,
+            start: end,
+            end,
+            created: None,
+            since: None,
+            catches_up: false,
+            is_over: false,
+            late_until: None,
+        }
     }
 }
 
@@ -82,11 +94,16 @@ pub(crate) struct Closed {
 /// What the trigger of `rule` finds that may have a lead in `window`.
 pub(crate) fn find<'a>(rule: &Rule, records: Records<'a>, window: &Range<Timestamp>) -> Found<'a> {
     let (from, to) = days(rule, window);
-    let plain = |occurrences| Found { occurrences, closed: Vec::new() };
+    let plain = |occurrences| Found {
+        occurrences,
+        closed: Vec::new(),
+    };
     match &rule.trigger {
         Trigger::Birthday => plain(birthday::find(rule, records.patient, from, to)),
         Trigger::Holiday { holiday, .. } => plain(holiday::find(rule, holiday, from, to)),
-        Trigger::Season { from: first, until } => plain(season::find(rule, *first, *until, from, to)),
+        Trigger::Season { from: first, until } => {
+            plain(season::find(rule, *first, *until, from, to))
+        }
         Trigger::Every { cron, .. } => plain(every::find(rule, cron, from, to)),
         Trigger::Manual => Found::default(),
         Trigger::Occasion { kind } => occasion::find(rule, kind, records),
@@ -105,7 +122,11 @@ pub(crate) fn days(rule: &Rule, window: &Range<Timestamp>) -> (Date, Date) {
         }
     }
     // Quiet hours move a day at most; going back to a working day takes at most a long holiday.
-    let slack = if rule.steps.iter().any(|step| step.previous_workday) { 62 } else { 3 };
+    let slack = if rule.steps.iter().any(|step| step.previous_workday) {
+        62
+    } else {
+        3
+    };
     let days = |count: u64| i64::try_from(count).unwrap_or(i64::MAX / 2);
     let from = wall::add_days(wall::date(&rule.timezone, window.start), -days(after) - 3);
     let to = wall::add_days(wall::date(&rule.timezone, window.end), days(before) + slack);
@@ -114,5 +135,8 @@ pub(crate) fn days(rule: &Rule, window: &Range<Timestamp>) -> (Date, Date) {
 
 /// 23:59 of `day` on the rule's clock.
 pub(crate) fn last_minute(rule: &Rule, day: Date) -> Timestamp {
-    wall::instant(&rule.timezone, day.to_datetime(Time::constant(23, 59, 0, 0)))
+    wall::instant(
+        &rule.timezone,
+        day.to_datetime(Time::constant(23, 59, 0, 0)),
+    )
 }

@@ -11,7 +11,10 @@ use crate::model::id::AttemptId;
 use crate::segments::{decode_ucs2, encode_ucs2};
 
 fn settings(more: &str) -> Settings {
-    toml::from_str(&format!("host = \"h\"\nsystem_id = \"s\"\nsender = \"10690000\"\n{more}")).unwrap()
+    toml::from_str(&format!(
+        "host = \"h\"\nsystem_id = \"s\"\nsender = \"10690000\"\n{more}"
+    ))
+    .unwrap()
 }
 
 fn outgoing(text: &str) -> Outgoing {
@@ -30,11 +33,26 @@ fn outgoing(text: &str) -> Outgoing {
 #[test]
 fn a_short_text_is_one_plain_submit() {
     let parts = compose(&outgoing("See you at 9 €"), &settings("")).unwrap();
-    let [part] = &parts[..] else { panic!("{} parts", parts.len()) };
+    let [part] = &parts[..] else {
+        panic!("{} parts", parts.len())
+    };
     let sm = &part.sm;
-    assert_eq!((sm.source.ton, sm.source.npi, sm.source.addr.to_text().as_str()), (3, 0, "10690000"));
-    assert_eq!((sm.dest.ton, sm.dest.npi, sm.dest.addr.to_text().as_str()), (1, 1, "8613800000001"));
-    assert_eq!((sm.esm_class, sm.data_coding, sm.registered_delivery), (0, 0, 1));
+    assert_eq!(
+        (
+            sm.source.ton,
+            sm.source.npi,
+            sm.source.addr.to_text().as_str()
+        ),
+        (3, 0, "10690000")
+    );
+    assert_eq!(
+        (sm.dest.ton, sm.dest.npi, sm.dest.addr.to_text().as_str()),
+        (1, 1, "8613800000001")
+    );
+    assert_eq!(
+        (sm.esm_class, sm.data_coding, sm.registered_delivery),
+        (0, 0, 1)
+    );
     assert_eq!(sm.short_message.reveal(), b"See you at 9 \x1B\x65");
     assert_eq!(sm.tlvs.integer(0x0204), Some(0x1234));
     assert!(sm.validity_period.is_empty());
@@ -42,11 +60,20 @@ fn a_short_text_is_one_plain_submit() {
 
 #[test]
 fn a_message_may_have_its_own_sender_and_ask_for_no_receipt() {
-    let own = Outgoing { sender: Some("Clinic".to_owned()), ..outgoing("hi") };
+    let own = Outgoing {
+        sender: Some("Clinic".to_owned()),
+        ..outgoing("hi")
+    };
     let parts = compose(&own, &settings("receipts = false\nservice_type = \"CMT\"")).unwrap();
     let sm = &parts[0].sm;
-    assert_eq!((sm.source.ton, sm.source.addr.to_text().as_str()), (5, "Clinic"));
-    assert_eq!((sm.registered_delivery, sm.service_type.to_text().as_str()), (0, "CMT"));
+    assert_eq!(
+        (sm.source.ton, sm.source.addr.to_text().as_str()),
+        (5, "Clinic")
+    );
+    assert_eq!(
+        (sm.registered_delivery, sm.service_type.to_text().as_str()),
+        (0, "CMT")
+    );
 }
 
 /// Two parts of 67 and 13 units.
@@ -58,7 +85,10 @@ fn check_concat(mode: &str, headers: [&[u8]; 2], esm_class: u8, room: usize) {
     let parts = compose(&outgoing(&text), &settings(&format!("concat = \"{mode}\""))).unwrap();
     assert_eq!(parts.len(), 2);
     let octets = encode_ucs2(&text);
-    for (part, (header, body)) in parts.iter().zip(headers.iter().zip([&octets[..room], &octets[room..]])) {
+    for (part, (header, body)) in parts
+        .iter()
+        .zip(headers.iter().zip([&octets[..room], &octets[room..]]))
+    {
         assert_eq!((part.sm.esm_class, part.sm.data_coding), (esm_class, 8));
         assert_eq!(part.sm.short_message.reveal(), [header, body].concat());
     }
@@ -66,8 +96,18 @@ fn check_concat(mode: &str, headers: [&[u8]; 2], esm_class: u8, room: usize) {
 
 #[test]
 fn a_long_text_goes_in_parts_with_one_reference() {
-    check_concat("udh8", [&[5, 0, 3, 0xCD, 2, 1], &[5, 0, 3, 0xCD, 2, 2]], 0x40, 134);
-    check_concat("udh16", [&[6, 8, 4, 0xAB, 0xCD, 2, 1], &[6, 8, 4, 0xAB, 0xCD, 2, 2]], 0x40, 132);
+    check_concat(
+        "udh8",
+        [&[5, 0, 3, 0xCD, 2, 1], &[5, 0, 3, 0xCD, 2, 2]],
+        0x40,
+        134,
+    );
+    check_concat(
+        "udh16",
+        [&[6, 8, 4, 0xAB, 0xCD, 2, 1], &[6, 8, 4, 0xAB, 0xCD, 2, 2]],
+        0x40,
+        132,
+    );
     check_concat("sar", [&[], &[]], 0, 134);
 }
 
@@ -96,27 +136,56 @@ fn a_payload_is_left_to_the_carrier_to_cut() {
 
 #[test]
 fn parts_that_have_an_answer_are_not_sent_again() {
-    let again = Outgoing { parts_done: vec![1, 3], ..outgoing(&"a".repeat(500)) };
+    let again = Outgoing {
+        parts_done: vec![1, 3],
+        ..outgoing(&"a".repeat(500))
+    };
     let parts = compose(&again, &settings("")).unwrap();
     let numbers: Vec<_> = parts.iter().map(|part| part.number).collect();
     assert_eq!(numbers, [2, 4]);
-    assert_eq!(parts[0].sm.short_message.reveal()[..6], [5, 0, 3, 0xCD, 4, 2]);
+    assert_eq!(
+        parts[0].sm.short_message.reveal()[..6],
+        [5, 0, 3, 0xCD, 4, 2]
+    );
 }
 
 #[test]
 fn what_no_pdu_can_carry_is_refused() {
     let refused = Err(SendError::NotSent { reason: "encoding" });
-    let check = |outgoing: Outgoing| assert_eq!(compose(&outgoing, &settings("")).map(|parts| parts.len()), refused);
+    let check = |outgoing: Outgoing| {
+        assert_eq!(
+            compose(&outgoing, &settings("")).map(|parts| parts.len()),
+            refused
+        )
+    };
     check(outgoing(&"a".repeat(256 * 153)));
-    check(Outgoing { to: "+123456789012345678901".to_owned().into(), ..outgoing("hi") });
-    check(Outgoing { to: String::new().into(), ..outgoing("hi") });
-    check(Outgoing { sender: Some("a".repeat(21)), ..outgoing("hi") });
+    check(Outgoing {
+        to: "+123456789012345678901".to_owned().into(),
+        ..outgoing("hi")
+    });
+    check(Outgoing {
+        to: String::new().into(),
+        ..outgoing("hi")
+    });
+    check(Outgoing {
+        sender: Some("a".repeat(21)),
+        ..outgoing("hi")
+    });
 }
 
 #[track_caller]
 fn check_validity(seconds: u64, expected: &str) {
-    let bounded = Outgoing { validity: Some(Duration::from_secs(seconds)), ..outgoing("hi") };
-    assert_eq!(compose(&bounded, &settings("")).unwrap()[0].sm.validity_period.to_text(), expected);
+    let bounded = Outgoing {
+        validity: Some(Duration::from_secs(seconds)),
+        ..outgoing("hi")
+    };
+    assert_eq!(
+        compose(&bounded, &settings("")).unwrap()[0]
+            .sm
+            .validity_period
+            .to_text(),
+        expected
+    );
 }
 
 #[test]
@@ -128,7 +197,10 @@ fn validity_is_a_relative_time() {
 }
 
 fn accepted(part: u8) -> PartAccepted {
-    PartAccepted { part, provider_id: format!("id{part}") }
+    PartAccepted {
+        part,
+        provider_id: format!("id{part}"),
+    }
 }
 
 #[track_caller]
@@ -140,21 +212,57 @@ fn check(ends: &[PartEnd], expected: Result<Accepted, SendError>) {
 fn the_ends_of_parts_come_to_one() {
     use PartEnd::{Accepted as Acked, NotSent as Unsent, Rejected, Unknown};
     let closed = || Unsent(NotSent::Closed);
-    let refused = |code: &str, class, parts| Err(SendError::Rejected { code: code.to_owned(), class, parts });
-    check(&[Acked(accepted(1)), Acked(accepted(2))], Ok(Accepted { parts: vec![accepted(1), accepted(2)], receipt_expected: true }));
-    check(&[closed(), closed()], Err(SendError::NotSent { reason: "closed" }));
-    check(&[Unsent(NotSent::Encoding)], Err(SendError::NotSent { reason: "encoding" }));
-    check(&[Acked(accepted(1)), Unknown], Err(SendError::Unknown { parts: vec![accepted(1)] }));
-    check(&[Unknown, Rejected(Status::RINVDSTADR)], Err(SendError::Unknown { parts: vec![] }));
-    check(&[Unknown, closed()], Err(SendError::Unknown { parts: vec![] }));
+    let refused = |code: &str, class, parts| {
+        Err(SendError::Rejected {
+            code: code.to_owned(),
+            class,
+            parts,
+        })
+    };
+    check(
+        &[Acked(accepted(1)), Acked(accepted(2))],
+        Ok(Accepted {
+            parts: vec![accepted(1), accepted(2)],
+            receipt_expected: true,
+        }),
+    );
+    check(
+        &[closed(), closed()],
+        Err(SendError::NotSent { reason: "closed" }),
+    );
+    check(
+        &[Unsent(NotSent::Encoding)],
+        Err(SendError::NotSent { reason: "encoding" }),
+    );
+    check(
+        &[Acked(accepted(1)), Unknown],
+        Err(SendError::Unknown {
+            parts: vec![accepted(1)],
+        }),
+    );
+    check(
+        &[Unknown, Rejected(Status::RINVDSTADR)],
+        Err(SendError::Unknown { parts: vec![] }),
+    );
+    check(
+        &[Unknown, closed()],
+        Err(SendError::Unknown { parts: vec![] }),
+    );
     check(
         &[Acked(accepted(1)), Rejected(Status::RTHROTTLED)],
         refused("ESME_RTHROTTLED", ErrorClass::Throttle, vec![accepted(1)]),
     );
     check(
-        &[Rejected(Status::RTHROTTLED), Rejected(Status::RINVDSTADR), Rejected(Status::RSYSERR)],
+        &[
+            Rejected(Status::RTHROTTLED),
+            Rejected(Status::RINVDSTADR),
+            Rejected(Status::RSYSERR),
+        ],
         refused("ESME_RINVDSTADR", ErrorClass::PermanentRecipient, vec![]),
     );
     // Some out, some not begun: what is accepted is kept, and the rest may be tried again at once.
-    check(&[Acked(accepted(1)), closed()], refused("closed", ErrorClass::Temporary, vec![accepted(1)]));
+    check(
+        &[Acked(accepted(1)), closed()],
+        refused("closed", ErrorClass::Temporary, vec![accepted(1)]),
+    );
 }

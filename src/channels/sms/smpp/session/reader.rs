@@ -17,8 +17,15 @@ use crate::channels::sms::smpp::status::Status;
 const READ_LEN: usize = 16 * 1024;
 
 /// Reads until the connection ends.
-pub(super) async fn run<R: AsyncRead + Unpin>(shared: Arc<Shared>, mut reader: R, inbound: mpsc::Sender<Request>) {
-    let mut queue = Queue { inbound, patient: true };
+pub(super) async fn run<R: AsyncRead + Unpin>(
+    shared: Arc<Shared>,
+    mut reader: R,
+    inbound: mpsc::Sender<Request>,
+) {
+    let mut queue = Queue {
+        inbound,
+        patient: true,
+    };
     let end = tokio::select! {
         biased;
         () = shared.ended() => return,
@@ -34,7 +41,11 @@ struct Queue {
     patient: bool,
 }
 
-async fn read<R: AsyncRead + Unpin>(shared: &Arc<Shared>, reader: &mut R, queue: &mut Queue) -> End {
+async fn read<R: AsyncRead + Unpin>(
+    shared: &Arc<Shared>,
+    reader: &mut R,
+    queue: &mut Queue,
+) -> End {
     let mut stream = BytesMut::with_capacity(READ_LEN);
     loop {
         stream.reserve(READ_LEN);
@@ -51,8 +62,15 @@ async fn read<R: AsyncRead + Unpin>(shared: &Arc<Shared>, reader: &mut R, queue:
                 }
                 Ok(None) => break,
                 Err(bad) => {
-                    tracing::warn!(length = bad.length, "SMPP: a PDU of an impossible length ends the connection");
-                    let nack = Pdu { status: Status::RINVCMDLEN, sequence: bad.sequence, body: Body::GenericNack };
+                    tracing::warn!(
+                        length = bad.length,
+                        "SMPP: a PDU of an impossible length ends the connection"
+                    );
+                    let nack = Pdu {
+                        status: Status::RINVCMDLEN,
+                        sequence: bad.sequence,
+                        body: Body::GenericNack,
+                    };
                     shared.send(&nack).await;
                     return End::BadLength;
                 }
@@ -80,7 +98,11 @@ async fn handle(shared: &Arc<Shared>, frame: Bytes, queue: &mut Queue) -> Option
     }
     match pdu.body {
         Body::EnquireLink | Body::Unbind => {
-            let answer = Pdu { status: Status::ROK, sequence: pdu.sequence, body: pdu.body.answer() };
+            let answer = Pdu {
+                status: Status::ROK,
+                sequence: pdu.sequence,
+                body: pdu.body.answer(),
+            };
             shared.send(&answer).await;
             matches!(pdu.body, Body::Unbind).then_some(End::PeerUnbound)
         }
@@ -99,14 +121,28 @@ async fn hand_on(shared: &Arc<Shared>, pdu: Pdu, queue: &mut Queue) {
     let (sequence, answer) = (pdu.sequence, pdu.body.answer());
     let room = match queue.inbound.try_reserve() {
         Ok(room) => Some(room),
-        Err(_) if queue.patient => {
-            timeout(shared.options.patience, queue.inbound.reserve()).await.ok().and_then(Result::ok)
-        }
+        Err(_) if queue.patient => timeout(shared.options.patience, queue.inbound.reserve())
+            .await
+            .ok()
+            .and_then(Result::ok),
         Err(_) => None,
     };
     queue.patient = room.is_some();
     match room {
-        Some(room) => room.send(Request { pdu, session: Session { shared: Arc::clone(shared) } }),
-        None => shared.send(&Pdu { status: shared.options.busy, sequence, body: answer }).await,
+        Some(room) => room.send(Request {
+            pdu,
+            session: Session {
+                shared: Arc::clone(shared),
+            },
+        }),
+        None => {
+            shared
+                .send(&Pdu {
+                    status: shared.options.busy,
+                    sequence,
+                    body: answer,
+                })
+                .await
+        }
     }
 }
