@@ -26,6 +26,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 
+pub use messages::message_json;
 pub use openapi::document;
 
 use crate::access::Keys;

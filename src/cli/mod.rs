@@ -1,8 +1,12 @@
 //! The verbs of the command line. Each gives an exit code: 0 ok, 1 the thing asked about is wrong,
 //! 2 usage, 3 cannot run.
 
+pub mod apikey;
 pub mod check;
+pub mod message;
+pub mod openapi;
 pub mod rules;
+pub mod send;
 pub mod serve;
 
 use std::io::Write as _;
@@ -11,6 +15,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::House;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry;
 
@@ -39,6 +45,16 @@ enum Verb {
     Migrate,
     /// Check config, rules and templates.
     Check,
+    /// Keys for other systems.
+    #[command(subcommand)]
+    Apikey(apikey::ApiKeyVerb),
+    /// Store one message; the daemon sends it.
+    Send(Box<send::SendArgs>),
+    /// Look at a message, call it off, send it again, settle it.
+    #[command(subcommand)]
+    Message(message::MessageVerb),
+    /// Print the description of the HTTP API, OpenAPI 3.1.
+    Openapi,
     /// Rules: run cases against them.
     #[command(subcommand)]
     Rules(RulesVerb),
@@ -80,6 +96,22 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Verb::Serve => runtime.block_on(serve::serve(config)),
         Verb::Migrate => runtime.block_on(serve::migrate(config)),
         Verb::Check => check::check(&config, json),
+        Verb::Openapi => openapi::run(&mut std::io::stdout()),
+        Verb::Apikey(verb) => runtime.block_on(async {
+            let house = House::open(config).await?;
+            let now = Clock::System.now();
+            apikey::run(&verb, &house.store, now, json, &mut std::io::stdout()).await
+        }),
+        Verb::Send(args) => runtime.block_on(async {
+            let intake = House::open(config).await?.intake();
+            let now = Clock::System.now();
+            send::run(&args, &intake, now, json, &mut std::io::stdout()).await
+        }),
+        Verb::Message(verb) => runtime.block_on(async {
+            let house = House::open(config).await?;
+            let (now, mut out) = (Clock::System.now(), std::io::stdout());
+            message::run(&verb, &house.store, &house.desk, now, json, &mut out).await
+        }),
         Verb::Rules(RulesVerb::Test { files }) => rules::test(
             &files,
             json,
