@@ -10,3 +10,4 @@ pub mod store;
 pub mod intake;
 pub mod segments;
 pub mod channels;
+pub mod cli;

@@ -332,6 +332,7 @@ fn patient_record(input: PatientInput, key: Key, origin: Origin, site: &SiteInfo
         special: input.special,
         inactive: input.active == Some(false),
         flags: Vec::new(),
+        told: None,
         tags: input.tags,
         prefer,
         attributes: input.attributes,

@@ -1,6 +1,6 @@
 //! Family and guardians as sources tell them: within the patient's record, or as records of their own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -40,6 +40,15 @@ pub async fn known(tx: &mut Tx, patients: &[PatientId]) -> Result<HashMap<(Patie
     Ok(found.into_iter().map(|(patient, key, hash)| ((patient, key), hash)).collect())
 }
 
+/// Those relations of these patients that are told within the patient's record.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn told_within(tx: &mut Tx, patients: &[PatientId]) -> Result<HashSet<RelationId>, StoreError> {
+    let had = had(tx, patients).await?;
+    Ok(had.into_iter().filter(|((_, key), _)| key.starts_with('#')).map(|(_, id)| id).collect())
+}
+
 /// Writes relations that are records of their own, and marks their patients.
 ///
 /// # Errors
@@ -67,7 +76,7 @@ pub async fn remove(tx: &mut Tx, gone: &[(PatientId, String)], now: Timestamp) -
 /// A relation that is told again keeps its id.
 pub(super) async fn replace_told_within(tx: &mut Tx, patients: &[PatientId], family: Vec<(PatientId, RelationPut)>) -> Result<(), StoreError> {
     let had = had(tx, patients).await?;
-    let told: std::collections::HashSet<(&PatientId, &str)> = family.iter().map(|(patient, put)| (patient, put.source_key.as_str())).collect();
+    let told: HashSet<(&PatientId, &str)> = family.iter().map(|(patient, put)| (patient, put.source_key.as_str())).collect();
     let gone: Vec<RelationId> =
         had.iter().filter(|((patient, key), _)| key.starts_with('#') && !told.contains(&(patient, key.as_str()))).map(|(_, id)| id.clone()).collect();
     delete(tx, &gone).await?;
