@@ -1,6 +1,6 @@
 //! Family and guardians as sources tell them: within the patient's record, or as records of their own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -47,6 +47,15 @@ pub async fn known(
         .collect())
 }
 
+/// Those relations of these patients that are told within the patient's record.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn told_within(tx: &mut Tx, patients: &[PatientId]) -> Result<HashSet<RelationId>, StoreError> {
+    let had = had(tx, patients).await?;
+    Ok(had.into_iter().filter(|((_, key), _)| key.starts_with('#')).map(|(_, id)| id).collect())
+}
+
 /// Writes relations that are records of their own, and marks their patients.
 ///
 /// # Errors
@@ -89,17 +98,9 @@ pub(super) async fn replace_told_within(
     family: Vec<(PatientId, RelationPut)>,
 ) -> Result<(), StoreError> {
     let had = had(tx, patients).await?;
-    let told: std::collections::HashSet<(&PatientId, &str)> = family
-        .iter()
-        .map(|(patient, put)| (patient, put.source_key.as_str()))
-        .collect();
-    let gone: Vec<RelationId> = had
-        .iter()
-        .filter(|((patient, key), _)| {
-            key.starts_with('#') && !told.contains(&(patient, key.as_str()))
-        })
-        .map(|(_, id)| id.clone())
-        .collect();
+    let told: HashSet<(&PatientId, &str)> = family.iter().map(|(patient, put)| (patient, put.source_key.as_str())).collect();
+    let gone: Vec<RelationId> =
+        had.iter().filter(|((patient, key), _)| key.starts_with('#') && !told.contains(&(patient, key.as_str()))).map(|(_, id)| id.clone()).collect();
     delete(tx, &gone).await?;
     write(tx, family, &had).await
 }

@@ -4,11 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{Applier, fingerprint};
+use super::{Applier, fingerprint, merge};
 use crate::intake::IntakeError;
-use crate::intake::record::{
-    Birth, Consented, Contact, FamilyRecord, PatientRecord, RecordKind, RelationRecord,
-};
+use crate::intake::record::{Birth, ConsentRecord, Consented, Contact, FamilyRecord, Key, PatientRecord, RecordKind, RelationRecord};
 use crate::intake::report::Outcome;
 use crate::model::id::PatientId;
 use crate::model::phone::address_hash;
@@ -31,15 +29,19 @@ impl Applier<'_> {
             .collect();
         let known = patient_records::known(tx, source, &keys).await?;
         let (mut puts, mut dead) = (Vec::new(), Vec::new());
+        let current = self.current(tx, source, &records, &known).await?;
         for record in records {
             let known = known.get(record.key.key.reveal());
+            // A table that tells some columns is compared with what is there, a whole record with the last one.
+            let (record, kept_hash) = match current.get(&record.key) {
+                Some(kept) => (merge::overlay(kept.clone(), &record), Some(self.patient_put(kept, known).row_hash)),
+                None => (record, known.map(|known| known.row_hash.clone())),
+            };
             let put = self.patient_put(&record, known);
             let outcome = match known {
                 None => Outcome::New,
-                Some(known) if record.version.is_some() && known.version > record.version => {
-                    Outcome::Older
-                }
-                Some(known) if known.row_hash == put.row_hash => Outcome::Unchanged,
+                Some(known) if record.version.is_some() && known.version > record.version => Outcome::Older,
+                Some(_) if kept_hash.as_ref() == Some(&put.row_hash) => Outcome::Unchanged,
                 Some(_) => Outcome::Changed,
             };
             self.report
@@ -122,6 +124,32 @@ impl Applier<'_> {
             relations::remove(tx, &gone, self.now).await?;
         }
         Ok(())
+    }
+
+    /// What we have of those of whom only some fields are told.
+    async fn current(
+        &self,
+        tx: &mut Tx,
+        source: &str,
+        records: &[PatientRecord],
+        known: &HashMap<String, Known>,
+    ) -> Result<HashMap<Key, PatientRecord>, IntakeError> {
+        let partial: HashMap<PatientId, (&PatientRecord, &Known)> = records.iter().filter(|record| record.told.is_some())
+            .filter_map(|record| known.get(record.key.key.reveal()).map(|known| (known.id.clone(), (record, known)))).collect();
+        let ids: Vec<PatientId> = partial.keys().cloned().collect();
+        let mut consents = patient_records::consents(tx, &ids, source).await?;
+        // Relations that are records of their own are not this record's to tell.
+        let own = relations::told_within(tx, &ids).await?;
+        let mut current = HashMap::new();
+        for patient in patients::load(tx, &ids).await? {
+            let Some((record, known)) = partial.get(&patient.id) else { continue };
+            let said = consents.remove(&patient.id).unwrap_or_default();
+            let said = said.into_iter().map(|(scope, granted)| ConsentRecord { scope, granted, at: None }).collect();
+            let mut patient = patient;
+            patient.family.retain(|relation| own.contains(&relation.id));
+            current.insert(record.key.clone(), merge::as_record(record, &patient, known.inactive, said));
+        }
+        Ok(current)
     }
 
     fn patient_put(&self, record: &PatientRecord, known: Option<&Known>) -> PatientPut {
@@ -254,12 +282,8 @@ impl Applier<'_> {
     }
 }
 
-fn consent_put(consent: &crate::intake::record::ConsentRecord) -> ConsentPut {
-    ConsentPut {
-        scope: consent.scope,
-        granted: consent.granted,
-        at: consent.at.map(jiff::Timestamp::as_millisecond),
-    }
+fn consent_put(consent: &ConsentRecord) -> ConsentPut {
+    ConsentPut { scope: consent.scope, granted: consent.granted, at: consent.at.map(jiff::Timestamp::as_millisecond) }
 }
 
 /// Of all that the record tells, but for its version: a record sent again under a new number is the same one.
