@@ -11,10 +11,11 @@ help: ## this list
 demo: ## the whole story on this machine: hospital, carrier and patients' phones on http://127.0.0.1:8080
 	@scripts/tools cargo cc
 	@echo "Building Carebell; the first time takes some minutes."
-	@$(CARGO) run --quiet --locked --profile demo -- demo $(ARGS)
+	@$(CARGO) build --locked --profile demo
+	@$(CARGO) run --locked --profile demo --quiet -- demo $(ARGS)
 
 test: format lint ## everything CI runs: format, lints, all tests on SQLite and on real servers
-	@scripts/tools node
+	@for peer in $(wildcard tests/peers/install.sh); do scripts/with-node sh $$peer; done
 	CAREBELL_TEST_ALL=1 scripts/with-postgres $(CARGO) test --locked
 
 check: format lint ## the quick loop: format, lints, tests on SQLite alone
@@ -22,7 +23,11 @@ check: format lint ## the quick loop: format, lints, tests on SQLite alone
 
 bench: ## the benchmarks
 	@scripts/tools cargo cc
-	$(CARGO) bench --locked --benches
+ifneq ($(wildcard benches/*.rs),)
+	$(CARGO) bench --locked --bench '*'
+else
+	@echo "There are no benchmarks yet."
+endif
 
 format:
 	@scripts/tools cargo rustfmt

@@ -20,19 +20,27 @@ impl Clock {
     }
 
     /// The present moment, to the millisecond, as the database keeps it.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the system"
+    )]
     pub fn now(&self) -> Timestamp {
         let now = match self {
             Self::System => Timestamp::now(),
-            Self::Hand(hand) => *hand.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+            Self::Hand(hand) => *hand
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
         };
-        Timestamp::from_millisecond(now.as_millisecond()).expect("a timestamp in milliseconds is a timestamp")
+        Timestamp::from_millisecond(now.as_millisecond())
+            .expect("a timestamp in milliseconds is a timestamp")
     }
 
     /// Sets a clock that is set by hand; the system's clock is left alone.
     pub fn set(&self, to: Timestamp) {
         if let Self::Hand(hand) = self {
-            *hand.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = to;
+            *hand
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner) = to;
         }
     }
 

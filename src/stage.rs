@@ -62,7 +62,16 @@ impl Stop {
 ///
 /// A pass returns how many rows it did; while it finds some it runs again at once.
 /// One that fails is logged once and tried again at the next bell.
-pub async fn run<E: Display>(name: &'static str, bell: &Bell, every: Duration, stop: &Stop, mut pass: impl AsyncFnMut() -> Result<usize, E>) {
+pub async fn run<F, E>(
+    name: &'static str,
+    bell: Bell,
+    every: Duration,
+    stop: Stop,
+    mut pass: impl FnMut() -> F,
+) where
+    F: Future<Output = Result<usize, E>>,
+    E: Display,
+{
     while !stop.is_said() {
         match pass().await {
             Ok(0) => {}
@@ -70,7 +79,10 @@ pub async fn run<E: Display>(name: &'static str, bell: &Bell, every: Duration, s
                 debug!(stage.name = name, rows = done, "Stage {name} did {done}");
                 continue;
             }
-            Err(problem) => error!(stage.name = name, "Stage {name} failed and will try again: {problem}"),
+            Err(problem) => error!(
+                stage.name = name,
+                "Stage {name} failed and will try again: {problem}"
+            ),
         }
         tokio::select! {
             () = bell.heard() => {}

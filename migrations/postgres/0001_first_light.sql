@@ -57,19 +57,21 @@ CREATE TABLE patient (
   updated_at     BIGINT NOT NULL,
   UNIQUE (source, source_key)
 );
-CREATE INDEX patient_birthday ON patient (birth_md) WHERE deceased = FALSE;
-CREATE INDEX patient_lunar_birthday ON patient (lunar_md) WHERE lunar_md IS NOT NULL AND deceased = FALSE;
+CREATE INDEX patient_birthday ON patient (birth_md, id) WHERE deceased = FALSE;
+CREATE INDEX patient_lunar_birthday ON patient (lunar_md, id) WHERE lunar_md IS NOT NULL AND deceased = FALSE;
 
 CREATE TABLE relation (
   id         TEXT PRIMARY KEY,
   patient_id TEXT NOT NULL REFERENCES patient (id) ON DELETE CASCADE,
+  source_key TEXT NOT NULL DEFAULT '',      -- '#1' … : told inside the patient's record; else a record of its own
   rank       BIGINT NOT NULL,
   kind       TEXT NOT NULL,
   name       TEXT,                          -- {"full","given","family"}
   language   TEXT,
-  consented  BOOLEAN NOT NULL
+  consented  BOOLEAN NOT NULL,
+  row_hash   TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX relation_patient ON relation (patient_id);
+CREATE INDEX relation_patient ON relation (patient_id, source_key);
 
 CREATE TABLE contact_point (
   id           TEXT PRIMARY KEY,
@@ -112,6 +114,7 @@ CREATE TABLE fact (
   patient_id TEXT NOT NULL REFERENCES patient (id) ON DELETE CASCADE,
   source     TEXT NOT NULL,
   source_key TEXT NOT NULL,
+  coding     BIGINT NOT NULL DEFAULT 0,     -- one row for each code of the same statement
   kind       TEXT NOT NULL,                 -- diagnosis, encounter, medication, vaccination, result …
   code       TEXT,
   system     TEXT,
@@ -121,7 +124,7 @@ CREATE TABLE fact (
   attributes TEXT NOT NULL,
   row_hash   TEXT NOT NULL,
   updated_at BIGINT NOT NULL,
-  UNIQUE (source, kind, source_key)
+  UNIQUE (source, kind, source_key, coding)
 );
 CREATE INDEX fact_patient ON fact (patient_id);
 CREATE INDEX fact_code ON fact (kind, code, patient_id);
@@ -160,6 +163,7 @@ CREATE TABLE plan_mark (
   n          BIGINT NOT NULL,
   marked_at  BIGINT NOT NULL
 );
+CREATE INDEX plan_mark_age ON plan_mark (marked_at, patient_id);
 
 CREATE TABLE document (
   kind       TEXT NOT NULL,                 -- rule | template | reply_words
@@ -196,11 +200,14 @@ CREATE TABLE reminder (
   unless       TEXT,
   catch_up     BOOLEAN NOT NULL,
   due_at       BIGINT NOT NULL,
+  planned_for  BIGINT,                      -- the moment it was planned for, where the composer put it off
   expires_at   BIGINT NOT NULL,
   state        TEXT NOT NULL,
   reason       TEXT,
   message_id   TEXT,
   task_id      TEXT,
+  answer_to    TEXT,                        -- our own answers: the address that wrote, until it is composed
+  data         TEXT,                        -- our own answers: {"language","data"} for the template
   created_at   BIGINT NOT NULL,
   updated_at   BIGINT NOT NULL
 );
@@ -208,6 +215,16 @@ CREATE INDEX reminder_due ON reminder (due_at, id) WHERE state = 'planned';
 CREATE INDEX reminder_patient ON reminder (patient_id, due_at);
 CREATE INDEX reminder_occasion ON reminder (occasion_id) WHERE occasion_id IS NOT NULL;
 CREATE INDEX reminder_rule ON reminder (rule_id, state, due_at);
+
+-- How far each rule is planned, and where a walk over its candidates stands.
+CREATE TABLE rule_plan (
+  rule_id    TEXT PRIMARY KEY,
+  timing     TEXT NOT NULL,                 -- another one in the book: the rule has to be planned anew
+  until_at   BIGINT NOT NULL,               -- everything that is due before is planned
+  walk_from  BIGINT,                        -- the walk that runs: its window, and the last patient it did
+  walk_to    BIGINT,
+  walk_after TEXT
+);
 
 CREATE TABLE message (
   id               TEXT PRIMARY KEY,

@@ -52,11 +52,25 @@ pub const NAMED: &[(&str, Holiday)] = &[
     ("qingming", Holiday::SolarTerm(solar_term::QINGMING)),
     ("labour_day", solar(5, 1)),
     ("youth_day", solar(5, 4)),
-    ("mothers_day", Holiday::NthWeekday { month: 5, nth: 2, weekday: Weekday::Sunday }),
+    (
+        "mothers_day",
+        Holiday::NthWeekday {
+            month: 5,
+            nth: 2,
+            weekday: Weekday::Sunday,
+        },
+    ),
     ("nurses_day", solar(5, 12)),
     ("dragon_boat", lunar_day(5, 5)),
     ("childrens_day", solar(6, 1)),
-    ("fathers_day", Holiday::NthWeekday { month: 6, nth: 3, weekday: Weekday::Sunday }),
+    (
+        "fathers_day",
+        Holiday::NthWeekday {
+            month: 6,
+            nth: 3,
+            weekday: Weekday::Sunday,
+        },
+    ),
     ("qixi", lunar_day(7, 7)),
     ("zhongyuan", lunar_day(7, 15)),
     ("doctors_day", solar(8, 19)),
@@ -64,8 +78,18 @@ pub const NAMED: &[(&str, Holiday)] = &[
     ("mid_autumn", lunar_day(8, 15)),
     ("national_day", solar(10, 1)),
     ("double_ninth", lunar_day(9, 9)),
-    ("thanksgiving", Holiday::NthWeekday { month: 11, nth: 4, weekday: Weekday::Thursday }),
-    ("winter_solstice", Holiday::SolarTerm(solar_term::WINTER_SOLSTICE)),
+    (
+        "thanksgiving",
+        Holiday::NthWeekday {
+            month: 11,
+            nth: 4,
+            weekday: Weekday::Thursday,
+        },
+    ),
+    (
+        "winter_solstice",
+        Holiday::SolarTerm(solar_term::WINTER_SOLSTICE),
+    ),
     ("christmas_eve", solar(12, 24)),
     ("christmas", solar(12, 25)),
     ("new_years_eve", solar(12, 31)),
@@ -87,7 +111,10 @@ impl Holiday {
             return lunar::dates(*day, from, to);
         }
         let years = from.year()..=to.year();
-        years.filter_map(|year| self.date_in(year)).filter(|date| (from..=to).contains(date)).collect()
+        years
+            .filter_map(|year| self.date_in(year))
+            .filter(|date| (from..=to).contains(date))
+            .collect()
     }
 
     /// Its day in a civil year; lunar days are found by `dates`.
@@ -95,9 +122,17 @@ impl Holiday {
         match *self {
             Self::Solar { month, day } => Date::new(year, month, day).ok(),
             Self::Lunar(day) => lunar::date_in(year, day),
-            Self::LunarNewYearsEve => lunar::date_in(year, LunarDay { month: 1, day: 1 }).map(|day| wall::add_days(day, -1)),
+            Self::LunarNewYearsEve => lunar::date_in(year, LunarDay { month: 1, day: 1 })
+                .map(|day| wall::add_days(day, -1)),
             Self::SolarTerm(longitude) => solar_term::date_in(year, longitude),
-            Self::NthWeekday { month, nth, weekday } => Date::new(year, month, 1).ok()?.nth_weekday_of_month(nth, weekday).ok(),
+            Self::NthWeekday {
+                month,
+                nth,
+                weekday,
+            } => Date::new(year, month, 1)
+                .ok()?
+                .nth_weekday_of_month(nth, weekday)
+                .ok(),
         }
     }
 }
@@ -105,7 +140,11 @@ impl Holiday {
 /// Reads `MM-DD`; 29 February is a day.
 pub fn month_day(text: &str) -> Option<(i8, i8)> {
     let (month, day) = text.split_once('-')?;
-    let digits = |part: &str| (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i8>().ok()).flatten();
+    let digits = |part: &str| {
+        (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| part.parse::<i8>().ok())
+            .flatten()
+    };
     let (month, day) = (digits(month)?, digits(day)?);
     // A leap year has every day there can be.
     Date::new(2024, month, day).ok().map(|_| (month, day))
@@ -118,7 +157,10 @@ mod tests {
     #[track_caller]
     fn check(id: &str, year: i16, expected: &[&str]) {
         let holiday = Holiday::parse(id).unwrap();
-        let found = holiday.dates(Date::new(year, 1, 1).unwrap(), Date::new(year, 12, 31).unwrap());
+        let found = holiday.dates(
+            Date::new(year, 1, 1).unwrap(),
+            Date::new(year, 12, 31).unwrap(),
+        );
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(found, expected, "{id} in {year}");
     }

@@ -44,7 +44,10 @@ pub fn date_in(year: i16, longitude: f64) -> Option<Date> {
     let local = julian_day(year, longitude) + 8.0 / 24.0;
     let days = (local - EPOCH).floor();
     // Whole days between 1901 and 2100 fit easily.
-    #[expect(clippy::cast_possible_truncation, reason = "a whole number of days within two centuries")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a whole number of days within two centuries"
+    )]
     Some(wall::add_days(date(1970, 1, 1), days as i64))
 }
 
@@ -61,7 +64,11 @@ fn julian_day(year: i16, longitude: f64) -> f64 {
 }
 
 fn delta_t(year: f64) -> f64 {
-    let after = DELTA_T.iter().position(|(at, _)| *at >= year).unwrap_or(DELTA_T.len() - 1).max(1);
+    let after = DELTA_T
+        .iter()
+        .position(|(at, _)| *at >= year)
+        .unwrap_or(DELTA_T.len() - 1)
+        .max(1);
     let ((from, low), (to, high)) = (DELTA_T[after - 1], DELTA_T[after]);
     low + (high - low) * (year - from) / (to - from)
 }

@@ -9,7 +9,9 @@ use jiff::{Span, Timestamp};
 /// A time that does not exist shifts forward by the gap; one that occurs twice is the first.
 /// Beyond what time can say it is the last instant there is.
 pub fn instant(zone: &TimeZone, wall: DateTime) -> Timestamp {
-    zone.to_ambiguous_timestamp(wall).compatible().unwrap_or(Timestamp::MAX)
+    zone.to_ambiguous_timestamp(wall)
+        .compatible()
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// The first instant after `after` when the clock of `zone` shows `time`, on the day of `after` or the next.
@@ -22,7 +24,10 @@ pub fn next(zone: &TimeZone, after: Timestamp, time: Time) -> Timestamp {
     if first > after {
         return first;
     }
-    let second = zone.to_ambiguous_timestamp(wall).later().unwrap_or(Timestamp::MAX);
+    let second = zone
+        .to_ambiguous_timestamp(wall)
+        .later()
+        .unwrap_or(Timestamp::MAX);
     if second > after {
         return second;
     }
@@ -65,7 +70,11 @@ pub fn end_of_day(zone: &TimeZone, date: Date) -> Timestamp {
 /// Who was born on 29 February is a year older on 1 March in common years.
 pub fn age_on(birth: Date, day: Date) -> i64 {
     let years = i64::from(day.year()) - i64::from(birth.year());
-    if (day.month(), day.day()) < (birth.month(), birth.day()) { years - 1 } else { years }
+    if (day.month(), day.day()) < (birth.month(), birth.day()) {
+        years - 1
+    } else {
+        years
+    }
 }
 
 /// Reads an IANA name, or an offset such as `+08:00`.
@@ -80,7 +89,9 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     };
     let time: Time = rest.parse().ok()?;
     let seconds = i32::from(time.hour()) * 3600 + i32::from(time.minute()) * 60;
-    Offset::from_seconds(sign * seconds).ok().map(TimeZone::fixed)
+    Offset::from_seconds(sign * seconds)
+        .ok()
+        .map(TimeZone::fixed)
 }
 
 #[cfg(test)]
@@ -103,13 +114,81 @@ mod tests {
 
     #[test]
     fn a_gap_shifts_forward_and_a_fold_is_the_first() {
-        check("America/New_York", "2026-03-08T02:30", "2026-03-08T03:30-04:00");
-        check("America/New_York", "2026-11-01T01:30", "2026-11-01T01:30-04:00");
-        check("Australia/Lord_Howe", "2026-10-04T02:15", "2026-10-04T02:45+11:00");
-        check("Australia/Lord_Howe", "2026-04-05T01:45", "2026-04-05T01:45+11:00");
-        check("Asia/Shanghai", "1986-05-04T02:30", "1986-05-04T03:30+09:00");
-        check("Asia/Shanghai", "1986-09-14T01:30", "1986-09-14T01:30+09:00");
-        check("Asia/Shanghai", "2026-07-24T10:00", "2026-07-24T10:00+08:00");
+        check(
+            "America/New_York",
+            "2026-03-08T02:30",
+            "2026-03-08T03:30-04:00",
+        );
+        check(
+            "America/New_York",
+            "2026-11-01T01:30",
+            "2026-11-01T01:30-04:00",
+        );
+        check(
+            "Australia/Lord_Howe",
+            "2026-10-04T02:15",
+            "2026-10-04T02:45+11:00",
+        );
+        check(
+            "Australia/Lord_Howe",
+            "2026-04-05T01:45",
+            "2026-04-05T01:45+11:00",
+        );
+        check(
+            "Asia/Shanghai",
+            "1986-05-04T02:30",
+            "1986-05-04T03:30+09:00",
+        );
+        check(
+            "Asia/Shanghai",
+            "1986-09-14T01:30",
+            "1986-09-14T01:30+09:00",
+        );
+        check(
+            "Asia/Shanghai",
+            "2026-07-24T10:00",
+            "2026-07-24T10:00+08:00",
+        );
+    }
+
+    /// Every quarter of an hour of the years around changes of the clock.
+    #[test]
+    fn at_every_quarter_the_clock_shows_what_was_asked_or_the_gap_was_leapt() {
+        let spans = [
+            ("America/New_York", 2026),
+            ("Australia/Lord_Howe", 2026),
+            ("Asia/Shanghai", 1986),
+            ("Asia/Shanghai", 1991),
+            ("Europe/London", 2027),
+        ];
+        for (name, year) in spans {
+            let zone = zone_of(name);
+            let mut leapt = 0;
+            for day in (0..365).map(|days| add_days(Date::constant(year, 1, 1), days)) {
+                for quarter in 0..96_i8 {
+                    let asked = day.at(quarter / 4, quarter % 4 * 15, 0, 0);
+                    let at = instant(&zone, asked);
+                    let shown = zone.to_datetime(at);
+                    if shown != asked {
+                        leapt += 1;
+                        // A gap is leapt by its own length: half an hour on Lord Howe, else an hour.
+                        let minutes = asked
+                            .until(shown)
+                            .unwrap()
+                            .total(jiff::Unit::Minute)
+                            .unwrap();
+                        assert!([30.0, 60.0].contains(&minutes), "{name} {asked} {shown}");
+                    }
+                    let earlier = zone.to_datetime(at.checked_sub(1.hour()).unwrap());
+                    assert!(
+                        earlier != asked || shown != asked,
+                        "{name} {asked} is the second of a fold"
+                    );
+                }
+            }
+            let quarters = if name == "Australia/Lord_Howe" { 2 } else { 4 };
+            assert_eq!(leapt, quarters, "{name} {year}");
+        }
     }
 
     #[test]
@@ -118,9 +197,15 @@ mod tests {
         let time = "01:30".parse().unwrap();
         let first: Timestamp = "2026-11-01T01:30-04:00".parse().unwrap();
         let second: Timestamp = "2026-11-01T01:30-05:00".parse().unwrap();
-        assert_eq!(next(&zone, first.saturating_sub(1.second()).unwrap(), time), first);
+        assert_eq!(
+            next(&zone, first.saturating_sub(1.second()).unwrap(), time),
+            first
+        );
         assert_eq!(next(&zone, first, time), second);
-        assert_eq!(next(&zone, second, time), "2026-11-02T01:30-05:00".parse().unwrap());
+        assert_eq!(
+            next(&zone, second, time),
+            "2026-11-02T01:30-05:00".parse().unwrap()
+        );
     }
 
     #[test]
@@ -150,7 +235,10 @@ mod tests {
     fn zones_are_names_or_offsets() {
         assert!(zone("Asia/Shanghai").is_some());
         let fixed = zone("-05:30").unwrap();
-        assert_eq!(instant(&fixed, "2026-01-01T00:00".parse().unwrap()).to_string(), "2026-01-01T05:30:00Z");
+        assert_eq!(
+            instant(&fixed, "2026-01-01T00:00".parse().unwrap()).to_string(),
+            "2026-01-01T05:30:00Z"
+        );
         assert!(zone("Mars/Olympus").is_none());
     }
 }

@@ -81,33 +81,53 @@ impl WorkingDays {
     /// # Errors
     /// When it is no TOML of that shape or names a day that does not exist.
     pub fn from_toml(text: &str) -> Result<Self, WorkingDaysError> {
-        let file: File = toml::from_str(text).map_err(|error| WorkingDaysError::Shape(error.to_string()))?;
-        let mut table = Table { zones: file.zones.into_iter().collect(), ..Table::default() };
+        let file: File =
+            toml::from_str(text).map_err(|error| WorkingDaysError::Shape(error.to_string()))?;
+        let mut table = Table {
+            zones: file.zones.into_iter().collect(),
+            ..Table::default()
+        };
         for year in &file.year {
             table.years.insert(year.year);
             for (days, works) in [(&year.off, false), (&year.work, true)] {
                 for text in days {
-                    let range = range(year.year, text).ok_or_else(|| WorkingDaysError::Day { year: year.year, day: text.clone() })?;
-                    table.works.extend(range.into_iter().map(|day| (day, works)));
+                    let range = range(year.year, text).ok_or_else(|| WorkingDaysError::Day {
+                        year: year.year,
+                        day: text.clone(),
+                    })?;
+                    table
+                        .works
+                        .extend(range.into_iter().map(|day| (day, works)));
                 }
             }
         }
-        Ok(Self { tables: vec![table] })
+        Ok(Self {
+            tables: vec![table],
+        })
     }
 
     /// Reads a table in CSV, `2026-01-01,off` or `2026-01-04,work` a line, for `zones`; every year named counts as known.
     /// # Errors
     /// When a line is not of that shape.
     pub fn from_csv(text: &str, zones: &[&str]) -> Result<Self, WorkingDaysError> {
-        let mut table = Table { zones: zones.iter().map(|zone| (*zone).to_owned()).collect(), ..Table::default() };
+        let mut table = Table {
+            zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
+            ..Table::default()
+        };
         for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') || (at == 0 && line.starts_with("date")) {
                 continue;
             }
-            let refuse = |expected| WorkingDaysError::Line { line: at + 1, expected };
+            let refuse = |expected| WorkingDaysError::Line {
+                line: at + 1,
+                expected,
+            };
             let mut cells = line.split([',', ';', '\t']).map(str::trim);
-            let day = cells.next().and_then(|cell| cell.parse::<Date>().ok()).ok_or_else(|| refuse("a day such as 2026-01-01"))?;
+            let day = cells
+                .next()
+                .and_then(|cell| cell.parse::<Date>().ok())
+                .ok_or_else(|| refuse("a day such as 2026-01-01"))?;
             let works = match cells.next() {
                 Some("off") => false,
                 Some("work") => true,
@@ -116,15 +136,22 @@ impl WorkingDays {
             table.years.insert(day.year());
             table.works.insert(day, works);
         }
-        Ok(Self { tables: vec![table] })
+        Ok(Self {
+            tables: vec![table],
+        })
     }
 
     /// Takes in `newer`: its years replace ours where both know one, for the zones they share.
     #[must_use]
     pub fn with(mut self, newer: Self) -> Self {
         for table in newer.tables {
-            if let Some(ours) = self.tables.iter_mut().find(|ours| !ours.zones.is_disjoint(&table.zones)) {
-                ours.works.retain(|day, _| !table.years.contains(&day.year()));
+            if let Some(ours) = self
+                .tables
+                .iter_mut()
+                .find(|ours| !ours.zones.is_disjoint(&table.zones))
+            {
+                ours.works
+                    .retain(|day, _| !table.years.contains(&day.year()));
                 ours.works.extend(table.works);
                 ours.years.extend(table.years);
                 ours.zones.extend(table.zones);
@@ -137,19 +164,29 @@ impl WorkingDays {
 
     /// Whether people work on `date` in `zone`.
     pub fn is_working(&self, zone: &TimeZone, date: Date) -> bool {
-        let announced = self.table(zone).filter(|table| table.years.contains(&date.year())).and_then(|table| table.works.get(&date));
-        announced.copied().unwrap_or(!matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday))
+        let announced = self
+            .table(zone)
+            .filter(|table| table.years.contains(&date.year()))
+            .and_then(|table| table.works.get(&date));
+        announced.copied().unwrap_or(!matches!(
+            date.weekday(),
+            Weekday::Saturday | Weekday::Sunday
+        ))
     }
 
     /// `date` if people work then, else the last working day before it.
     pub fn on_or_before(&self, zone: &TimeZone, date: Date) -> Date {
         // No country rests for a month on end; a table that says so is not followed for ever.
-        (0..60).map(|back| wall::add_days(date, -back)).find(|day| self.is_working(zone, *day)).unwrap_or(date)
+        (0..60)
+            .map(|back| wall::add_days(date, -back))
+            .find(|day| self.is_working(zone, *day))
+            .unwrap_or(date)
     }
 
     /// Whether `zone` has a table and it lacks the year of `date`: what is scheduled there counts Monday to Friday.
     pub fn lacks_year(&self, zone: &TimeZone, date: Date) -> bool {
-        self.table(zone).is_some_and(|table| !table.years.contains(&date.year()))
+        self.table(zone)
+            .is_some_and(|table| !table.years.contains(&date.year()))
     }
 
     fn table(&self, zone: &TimeZone) -> Option<&Table> {
@@ -159,12 +196,19 @@ impl WorkingDays {
 }
 
 fn range(year: i16, text: &str) -> Option<Vec<Date>> {
-    let day = |text: &str| holiday::month_day(text).and_then(|(month, day)| Date::new(year, month, day).ok());
+    let day = |text: &str| {
+        holiday::month_day(text).and_then(|(month, day)| Date::new(year, month, day).ok())
+    };
     let (first, last) = match text.split_once("..") {
         Some((first, last)) => (day(first)?, day(last)?),
         None => (day(text)?, day(text)?),
     };
-    (first <= last).then(|| first.series(jiff::ToSpan::day(1)).take_while(|day| *day <= last).collect())
+    (first <= last).then(|| {
+        first
+            .series(jiff::ToSpan::day(1))
+            .take_while(|day| *day <= last)
+            .collect()
+    })
 }
 
 #[cfg(test)]
@@ -211,7 +255,8 @@ mod tests {
     #[test]
     fn a_new_year_is_taken_in() {
         let csv = "date,day\n2027-02-06,off\n2027-02-07,work\n";
-        let days = WorkingDays::shipped().with(WorkingDays::from_csv(csv, &["Asia/Shanghai"]).unwrap());
+        let days =
+            WorkingDays::shipped().with(WorkingDays::from_csv(csv, &["Asia/Shanghai"]).unwrap());
         let shanghai = TimeZone::get("Asia/Shanghai").unwrap();
         assert!(days.is_working(&shanghai, "2027-02-07".parse().unwrap()));
         assert!(!days.is_working(&shanghai, "2026-02-17".parse().unwrap()));
@@ -221,8 +266,20 @@ mod tests {
     #[test]
     fn bad_tables_are_refused_by_line() {
         let line = WorkingDays::from_csv("2027-02-06,off\n2027-02-30,off", &["X"]);
-        assert_eq!(line, Err(WorkingDaysError::Line { line: 2, expected: "a day such as 2026-01-01" }));
+        assert_eq!(
+            line,
+            Err(WorkingDaysError::Line {
+                line: 2,
+                expected: "a day such as 2026-01-01"
+            })
+        );
         let day = WorkingDays::from_toml("zones = []\n[[year]]\nyear = 2027\noff = [\"02-29\"]");
-        assert_eq!(day, Err(WorkingDaysError::Day { year: 2027, day: "02-29".into() }));
+        assert_eq!(
+            day,
+            Err(WorkingDaysError::Day {
+                year: 2027,
+                day: "02-29".into()
+            })
+        );
     }
 }

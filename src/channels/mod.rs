@@ -196,7 +196,10 @@ pub struct Sink {
 impl Sink {
     /// A sink for `provider` that feeds `sender`.
     pub fn new(provider: impl Into<String>, sender: mpsc::Sender<Incoming>) -> Self {
-        Self { provider: provider.into(), sender }
+        Self {
+            provider: provider.into(),
+            sender,
+        }
     }
 
     /// Stores `event` and returns once it is safe: only then may the network be told so.
@@ -205,7 +208,11 @@ impl Sink {
     /// When it could not be stored, or nobody takes events any more.
     pub async fn accept(&self, event: ChannelEvent) -> Result<(), NotStored> {
         let (stored, safe) = oneshot::channel();
-        let incoming = Incoming { provider: self.provider.clone(), event, stored };
+        let incoming = Incoming {
+            provider: self.provider.clone(),
+            event,
+            stored,
+        };
         self.sender.send(incoming).await.map_err(|_| NotStored)?;
         safe.await.map_err(|_| NotStored)
     }

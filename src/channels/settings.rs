@@ -10,7 +10,11 @@ use serde::{Deserialize, Deserializer};
 /// When it is anything else.
 pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no duration such as \"30s\", \"10m\" or \"2h\"")))
+    parse(&text).ok_or_else(|| {
+        serde::de::Error::custom(format!(
+            "`{text}` is no duration such as \"30s\", \"10m\" or \"2h\""
+        ))
+    })
 }
 
 fn parse(text: &str) -> Option<Duration> {
@@ -41,7 +45,15 @@ mod tests {
         assert_eq!(parse("2 h"), Some(Duration::from_secs(7200)));
         assert_eq!(parse("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(parse("1d"), Some(Duration::from_secs(86400)));
-        for wrong in ["", "s", "30", "-1s", "1w", "99999999999999999999s", "18446744073709551615h"] {
+        for wrong in [
+            "",
+            "s",
+            "30",
+            "-1s",
+            "1w",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

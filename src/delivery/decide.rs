@@ -11,24 +11,42 @@ use crate::store::messages::Desk;
 use crate::store::settle::{Next, Settlement, Switch};
 
 /// The settlement of `result`.
-pub(crate) fn settlement(one: &Prepared, result: &Result<Accepted, SendError>, settings: &Settings, desk: &Desk, now: Timestamp) -> Settlement {
+pub(crate) fn settlement(
+    one: &Prepared,
+    result: &Result<Accepted, SendError>,
+    settings: &Settings,
+    desk: &Desk,
+    now: Timestamp,
+) -> Settlement {
     match result {
         Ok(accepted) => taken(one, accepted, settings, now),
         Err(SendError::NotSent { reason }) => not_sent(one, reason, now),
         Err(SendError::Unknown { parts }) => {
             let until = later(now, settings.wait(one.class));
-            base(one, AttemptPhase::Unknown, MessageState::Uncertain, Next::Deadline(until), parts)
+            base(
+                one,
+                AttemptPhase::Unknown,
+                MessageState::Uncertain,
+                Next::Deadline(until),
+                parts,
+            )
         }
         Err(SendError::Rejected { code, class, parts }) => {
             let settled = refused(one, code, *class, parts, desk, now);
-            Settlement { error: Some(code.clone()), ..settled }
+            Settlement {
+                error: Some(code.clone()),
+                ..settled
+            }
         }
     }
 }
 
 fn taken(one: &Prepared, accepted: &Accepted, settings: &Settings, now: Timestamp) -> Settlement {
     let (state, next) = if accepted.receipt_expected {
-        (MessageState::Submitted, Next::Deadline(later(now, settings.receipt_timeout)))
+        (
+            MessageState::Submitted,
+            Next::Deadline(later(now, settings.receipt_timeout)),
+        )
     } else {
         (MessageState::Sent, Next::Nothing)
     };
@@ -38,48 +56,113 @@ fn taken(one: &Prepared, accepted: &Accepted, settings: &Settings, now: Timestam
 fn not_sent(one: &Prepared, reason: &str, now: Timestamp) -> Settlement {
     let next = Next::Send(later(now, retry::after_not_sent(&one.attempt)));
     let settled = base(one, AttemptPhase::NotSent, MessageState::Queued, next, &[]);
-    Settlement { error: Some(reason.to_owned()), ..settled }
+    Settlement {
+        error: Some(reason.to_owned()),
+        ..settled
+    }
 }
 
-fn refused(one: &Prepared, code: &str, class: ErrorClass, parts: &[PartAccepted], desk: &Desk, now: Timestamp) -> Settlement {
+fn refused(
+    one: &Prepared,
+    code: &str,
+    class: ErrorClass,
+    parts: &[PartAccepted],
+    desk: &Desk,
+    now: Timestamp,
+) -> Settlement {
     let again = |wait, counts| Settlement {
         counts,
-        ..base(one, AttemptPhase::Rejected, MessageState::Queued, Next::Send(later(now, wait)), parts)
+        ..base(
+            one,
+            AttemptPhase::Rejected,
+            MessageState::Queued,
+            Next::Send(later(now, wait)),
+            parts,
+        )
     };
     match class {
-        ErrorClass::Throttle => again(retry::after(one.class, 0, &one.attempt).unwrap_or(retry::after_not_sent(&one.attempt)), false),
+        ErrorClass::Throttle => again(
+            retry::after(one.class, 0, &one.attempt).unwrap_or(retry::after_not_sent(&one.attempt)),
+            false,
+        ),
         ErrorClass::PermanentAccount => again(retry::after_account_fault(&one.attempt), false),
         ErrorClass::Temporary => match retry::after(one.class, one.attempts, &one.attempt) {
             Some(wait) => again(wait, true),
             None => over(one, code, parts, desk, now),
         },
-        ErrorClass::PermanentRecipient | ErrorClass::PermanentContent => over(one, code, parts, desk, now),
+        ErrorClass::PermanentRecipient | ErrorClass::PermanentContent => {
+            over(one, code, parts, desk, now)
+        }
     }
 }
 
 /// No try is left on this channel: the next one, or the end.
-fn over(one: &Prepared, code: &str, parts: &[PartAccepted], desk: &Desk, now: Timestamp) -> Settlement {
-    let next_way = if one.expires_at > now { next_way(one, desk) } else { None };
+fn over(
+    one: &Prepared,
+    code: &str,
+    parts: &[PartAccepted],
+    desk: &Desk,
+    now: Timestamp,
+) -> Settlement {
+    let next_way = if one.expires_at > now {
+        next_way(one, desk)
+    } else {
+        None
+    };
     if let Some(switch) = next_way {
-        let settled = base(one, AttemptPhase::Rejected, MessageState::Queued, Next::Send(now), parts);
-        return Settlement { counts: true, switch: Some(switch), ..settled };
+        let settled = base(
+            one,
+            AttemptPhase::Rejected,
+            MessageState::Queued,
+            Next::Send(now),
+            parts,
+        );
+        return Settlement {
+            counts: true,
+            switch: Some(switch),
+            ..settled
+        };
     }
     // `failed` claims that nothing went out: an attempt that is still unknown, or a part that was taken, forbids it.
-    let state = if one.unknown_before || !parts.is_empty() { MessageState::Unconfirmed } else { MessageState::Failed };
+    let state = if one.unknown_before || !parts.is_empty() {
+        MessageState::Unconfirmed
+    } else {
+        MessageState::Failed
+    };
     let settled = base(one, AttemptPhase::Rejected, state, Next::Nothing, parts);
-    Settlement { counts: true, reason: Some(format!("provider_reject:{code}")), ..settled }
+    Settlement {
+        counts: true,
+        reason: Some(format!("provider_reject:{code}")),
+        ..settled
+    }
 }
 
 fn next_way(one: &Prepared, desk: &Desk) -> Option<Switch> {
-    one.channels.iter().enumerate().skip(one.channel_index + 1).find_map(|(index, channel)| {
-        let address = one.addresses.get(channel.as_str())?.reveal();
-        let segments = *one.segments.get(channel.as_str())?;
-        let provider = desk.routes.pick(*channel, address)?.to_owned();
-        Some(Switch { index, channel: *channel, provider, address_hash: address_hash(&desk.address_key, address), segments })
-    })
+    one.channels
+        .iter()
+        .enumerate()
+        .skip(one.channel_index + 1)
+        .find_map(|(index, channel)| {
+            let address = one.addresses.get(channel.as_str())?.reveal();
+            let segments = *one.segments.get(channel.as_str())?;
+            let provider = desk.routes.pick(*channel, address)?.to_owned();
+            Some(Switch {
+                index,
+                channel: *channel,
+                provider,
+                address_hash: address_hash(&desk.address_key, address),
+                segments,
+            })
+        })
 }
 
-fn base(one: &Prepared, phase: AttemptPhase, state: MessageState, next: Next, parts: &[PartAccepted]) -> Settlement {
+fn base(
+    one: &Prepared,
+    phase: AttemptPhase,
+    state: MessageState,
+    next: Next,
+    parts: &[PartAccepted],
+) -> Settlement {
     Settlement {
         attempt: one.attempt.clone(),
         message: one.message.clone(),
@@ -87,7 +170,10 @@ fn base(one: &Prepared, phase: AttemptPhase, state: MessageState, next: Next, pa
         provider: one.provider.clone(),
         phase,
         error: None,
-        parts: parts.iter().map(|part| (part.part, part.provider_id.clone())).collect(),
+        parts: parts
+            .iter()
+            .map(|part| (part.part, part.provider_id.clone()))
+            .collect(),
         state,
         reason: None,
         next,

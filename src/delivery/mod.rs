@@ -50,16 +50,23 @@ impl Default for Settings {
 impl Settings {
     /// The policy for `class`.
     pub fn uncertain(&self, class: Class) -> Uncertain {
-        self.uncertain_by_class.get(&class).copied().unwrap_or(self.uncertain)
+        self.uncertain_by_class
+            .get(&class)
+            .copied()
+            .unwrap_or(self.uncertain)
     }
 
     /// The wait for `class`.
     pub fn wait(&self, class: Class) -> SignedDuration {
         match class {
             Class::Urgent | Class::Reply => self.urgent_uncertain_wait.min(self.uncertain_wait),
-            Class::Appointment | Class::Clinical | Class::Survey | Class::HealthTip | Class::Invitation | Class::Greeting | Class::Promotion => {
-                self.uncertain_wait
-            }
+            Class::Appointment
+            | Class::Clinical
+            | Class::Survey
+            | Class::HealthTip
+            | Class::Invitation
+            | Class::Greeting
+            | Class::Promotion => self.uncertain_wait,
         }
     }
 }

@@ -70,7 +70,10 @@ pub async fn run(line: Pipeline, stop: Stop) {
                 }
             }
             Err(problem) => {
-                error!(provider.name = name, "Nothing could be claimed for {name}, trying again: {problem}");
+                error!(
+                    provider.name = name,
+                    "Nothing could be claimed for {name}, trying again: {problem}"
+                );
                 drop(places);
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
@@ -78,7 +81,10 @@ pub async fn run(line: Pipeline, stop: Stop) {
     }
     let open = flights.len();
     if open > 0 {
-        info!(provider.name = name, "Waiting for {open} answers from {name}");
+        info!(
+            provider.name = name,
+            "Waiting for {open} answers from {name}"
+        );
     }
     while flights.join_next().await.is_some() {}
 }
@@ -93,7 +99,10 @@ async fn rest(bell: &Bell, stop: &Stop) {
 
 /// At least one free place, and all that are free besides.
 async fn free_places(window: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
-    let first = Arc::clone(window).acquire_owned().await.expect("the window is never closed");
+    let first = Arc::clone(window)
+        .acquire_owned()
+        .await
+        .expect("the window is never closed");
     let mut places = vec![first];
     while places.len() < CLAIM
         && let Ok(place) = Arc::clone(window).try_acquire_owned()
@@ -106,7 +115,14 @@ async fn free_places(window: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
 impl Pipeline {
     async fn prepare(&self, limit: usize) -> Result<Vec<Prepared>, StoreError> {
         let provider = self.provider.name().to_owned();
-        self.writer.prepare(PrepareOrder { provider, limit, owner: self.owner.clone(), lease_ms: LEASE_MS }).await
+        self.writer
+            .prepare(PrepareOrder {
+                provider,
+                limit,
+                owner: self.owner.clone(),
+                lease_ms: LEASE_MS,
+            })
+            .await
     }
 }
 
@@ -116,10 +132,13 @@ async fn fly(line: Pipeline, one: Prepared, place: OwnedSemaphorePermit) {
     let now = line.clock.now();
     let result = match outgoing(&one, now) {
         Some(outgoing) => line.provider.send(outgoing).await,
-        None => Err(SendError::NotSent { reason: "no_address" }),
+        None => Err(SendError::NotSent {
+            reason: "no_address",
+        }),
     };
     log(&one, &result);
-    let settlement = decide::settlement(&one, &result, &line.settings, &line.desk, line.clock.now());
+    let settlement =
+        decide::settlement(&one, &result, &line.settings, &line.desk, line.clock.now());
     let mut wait = Duration::from_millis(100);
     // What the network said must not be lost while the database is away.
     while let Err(problem) = line.writer.settle(settlement.clone()).await {
@@ -153,10 +172,18 @@ fn log(one: &Prepared, result: &Result<Accepted, SendError>) {
     let (id, provider) = (&one.message, &one.provider);
     match result {
         Ok(_) | Err(SendError::NotSent { .. }) => {}
-        Err(SendError::Unknown { .. }) => warn!(message.id = %id, provider.name = provider, "No answer from {provider} about {id}"),
-        Err(SendError::Rejected { code, class: ErrorClass::PermanentAccount, .. }) => {
+        Err(SendError::Unknown { .. }) => {
+            warn!(message.id = %id, provider.name = provider, "No answer from {provider} about {id}")
+        }
+        Err(SendError::Rejected {
+            code,
+            class: ErrorClass::PermanentAccount,
+            ..
+        }) => {
             error!(message.id = %id, provider.name = provider, "{provider} refuses our account with {code}: a person should look at it");
         }
-        Err(SendError::Rejected { code, .. }) => warn!(message.id = %id, provider.name = provider, "{provider} refused {id} with {code}"),
+        Err(SendError::Rejected { code, .. }) => {
+            warn!(message.id = %id, provider.name = provider, "{provider} refused {id} with {code}")
+        }
     }
 }

@@ -40,7 +40,11 @@ impl Rescue {
     pub async fn start(&self) -> Result<usize, StoreError> {
         let mut all = 0;
         loop {
-            let dead = if self.store.is_shared() { Dead::Expired } else { Dead::AllBut(&self.owner) };
+            let dead = if self.store.is_shared() {
+                Dead::Expired
+            } else {
+                Dead::AllBut(&self.owner)
+            };
             let touched = self.free(dead).await?;
             all += touched;
             if touched == 0 {
@@ -70,7 +74,8 @@ impl Rescue {
     }
 
     async fn free(&self, dead: Dead<'_>) -> Result<usize, StoreError> {
-        let wait = |class| i64::try_from(self.settings.wait(class).as_millis()).unwrap_or(i64::MAX / 4);
+        let wait =
+            |class| i64::try_from(self.settings.wait(class).as_millis()).unwrap_or(i64::MAX / 4);
         let mut tx = self.store.write().await?;
         let touched = rescue::dead_leases(&mut tx, dead, wait, self.clock.now()).await?;
         tx.commit().await?;

@@ -37,14 +37,20 @@ pub struct Accept {
 pub async fn run(accept: Accept, mut events: mpsc::Receiver<Incoming>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(incoming) = events.recv().await {
-        let place = Arc::clone(&places).acquire_owned().await.expect("the places are never closed");
+        let place = Arc::clone(&places)
+            .acquire_owned()
+            .await
+            .expect("the places are never closed");
         let accept = accept.clone();
         tokio::spawn(async move {
             let provider = incoming.provider.clone();
             match accept.store(&provider, incoming.event).await {
                 // The provider may have gone meanwhile: the network will offer it again, and we know it then.
                 Ok(()) => drop(incoming.stored.send(())),
-                Err(problem) => error!(provider.name = provider, "An event from {provider} could not be stored: {problem}"),
+                Err(problem) => error!(
+                    provider.name = provider,
+                    "An event from {provider} could not be stored: {problem}"
+                ),
             }
             drop(place);
         });
@@ -54,13 +60,22 @@ pub async fn run(accept: Accept, mut events: mpsc::Receiver<Incoming>) {
 impl Accept {
     async fn store(&self, provider: &str, event: ChannelEvent) -> Result<(), StoreError> {
         match event {
-            ChannelEvent::Receipt { receipt, dedupe_key } => self.writer.receipt(self.receipt(provider, receipt, dedupe_key)).await,
+            ChannelEvent::Receipt {
+                receipt,
+                dedupe_key,
+            } => {
+                self.writer
+                    .receipt(self.receipt(provider, receipt, dedupe_key))
+                    .await
+            }
             ChannelEvent::Text(text) => {
                 self.writer.text(self.text(provider, text)).await?;
                 self.texts.ring();
                 Ok(())
             }
-            ChannelEvent::LateAnswer { attempt, result } => self.late(provider, attempt, result).await,
+            ChannelEvent::LateAnswer { attempt, result } => {
+                self.late(provider, attempt, result).await
+            }
             ChannelEvent::Link { up: true } => {
                 info!(provider.name = provider, "The link to {provider} is up");
                 self.sending.ring();
@@ -73,8 +88,16 @@ impl Accept {
         }
     }
 
-    fn receipt(&self, provider: &str, receipt: NetworkReceipt, dedupe_key: String) -> StoredReceipt {
-        let address_hash = receipt.recipient.as_ref().map(|to| self.hash(&self.number(to.reveal())));
+    fn receipt(
+        &self,
+        provider: &str,
+        receipt: NetworkReceipt,
+        dedupe_key: String,
+    ) -> StoredReceipt {
+        let address_hash = receipt
+            .recipient
+            .as_ref()
+            .map(|to| self.hash(&self.number(to.reveal())));
         StoredReceipt {
             provider: provider.to_owned(),
             spellings: receipt.provider_ids,
@@ -100,22 +123,37 @@ impl Accept {
         }
     }
 
-    async fn late(&self, provider: &str, attempt: crate::model::id::AttemptId, result: Result<Accepted, SendError>) -> Result<(), StoreError> {
+    async fn late(
+        &self,
+        provider: &str,
+        attempt: crate::model::id::AttemptId,
+        result: Result<Accepted, SendError>,
+    ) -> Result<(), StoreError> {
         let parts = match result {
             Ok(accepted) => accepted.parts,
             Err(SendError::Rejected { parts, .. }) => parts,
             // It is as unknown as it was.
             Err(SendError::NotSent { .. } | SendError::Unknown { .. }) => return Ok(()),
         };
-        let parts = parts.into_iter().map(|part| (part.part, part.provider_id)).collect();
-        self.writer.late(LateAnswer { attempt, provider: provider.to_owned(), parts }).await?;
+        let parts = parts
+            .into_iter()
+            .map(|part| (part.part, part.provider_id))
+            .collect();
+        self.writer
+            .late(LateAnswer {
+                attempt,
+                provider: provider.to_owned(),
+                parts,
+            })
+            .await?;
         self.sending.ring();
         Ok(())
     }
 
     /// The number as our rows spell it; what is no number (a mail address, a short code) stays as it is.
     fn number(&self, text: &str) -> String {
-        Phone::from_network(text, &self.country).map_or_else(|| text.trim().to_owned(), |phone| phone.reveal().to_owned())
+        Phone::from_network(text, &self.country)
+            .map_or_else(|| text.trim().to_owned(), |phone| phone.reveal().to_owned())
     }
 
     fn hash(&self, address: &str) -> String {

@@ -93,10 +93,21 @@ impl MessageState {
             (S::Sending, E::Lost) => S::Uncertain,
             (S::Uncertain | S::Submitted | S::Sending | S::Queued, E::Silenced) => S::Unconfirmed,
             (
-                S::Uncertain | S::Submitted | S::Queued | S::Sending | S::Unconfirmed | S::Undelivered | S::Expired | S::Failed | S::Sent,
+                S::Uncertain
+                | S::Submitted
+                | S::Queued
+                | S::Sending
+                | S::Unconfirmed
+                | S::Undelivered
+                | S::Expired
+                | S::Failed
+                | S::Sent,
                 E::ReceiptDelivered,
             ) => S::Delivered,
-            (S::Uncertain | S::Submitted | S::Queued | S::Sending | S::Sent, E::ReceiptUndelivered) => S::Undelivered,
+            (
+                S::Uncertain | S::Submitted | S::Queued | S::Sending | S::Sent,
+                E::ReceiptUndelivered,
+            ) => S::Undelivered,
             (S::Uncertain | S::Submitted | S::Queued | S::Sending, E::ReceiptExpired) => S::Expired,
             (S::Scheduled | S::Held | S::Queued | S::Sending, E::RanOut) => S::Expired,
             (S::Scheduled | S::Held | S::Queued | S::Sending, E::Forbidden) => S::Suppressed,
@@ -109,8 +120,20 @@ impl MessageState {
     /// Whether nothing more will be done for it by itself.
     pub const fn is_final(self) -> bool {
         match self {
-            Self::Scheduled | Self::Held | Self::Queued | Self::Sending | Self::Uncertain | Self::Submitted => false,
-            Self::Sent | Self::Delivered | Self::Undelivered | Self::Failed | Self::Expired | Self::Suppressed | Self::Cancelled | Self::Unconfirmed => true,
+            Self::Scheduled
+            | Self::Held
+            | Self::Queued
+            | Self::Sending
+            | Self::Uncertain
+            | Self::Submitted => false,
+            Self::Sent
+            | Self::Delivered
+            | Self::Undelivered
+            | Self::Failed
+            | Self::Expired
+            | Self::Suppressed
+            | Self::Cancelled
+            | Self::Unconfirmed => true,
         }
     }
 }
@@ -154,8 +177,22 @@ mod tests {
     use super::{MessageEvent as E, MessageState as S};
 
     const EVENTS: [E; 16] = [
-        E::Claimed, E::Moved, E::Held, E::Released, E::Accepted, E::AcceptedWithoutReceipt, E::Requeued, E::GaveUp, E::Lost,
-        E::Silenced, E::ReceiptDelivered, E::ReceiptUndelivered, E::ReceiptExpired, E::RanOut, E::Forbidden, E::Withdrawn,
+        E::Claimed,
+        E::Moved,
+        E::Held,
+        E::Released,
+        E::Accepted,
+        E::AcceptedWithoutReceipt,
+        E::Requeued,
+        E::GaveUp,
+        E::Lost,
+        E::Silenced,
+        E::ReceiptDelivered,
+        E::ReceiptUndelivered,
+        E::ReceiptExpired,
+        E::RanOut,
+        E::Forbidden,
+        E::Withdrawn,
     ];
 
     #[test]
@@ -168,9 +205,20 @@ mod tests {
             reached.sort();
             reached.dedup();
         }
-        assert_eq!(reached, S::ALL.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            reached,
+            S::ALL
+                .iter()
+                .copied()
+                .collect::<std::collections::BTreeSet<_>>()
+                .into_iter()
+                .collect::<Vec<_>>()
+        );
         for state in S::ALL.iter().filter(|s| !s.is_final()) {
-            assert!(EVENTS.iter().any(|event| state.after(*event).is_some()), "{state} is stuck");
+            assert!(
+                EVENTS.iter().any(|event| state.after(*event).is_some()),
+                "{state} is stuck"
+            );
         }
     }
 
@@ -179,8 +227,14 @@ mod tests {
         for state in S::ALL.iter().filter(|s| s.is_final()) {
             for event in EVENTS {
                 if let Some(next) = state.after(event) {
-                    assert!(matches!(event, E::ReceiptDelivered | E::ReceiptUndelivered), "{state} by {event:?}");
-                    assert!(next == S::Delivered || *state == S::Sent, "{state} to {next}");
+                    assert!(
+                        matches!(event, E::ReceiptDelivered | E::ReceiptUndelivered),
+                        "{state} by {event:?}"
+                    );
+                    assert!(
+                        next == S::Delivered || *state == S::Sent,
+                        "{state} to {next}"
+                    );
                 }
             }
         }

@@ -12,3 +12,6 @@ pub mod receipt;
 pub mod reminder;
 pub mod route;
 pub(crate) mod words;
+
+pub(crate) use words::words;
+pub mod task;

@@ -5,7 +5,11 @@
 pub fn canonical(id: &str) -> String {
     let lower = id.trim().to_ascii_lowercase();
     let short = lower.trim_start_matches('0');
-    if short.is_empty() && !lower.is_empty() { "0".to_owned() } else { short.to_owned() }
+    if short.is_empty() && !lower.is_empty() {
+        "0".to_owned()
+    } else {
+        short.to_owned()
+    }
 }
 
 /// Every canonical spelling that may mean `id`, most likely first: as it is, read as hex, read as decimal.

@@ -28,7 +28,11 @@ impl ReceiptStatus {
     /// Whether nothing more will come (DELIVRD, EXPIRED, DELETED, UNDELIV, REJECTD).
     pub const fn is_final(self) -> bool {
         match self {
-            Self::Delivered | Self::Expired | Self::Deleted | Self::Undeliverable | Self::Rejected => true,
+            Self::Delivered
+            | Self::Expired
+            | Self::Deleted
+            | Self::Undeliverable
+            | Self::Rejected => true,
             Self::EnRoute | Self::Accepted | Self::Unknown => false,
         }
     }

@@ -27,7 +27,11 @@ impl Routes {
     /// The provider for `address` on `channel`, if there is one.
     pub fn pick(&self, channel: Channel, address: &str) -> Option<&str> {
         let fits = |route: &&Route| route.channel == channel && address.starts_with(&route.prefix);
-        self.0.iter().find(fits).and_then(|route| route.providers.first()).map(String::as_str)
+        self.0
+            .iter()
+            .find(fits)
+            .and_then(|route| route.providers.first())
+            .map(String::as_str)
     }
 
     /// Whether anything can leave on `channel`.

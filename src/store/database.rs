@@ -5,7 +5,9 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions as _, Postgres, Sqlite, Transaction};
 
 use super::StoreError;
@@ -50,7 +52,9 @@ impl Store {
             Self::open_postgres(url).await
         } else {
             // What stands before the first colon holds no password.
-            Err(StoreError::BadUrl(url.split(':').next().unwrap_or_default().to_owned()))
+            Err(StoreError::BadUrl(
+                url.split(':').next().unwrap_or_default().to_owned(),
+            ))
         }
     }
 
@@ -63,21 +67,43 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
+            // Deleted rows are overwritten: a purge must leave nothing on freed pages.
+            .pragma("secure_delete", "ON")
             .pragma("cache_size", "-8000")
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
-        let write = SqlitePoolOptions::new().max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
-        let write = write.acquire_timeout(Duration::from_secs(60)).connect_with(options.clone()).await?;
-        let read = SqlitePoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(30));
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None);
+        let write = write
+            .acquire_timeout(Duration::from_secs(60))
+            .connect_with(options.clone())
+            .await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(30));
         let read = read.connect_with(options.create_if_missing(false)).await?;
-        Ok(Self::Sqlite { read, write, file: file.to_owned() })
+        Ok(Self::Sqlite {
+            read,
+            write,
+            file: file.to_owned(),
+        })
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::BadUrl("postgres".to_owned()))?;
-        let options = options.application_name("carebell").disable_statement_logging();
-        let pool = PgPoolOptions::new().max_connections(12).acquire_timeout(Duration::from_secs(30));
-        Ok(Self::Postgres { pool: pool.connect_with(options).await? })
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|_| StoreError::BadUrl("postgres".to_owned()))?;
+        let options = options
+            .application_name("carebell")
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(12)
+            .acquire_timeout(Duration::from_secs(30));
+        Ok(Self::Postgres {
+            pool: pool.connect_with(options).await?,
+        })
     }
 
     /// A transaction to read in: one snapshot on SQLite, read committed on PostgreSQL.
@@ -98,7 +124,9 @@ impl Store {
     pub async fn write(&self) -> Result<Tx, StoreError> {
         match self {
             // A deferred BEGIN that reads first fails with SQLITE_BUSY_SNAPSHOT without waiting.
-            Self::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
+            Self::Sqlite { write, .. } => {
+                Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?))
+            }
             Self::Postgres { pool } => Ok(Tx::Postgres(pool.begin().await?)),
         }
     }

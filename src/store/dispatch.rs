@@ -97,7 +97,12 @@ struct Claimed {
 /// `next_umr` gives the reference of each attempt.
 /// # Errors
 /// When the database fails.
-pub async fn prepare(tx: &mut Tx, order: &PrepareOrder, next_umr: &mut u16, now: Timestamp) -> Result<Vec<Prepared>, StoreError> {
+pub async fn prepare(
+    tx: &mut Tx,
+    order: &PrepareOrder,
+    next_umr: &mut u16,
+    now: Timestamp,
+) -> Result<Vec<Prepared>, StoreError> {
     let mut fences: BTreeMap<String, i64> = BTreeMap::new();
     for lane in Lane::ALL {
         if fences.len() < order.limit {
@@ -117,7 +122,11 @@ pub async fn prepare(tx: &mut Tx, order: &PrepareOrder, next_umr: &mut u16, now:
                 *next_umr = next_umr.wrapping_add(1);
                 let fence = fences.get(row.id.as_str()).copied().unwrap_or_default();
                 let parts = done.iter().filter(|d| d.0 == row.id).map(|d| d.1).collect();
-                ready.push((row.last_n + 1, row.address_hash.clone(), read(row, order, fence, *next_umr, parts)?));
+                ready.push((
+                    row.last_n + 1,
+                    row.address_hash.clone(),
+                    read(row, order, fence, *next_umr, parts)?,
+                ));
             }
         }
     }
@@ -126,7 +135,13 @@ pub async fn prepare(tx: &mut Tx, order: &PrepareOrder, next_umr: &mut u16, now:
     Ok(ready.into_iter().map(|(_, _, prepared)| prepared).collect())
 }
 
-async fn claim(tx: &mut Tx, order: &PrepareOrder, lane: Lane, limit: usize, now: Timestamp) -> Result<Vec<(String, i64)>, StoreError> {
+async fn claim(
+    tx: &mut Tx,
+    order: &PrepareOrder,
+    lane: Lane,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<(String, i64)>, StoreError> {
     // The two databases side by side: SQLite has one writer and needs no row locks; on PostgreSQL the
     // CTE is a fence, or the planner might run the LIMIT more than once (oban #4).
     const SQLITE: &str = "UPDATE dispatch SET lease_owner = $1, lease_until = $2, fence = fence + 1
@@ -166,12 +181,20 @@ async fn load(tx: &mut Tx, fences: &BTreeMap<String, i64>) -> Result<Vec<Claimed
 async fn parts_done(tx: &mut Tx, claimed: &[Claimed]) -> Result<Vec<(MessageId, u8)>, StoreError> {
     const SQL: &str = "SELECT a.message_id, ap.part FROM json_each($1) AS j JOIN attempt a ON a.message_id = j.value ->> 'id'
         JOIN attempt_part ap ON ap.attempt_id = a.id WHERE a.phase IN ('unknown', 'rejected')";
-    let again: Vec<Id<'_>> = claimed.iter().filter(|c| c.possible_dup || c.last_n > 0).map(|c| Id { id: c.id.as_str() }).collect();
+    let again: Vec<Id<'_>> = claimed
+        .iter()
+        .filter(|c| c.possible_dup || c.last_n > 0)
+        .map(|c| Id { id: c.id.as_str() })
+        .collect();
     if again.is_empty() {
         return Ok(Vec::new());
     }
-    let found: Vec<(MessageId, i64)> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(&again)).fetch_all(conn).await)?;
-    Ok(found.into_iter().filter_map(|(id, part)| Some((id, u8::try_from(part).ok()?))).collect())
+    let found: Vec<(MessageId, i64)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&again)).fetch_all(conn).await)?;
+    Ok(found
+        .into_iter()
+        .filter_map(|(id, part)| Some((id, u8::try_from(part).ok()?)))
+        .collect())
 }
 
 /// What ends a claimed message instead of sending it.
@@ -181,23 +204,53 @@ fn verdict(row: &Claimed, now: Timestamp) -> Option<(MessageEvent, String)> {
     } else if row.deceased == Some(true) && row.role != "staff" {
         Some("deceased".to_owned())
     } else {
-        row.stop_reason.as_ref().map(|reason| if reason == "stop" { "opted_out".to_owned() } else { reason.clone() })
+        row.stop_reason.as_ref().map(|reason| {
+            if reason == "stop" {
+                "opted_out".to_owned()
+            } else {
+                reason.clone()
+            }
+        })
     };
     // A message that may have left already never claims that nothing went out.
-    let unless_unknown = |event| if row.unknowns > 0 { MessageEvent::Silenced } else { event };
+    let unless_unknown = |event| {
+        if row.unknowns > 0 {
+            MessageEvent::Silenced
+        } else {
+            event
+        }
+    };
     if let Some(reason) = forbidden {
         return Some((unless_unknown(MessageEvent::Forbidden), reason));
     }
-    (row.expires_at <= now.as_millisecond()).then(|| (unless_unknown(MessageEvent::RanOut), "expired".to_owned()))
+    (row.expires_at <= now.as_millisecond())
+        .then(|| (unless_unknown(MessageEvent::RanOut), "expired".to_owned()))
 }
 
-fn read(row: Claimed, order: &PrepareOrder, fence: i64, umr: u16, parts_done: Vec<u8>) -> Result<Prepared, StoreError> {
-    let bad = |what| StoreError::BadRow { table: "message", what };
-    let channels: Vec<Channel> = serde_json::from_str(&row.channels).map_err(|_| bad("unreadable channels"))?;
-    let addresses: BTreeMap<String, String> = serde_json::from_str(&row.addresses).map_err(|_| bad("unreadable addresses"))?;
-    let mut bodies: BTreeMap<String, Body> = serde_json::from_str(&row.bodies).map_err(|_| bad("unreadable bodies"))?;
-    let segments = bodies.iter().map(|(channel, body)| (channel.clone(), body.segments)).collect();
-    let body = bodies.remove(&row.channel).ok_or_else(|| bad("no text for its channel"))?;
+fn read(
+    row: Claimed,
+    order: &PrepareOrder,
+    fence: i64,
+    umr: u16,
+    parts_done: Vec<u8>,
+) -> Result<Prepared, StoreError> {
+    let bad = |what| StoreError::BadRow {
+        table: "message",
+        what,
+    };
+    let channels: Vec<Channel> =
+        serde_json::from_str(&row.channels).map_err(|_| bad("unreadable channels"))?;
+    let addresses: BTreeMap<String, String> =
+        serde_json::from_str(&row.addresses).map_err(|_| bad("unreadable addresses"))?;
+    let mut bodies: BTreeMap<String, Body> =
+        serde_json::from_str(&row.bodies).map_err(|_| bad("unreadable bodies"))?;
+    let segments = bodies
+        .iter()
+        .map(|(channel, body)| (channel.clone(), body.segments))
+        .collect();
+    let body = bodies
+        .remove(&row.channel)
+        .ok_or_else(|| bad("no text for its channel"))?;
     Ok(Prepared {
         message: row.id,
         attempt: AttemptId::generate(),
@@ -206,7 +259,10 @@ fn read(row: Claimed, order: &PrepareOrder, fence: i64, umr: u16, parts_done: Ve
         class: Class::parse(&row.class).ok_or_else(|| bad("an unknown class"))?,
         channels,
         channel_index: usize::try_from(row.channel_index).unwrap_or(0),
-        addresses: addresses.into_iter().map(|(channel, address)| (channel, Private::new(address))).collect(),
+        addresses: addresses
+            .into_iter()
+            .map(|(channel, address)| (channel, Private::new(address)))
+            .collect(),
         text: Private::new(body.text),
         segments,
         sender: row.sender,
@@ -215,12 +271,17 @@ fn read(row: Claimed, order: &PrepareOrder, fence: i64, umr: u16, parts_done: Ve
         parts_done,
         umr,
         concat_ref: u16::try_from(row.concat_ref & 0xffff).unwrap_or(1),
-        expires_at: Timestamp::from_millisecond(row.expires_at).map_err(|_| bad("an instant out of range"))?,
+        expires_at: Timestamp::from_millisecond(row.expires_at)
+            .map_err(|_| bad("an instant out of range"))?,
         reference: row.reference,
     })
 }
 
-async fn end(tx: &mut Tx, ended: &[(Claimed, MessageEvent, String)], now: Timestamp) -> Result<(), StoreError> {
+async fn end(
+    tx: &mut Tx,
+    ended: &[(Claimed, MessageEvent, String)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const MESSAGE: &str = "UPDATE message SET state = j.value ->> 'state', reason = j.value ->> 'reason', updated_at = $2
         FROM json_each($1) AS j WHERE message.id = j.value ->> 'id'";
     const DISPATCH: &str = "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
@@ -238,17 +299,38 @@ async fn end(tx: &mut Tx, ended: &[(Claimed, MessageEvent, String)], now: Timest
     for (row, event, reason) in ended {
         let from = MessageState::parse(&row.state).unwrap_or(MessageState::Queued);
         // A row that stands in the queue in a state that cannot end so is only taken out of it.
-        let Some(state) = from.after(*event) else { continue };
-        set.push(Row { id: &row.id, state, reason });
+        let Some(state) = from.after(*event) else {
+            continue;
+        };
+        set.push(Row {
+            id: &row.id,
+            state,
+            reason,
+        });
         news.push(told(&row.id, state.as_str(), row.reference.as_deref()));
     }
-    let ids: Vec<Id<'_>> = ended.iter().map(|(row, _, _)| Id { id: row.id.as_str() }).collect();
-    execute!(&mut *tx, sqlx::query(MESSAGE).bind(rows(&set)).bind(now.as_millisecond()))?;
+    let ids: Vec<Id<'_>> = ended
+        .iter()
+        .map(|(row, _, _)| Id {
+            id: row.id.as_str(),
+        })
+        .collect();
+    execute!(
+        &mut *tx,
+        sqlx::query(MESSAGE)
+            .bind(rows(&set))
+            .bind(now.as_millisecond())
+    )?;
     execute!(&mut *tx, sqlx::query(DISPATCH).bind(rows(&ids)))?;
     events::add(tx, &news, now).await
 }
 
-async fn journal(tx: &mut Tx, ready: &[(i64, String, Prepared)], order: &PrepareOrder, now: Timestamp) -> Result<(), StoreError> {
+async fn journal(
+    tx: &mut Tx,
+    ready: &[(i64, String, Prepared)],
+    order: &PrepareOrder,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const MESSAGE: &str = "UPDATE message SET state = 'sending', provider = $2, updated_at = $3
         WHERE id IN (SELECT j.value ->> 'message' FROM json_each($1) AS j)";
     const ATTEMPT: &str = "INSERT INTO attempt (id, message_id, n, fence, channel, provider, owner, umr, concat_ref, address_hash, phase, created_at)
@@ -283,7 +365,20 @@ async fn journal(tx: &mut Tx, ready: &[(i64, String, Prepared)], order: &Prepare
         return Ok(());
     }
     let json = rows(&set);
-    execute!(&mut *tx, sqlx::query(MESSAGE).bind(&json).bind(&order.provider).bind(now.as_millisecond()))?;
-    execute!(tx, sqlx::query(ATTEMPT).bind(&json).bind(&order.provider).bind(now.as_millisecond()).bind(&order.owner))?;
+    execute!(
+        &mut *tx,
+        sqlx::query(MESSAGE)
+            .bind(&json)
+            .bind(&order.provider)
+            .bind(now.as_millisecond())
+    )?;
+    execute!(
+        tx,
+        sqlx::query(ATTEMPT)
+            .bind(&json)
+            .bind(&order.provider)
+            .bind(now.as_millisecond())
+            .bind(&order.owner)
+    )?;
     Ok(())
 }

@@ -83,7 +83,10 @@ pub async fn add(tx: &mut Tx, all: &[StoredText], now: Timestamp) -> Result<(), 
         })
         .collect();
     if !set.is_empty() {
-        execute!(tx, sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond()))?;
+        execute!(
+            tx,
+            sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond())
+        )?;
     }
     Ok(())
 }
@@ -95,9 +98,13 @@ pub async fn add(tx: &mut Tx, all: &[StoredText], now: Timestamp) -> Result<(), 
 pub async fn waiting(tx: &mut Tx, limit: i64) -> Result<Vec<WaitingText>, StoreError> {
     const SQL: &str = "SELECT id, provider, dedupe_key, body, received_at FROM inbox
         WHERE state = 'new' AND kind = 'text' ORDER BY received_at, id LIMIT $1";
-    let found: Vec<(InboxId, String, String, String, i64)> = on!(tx, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)?;
+    let found: Vec<(InboxId, String, String, String, i64)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)?;
     let read = |(id, provider, dedupe_key, body, at): (InboxId, String, String, String, i64)| {
-        let bad = StoreError::BadRow { table: "inbox", what: "an unreadable text" };
+        let bad = StoreError::BadRow {
+            table: "inbox",
+            what: "an unreadable text",
+        };
         let body: Body = serde_json::from_str(&body).map_err(|_| bad)?;
         let text = StoredText {
             provider,
@@ -109,8 +116,15 @@ pub async fn waiting(tx: &mut Tx, limit: i64) -> Result<Vec<WaitingText>, StoreE
             incomplete: body.incomplete,
             dedupe_key,
         };
-        let received_at = Timestamp::from_millisecond(at).map_err(|_| StoreError::BadRow { table: "inbox", what: "an instant out of range" })?;
-        Ok(WaitingText { id, text, received_at })
+        let received_at = Timestamp::from_millisecond(at).map_err(|_| StoreError::BadRow {
+            table: "inbox",
+            what: "an instant out of range",
+        })?;
+        Ok(WaitingText {
+            id,
+            text,
+            received_at,
+        })
     };
     found.into_iter().map(read).collect()
 }

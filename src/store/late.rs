@@ -27,13 +27,22 @@ pub struct LateAnswer {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn apply(tx: &mut Tx, all: &[LateAnswer], desk: &Desk, now: Timestamp) -> Result<(), StoreError> {
+pub async fn apply(
+    tx: &mut Tx,
+    all: &[LateAnswer],
+    desk: &Desk,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let found = attempts(tx, all).await?;
     let (mut changes, mut refused, mut taken) = (Vec::new(), Vec::new(), Vec::new());
     for late in all {
-        let Some((message, phase)) = found.get(&late.attempt) else { continue };
+        let Some((message, phase)) = found.get(&late.attempt) else {
+            continue;
+        };
         if late.parts.is_empty() {
-            refused.push(Id { id: late.attempt.as_str() });
+            refused.push(Id {
+                id: late.attempt.as_str(),
+            });
             continue;
         }
         taken.push(settlement(late, message));
@@ -51,18 +60,35 @@ pub async fn apply(tx: &mut Tx, all: &[LateAnswer], desk: &Desk, now: Timestamp)
     requeue_refused(tx, &refused, now).await?;
     let early: Vec<_> = taken
         .iter()
-        .flat_map(|s| s.parts.iter().map(|(_, id)| super::receipts::Early { provider: &s.provider, provider_id: id }))
+        .flat_map(|s| {
+            s.parts.iter().map(|(_, id)| super::receipts::Early {
+                provider: &s.provider,
+                provider_id: id,
+            })
+        })
         .collect();
     super::receipts::apply_early(tx, &early, desk, now).await
 }
 
-async fn attempts(tx: &mut Tx, all: &[LateAnswer]) -> Result<BTreeMap<AttemptId, (MessageId, AttemptPhase)>, StoreError> {
+async fn attempts(
+    tx: &mut Tx,
+    all: &[LateAnswer],
+) -> Result<BTreeMap<AttemptId, (MessageId, AttemptPhase)>, StoreError> {
     const SQL: &str = "SELECT id, message_id, phase FROM attempt
         WHERE phase IN ('prepared', 'unknown') AND id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
-    let ids: Vec<Id<'_>> = all.iter().map(|late| Id { id: late.attempt.as_str() }).collect();
-    let found: Vec<(AttemptId, MessageId, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(&ids)).fetch_all(conn).await)?;
+    let ids: Vec<Id<'_>> = all
+        .iter()
+        .map(|late| Id {
+            id: late.attempt.as_str(),
+        })
+        .collect();
+    let found: Vec<(AttemptId, MessageId, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&ids)).fetch_all(conn).await)?;
     let phase = |word: &str| AttemptPhase::parse(word).unwrap_or(AttemptPhase::Unknown);
-    Ok(found.into_iter().map(|(attempt, message, word)| (attempt, (message, phase(&word)))).collect())
+    Ok(found
+        .into_iter()
+        .map(|(attempt, message, word)| (attempt, (message, phase(&word))))
+        .collect())
 }
 
 fn settlement(late: &LateAnswer, message: &MessageId) -> Settlement {
@@ -84,7 +110,11 @@ fn settlement(late: &LateAnswer, message: &MessageId) -> Settlement {
 }
 
 /// A refused attempt did not leave: its message goes again now, and no copy needs to be feared.
-async fn requeue_refused(tx: &mut Tx, refused: &[Id<'_>], now: Timestamp) -> Result<(), StoreError> {
+async fn requeue_refused(
+    tx: &mut Tx,
+    refused: &[Id<'_>],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const ATTEMPT: &str = "UPDATE attempt SET phase = 'resolved_not_sent', settled_at = $2
         WHERE phase = 'unknown' AND id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) RETURNING message_id";
     const MESSAGE: &str = "UPDATE message SET state = 'queued', possible_dup = FALSE, attempts = attempts + 1, updated_at = $2

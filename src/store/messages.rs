@@ -155,7 +155,12 @@ struct Row<'a> {
 /// A repeat under the same source and key changes nothing.
 /// # Errors
 /// When the database fails.
-pub async fn insert(tx: &mut Tx, messages: &[NewMessage], desk: &Desk, now: Timestamp) -> Result<Vec<Offered>, StoreError> {
+pub async fn insert(
+    tx: &mut Tx,
+    messages: &[NewMessage],
+    desk: &Desk,
+    now: Timestamp,
+) -> Result<Vec<Offered>, StoreError> {
     const INSERT: &str = "INSERT INTO message (id, source, dedupe_key, body_hash, class, lane, state, reason, patient_id, relation_id,
           occasion_id, occasion_epoch, reminder_id, rule_id, role, channels, channel_index, channel, addresses, address_hash, bodies,
           language, template, template_version, ask, sender, reference, provider, segments, attempts, uncertain_resends, possible_dup,
@@ -176,23 +181,37 @@ pub async fn insert(tx: &mut Tx, messages: &[NewMessage], desk: &Desk, now: Time
     if messages.is_empty() {
         return Ok(Vec::new());
     }
-    let all: Vec<Row<'_>> = messages.iter().map(|message| row(message, desk, now)).collect();
+    let all: Vec<Row<'_>> = messages
+        .iter()
+        .map(|message| row(message, desk, now))
+        .collect();
     let new: Vec<(String, String)> = on!(&mut *tx, conn => sqlx::query_as(INSERT).bind(rows(&all)).bind(now.as_millisecond()).fetch_all(conn).await)?;
     let new: BTreeMap<String, String> = new.into_iter().collect();
     let stored: Vec<super::Id<'_>> = new.keys().map(|id| super::Id { id }).collect();
     execute!(&mut *tx, sqlx::query(DISPATCH).bind(rows(&stored)))?;
-    let told = messages.iter().filter_map(|m| new.get(m.id.as_str()).map(|state| told(&m.id, state, m.reference.as_deref())));
+    let told = messages.iter().filter_map(|m| {
+        new.get(m.id.as_str())
+            .map(|state| told(&m.id, state, m.reference.as_deref()))
+    });
     events::add(tx, &told.collect::<Vec<_>>(), now).await?;
     answers(tx, messages, &new).await
 }
 
 /// The event of a message's new state.
 pub(crate) fn told(id: &MessageId, state: &str, reference: Option<&str>) -> NewEvent {
-    NewEvent { kind: format!("message.{state}"), data: serde_json::json!({"id": id, "state": state, "reference": reference}) }
+    NewEvent {
+        kind: format!("message.{state}"),
+        data: serde_json::json!({"id": id, "state": state, "reference": reference}),
+    }
 }
 
-async fn answers(tx: &mut Tx, messages: &[NewMessage], new: &BTreeMap<String, String>) -> Result<Vec<Offered>, StoreError> {
-    const BEFORE: &str = "SELECT m.source, m.dedupe_key, m.id, m.state, m.body_hash FROM json_each($1) AS j
+async fn answers(
+    tx: &mut Tx,
+    messages: &[NewMessage],
+    new: &BTreeMap<String, String>,
+) -> Result<Vec<Offered>, StoreError> {
+    const BEFORE: &str =
+        "SELECT m.source, m.dedupe_key, m.id, m.state, m.body_hash FROM json_each($1) AS j
         JOIN message m ON m.source = j.value ->> 'source' AND m.dedupe_key = j.value ->> 'key'";
     #[derive(Serialize)]
     struct Key<'a> {
@@ -202,7 +221,10 @@ async fn answers(tx: &mut Tx, messages: &[NewMessage], new: &BTreeMap<String, St
     let repeated: Vec<Key<'_>> = messages
         .iter()
         .filter(|m| !new.contains_key(m.id.as_str()))
-        .map(|m| Key { source: &m.source, key: &m.dedupe_key })
+        .map(|m| Key {
+            source: &m.source,
+            key: &m.dedupe_key,
+        })
         .collect();
     let before: Vec<(String, String, MessageId, String, String)> = if repeated.is_empty() {
         Vec::new()
@@ -211,12 +233,23 @@ async fn answers(tx: &mut Tx, messages: &[NewMessage], new: &BTreeMap<String, St
     };
     let answer = |m: &NewMessage| {
         if let Some(state) = new.get(m.id.as_str()) {
-            return Ok(Offered::New { id: m.id.clone(), state: read_state(state)? });
+            return Ok(Offered::New {
+                id: m.id.clone(),
+                state: read_state(state)?,
+            });
         }
-        let former = before.iter().find(|row| row.0 == m.source && row.1 == m.dedupe_key);
-        let (_, _, id, state, hash) = former.ok_or(StoreError::BadRow { table: "message", what: "a refused key that nobody holds" })?;
+        let former = before
+            .iter()
+            .find(|row| row.0 == m.source && row.1 == m.dedupe_key);
+        let (_, _, id, state, hash) = former.ok_or(StoreError::BadRow {
+            table: "message",
+            what: "a refused key that nobody holds",
+        })?;
         if *hash == m.body_hash {
-            Ok(Offered::Repeated { id: id.clone(), state: read_state(state)? })
+            Ok(Offered::Repeated {
+                id: id.clone(),
+                state: read_state(state)?,
+            })
         } else {
             Ok(Offered::KeyTaken)
         }
@@ -225,7 +258,10 @@ async fn answers(tx: &mut Tx, messages: &[NewMessage], new: &BTreeMap<String, St
 }
 
 fn read_state(word: &str) -> Result<MessageState, StoreError> {
-    MessageState::parse(word).ok_or(StoreError::BadRow { table: "message", what: "an unknown state" })
+    MessageState::parse(word).ok_or(StoreError::BadRow {
+        table: "message",
+        what: "an unknown state",
+    })
 }
 
 fn row<'a>(m: &'a NewMessage, desk: &'a Desk, now: Timestamp) -> Row<'a> {
@@ -246,7 +282,10 @@ fn row<'a>(m: &'a NewMessage, desk: &'a Desk, now: Timestamp) -> Row<'a> {
         segments: way.segments,
     };
     let by_channel = |value: &dyn Fn(&Way) -> serde_json::Value| {
-        m.ways.iter().map(|way| (way.channel.as_str().to_owned(), value(way))).collect::<serde_json::Map<_, _>>()
+        m.ways
+            .iter()
+            .map(|way| (way.channel.as_str().to_owned(), value(way)))
+            .collect::<serde_json::Map<_, _>>()
     };
     Row {
         id: &m.id,
@@ -268,8 +307,13 @@ fn row<'a>(m: &'a NewMessage, desk: &'a Desk, now: Timestamp) -> Row<'a> {
         channel_index: index,
         channel: way.map_or(Channel::Sms, |way| way.channel),
         addresses: json(by_channel(&|way| way.address.reveal().clone().into()).into()),
-        address_hash: way.map_or(String::new(), |way| address_hash(&desk.address_key, way.address.reveal())),
-        bodies: json(by_channel(&|way| serde_json::to_value(body(way)).expect("a body is plain JSON")).into()),
+        address_hash: way.map_or(String::new(), |way| {
+            address_hash(&desk.address_key, way.address.reveal())
+        }),
+        bodies: json(
+            by_channel(&|way| serde_json::to_value(body(way)).expect("a body is plain JSON"))
+                .into(),
+        ),
         language: m.language.as_deref(),
         template: m.template.as_ref().map(|t| t.0.as_str()),
         template_version: m.template.as_ref().map(|t| t.1.as_str()),
@@ -287,5 +331,7 @@ fn row<'a>(m: &'a NewMessage, desk: &'a Desk, now: Timestamp) -> Row<'a> {
 /// A concatenation reference: the id's random tail spreads well, and a resend gets the same one.
 fn reference_of(id: &MessageId) -> u16 {
     let text = id.as_str();
-    text.get(text.len().saturating_sub(4)..).and_then(|tail| u16::from_str_radix(tail, 16).ok()).unwrap_or(1)
+    text.get(text.len().saturating_sub(4)..)
+        .and_then(|tail| u16::from_str_radix(tail, 16).ok())
+        .unwrap_or(1)
 }

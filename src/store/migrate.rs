@@ -32,13 +32,27 @@ pub async fn run(store: &Store) -> Result<(), StoreError> {
         Store::Sqlite { write, .. } => migrator(|m| m.2).run(write).await,
         Store::Postgres { pool } => migrator(|m| m.3).run(pool).await,
     };
-    done.map_err(|error| StoreError::Schema(format!("the database cannot be brought up to date: {error}")))
+    done.map_err(|error| {
+        StoreError::Schema(format!(
+            "the database cannot be brought up to date: {error}"
+        ))
+    })
 }
 
-fn migrator(text: impl Fn(&(i64, &'static str, &'static str, &'static str)) -> &'static str) -> Migrator {
+fn migrator(
+    text: impl Fn(&(i64, &'static str, &'static str, &'static str)) -> &'static str,
+) -> Migrator {
     let list: Vec<Migration> = MIGRATIONS
         .iter()
-        .map(|m| Migration::new(m.0, Cow::Borrowed(m.1), MigrationType::Simple, sqlx::SqlStr::from_static(text(m)), false))
+        .map(|m| {
+            Migration::new(
+                m.0,
+                Cow::Borrowed(m.1),
+                MigrationType::Simple,
+                sqlx::SqlStr::from_static(text(m)),
+                false,
+            )
+        })
         .collect();
     Migrator::with_migrations(list)
 }

@@ -4,20 +4,48 @@
 //! `read()` sees one snapshot; `write()` is a writer's transaction and not for hot paths, which go
 //! through [`writer`]. Sets of rows travel as one JSON parameter: `FROM json_each($1) AS j` (see `rows`).
 
+pub mod api_keys;
+pub mod audit;
+pub mod audits;
+pub mod candidates;
+pub mod consents;
+pub mod contact_points;
 mod database;
 pub mod dispatch;
 pub mod board;
 pub mod events;
+pub mod facts;
 pub mod inbox;
 pub mod late;
+pub mod lookups;
+pub mod marks;
+pub mod message_admin;
+pub mod message_view;
 pub mod messages;
 pub mod migrate;
+pub mod occasion_records;
+pub mod occasions;
+pub mod outbox;
 mod outcome;
+pub mod patient_records;
+pub mod patients;
+pub mod plans;
+pub mod purge;
+pub mod questions;
 pub mod receipts;
+pub mod relations;
+pub mod reminders;
+pub mod replies;
 pub mod rescue;
+pub mod rule_plans;
 pub mod settle;
+pub mod sources;
+pub mod staff;
+pub mod suppressions;
+pub mod tasks;
 #[doc(hidden)]
 pub mod testing;
+pub mod timeline;
 pub mod writer;
 
 pub use database::{Store, Tx};
@@ -54,9 +82,15 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         // PostgreSQL puts values of rows into the detail of an error; the message itself has none.
         match &error {
-            sqlx::Error::Database(database) => Self::Database(format!("{} ({})", database.message(), database.code().unwrap_or_default())),
+            sqlx::Error::Database(database) => Self::Database(format!(
+                "{} ({})",
+                database.message(),
+                database.code().unwrap_or_default()
+            )),
             sqlx::Error::Io(io) => Self::Database(io.to_string()),
-            sqlx::Error::PoolTimedOut => Self::Database("no connection was free in time".to_owned()),
+            sqlx::Error::PoolTimedOut => {
+                Self::Database("no connection was free in time".to_owned())
+            }
             other => Self::Database(other.to_string()),
         }
     }

@@ -13,8 +13,8 @@ use super::{Id, StoreError, Tx, events, execute, on, rows};
 use crate::model::class::Channel;
 use crate::model::id::{AttemptId, MessageId};
 use crate::model::message::{AttemptPhase, MessageEvent, MessageState};
-use crate::model::receipt::ReceiptStatus;
 use crate::model::phone::address_hash;
+use crate::model::receipt::ReceiptStatus;
 
 /// How long a receipt is waited for (T27).
 pub(crate) const RECEIPT_TIMEOUT: SignedDuration = SignedDuration::from_hours(72);
@@ -49,7 +49,12 @@ struct Held {
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn apply(tx: &mut Tx, changes: &[Change], desk: &Desk, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn apply(
+    tx: &mut Tx,
+    changes: &[Change],
+    desk: &Desk,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     if changes.is_empty() {
         return Ok(());
     }
@@ -58,10 +63,18 @@ pub(crate) async fn apply(tx: &mut Tx, changes: &[Change], desk: &Desk, now: Tim
     let held = held(tx, changes).await?;
     let mut moves: BTreeMap<&MessageId, Move<'_>> = BTreeMap::new();
     for change in changes {
-        let Some(message) = held.get(&change.message) else { continue };
-        let state = moves.get(&change.message).map_or_else(|| MessageState::parse(&message.state), |m| Some(m.to));
+        let Some(message) = held.get(&change.message) else {
+            continue;
+        };
+        let state = moves
+            .get(&change.message)
+            .map_or_else(|| MessageState::parse(&message.state), |m| Some(m.to));
         let Some(state) = state else { continue };
-        let word = if change.by_part { whole(parts.get(&change.attempt)) } else { Some(change.status) };
+        let word = if change.by_part {
+            whole(parts.get(&change.attempt))
+        } else {
+            Some(change.status)
+        };
         if let Some(to) = decide(message, state, change, word, desk, now)? {
             moves.insert(&change.message, to);
         }
@@ -72,12 +85,19 @@ pub(crate) async fn apply(tx: &mut Tx, changes: &[Change], desk: &Desk, now: Tim
 /// The word on a whole attempt: delivered once all parts are, bad as soon as one is.
 fn whole(parts: Option<&Vec<Option<ReceiptStatus>>>) -> Option<ReceiptStatus> {
     let parts = parts?;
-    let bad = parts.iter().flatten().find(|s| s.is_final() && **s != ReceiptStatus::Delivered);
+    let bad = parts
+        .iter()
+        .flatten()
+        .find(|s| s.is_final() && **s != ReceiptStatus::Delivered);
     if let Some(bad) = bad {
         return Some(*bad);
     }
     let all = parts.iter().all(|s| *s == Some(ReceiptStatus::Delivered));
-    Some(if all { ReceiptStatus::Delivered } else { ReceiptStatus::EnRoute })
+    Some(if all {
+        ReceiptStatus::Delivered
+    } else {
+        ReceiptStatus::EnRoute
+    })
 }
 
 /// Where a message goes.
@@ -106,9 +126,13 @@ fn decide<'a>(
     let event = match word {
         ReceiptStatus::Delivered => MessageEvent::ReceiptDelivered,
         ReceiptStatus::Expired => MessageEvent::ReceiptExpired,
-        ReceiptStatus::Deleted | ReceiptStatus::Undeliverable | ReceiptStatus::Rejected => MessageEvent::ReceiptUndelivered,
+        ReceiptStatus::Deleted | ReceiptStatus::Undeliverable | ReceiptStatus::Rejected => {
+            MessageEvent::ReceiptUndelivered
+        }
         // It is under way, so it did leave: what was uncertain is so no more.
-        ReceiptStatus::EnRoute | ReceiptStatus::Accepted | ReceiptStatus::Unknown => MessageEvent::Accepted,
+        ReceiptStatus::EnRoute | ReceiptStatus::Accepted | ReceiptStatus::Unknown => {
+            MessageEvent::Accepted
+        }
     };
     let was_open = matches!(change.phase, AttemptPhase::Unknown | AttemptPhase::Prepared);
     let waits = match state {
@@ -119,13 +143,33 @@ fn decide<'a>(
     if event == MessageEvent::Accepted && !waits {
         return Ok(None);
     }
-    let bad_end = matches!(event, MessageEvent::ReceiptUndelivered | MessageEvent::ReceiptExpired);
-    if bad_end && !state.is_final() && let Some(switch) = next_way(message, desk, now)? {
-        return Ok(Some(Move { from, to: MessageState::Queued, reason: None, switch: Some(switch), keep_waiting: true }));
+    let bad_end = matches!(
+        event,
+        MessageEvent::ReceiptUndelivered | MessageEvent::ReceiptExpired
+    );
+    if bad_end
+        && !state.is_final()
+        && let Some(switch) = next_way(message, desk, now)?
+    {
+        return Ok(Some(Move {
+            from,
+            to: MessageState::Queued,
+            reason: None,
+            switch: Some(switch),
+            keep_waiting: true,
+        }));
     }
-    let Some(to) = state.after(event) else { return Ok(None) };
+    let Some(to) = state.after(event) else {
+        return Ok(None);
+    };
     let reason = bad_end.then(|| change.error.as_deref().unwrap_or("undelivered"));
-    Ok(Some(Move { from, to, reason, switch: None, keep_waiting: to == MessageState::Submitted }))
+    Ok(Some(Move {
+        from,
+        to,
+        reason,
+        switch: None,
+        keep_waiting: to == MessageState::Submitted,
+    }))
 }
 
 /// The next channel of the list that can carry it, while it is of use and nobody answered (T30).
@@ -133,43 +177,86 @@ fn next_way(message: &Held, desk: &Desk, now: Timestamp) -> Result<Option<Switch
     if message.expires_at <= now.as_millisecond() || message.answered > 0 {
         return Ok(None);
     }
-    let bad = |what| StoreError::BadRow { table: "message", what };
-    let channels: Vec<Channel> = serde_json::from_str(&message.channels).map_err(|_| bad("unreadable channels"))?;
-    let addresses: BTreeMap<String, String> = serde_json::from_str(&message.addresses).map_err(|_| bad("unreadable addresses"))?;
-    let bodies: BTreeMap<String, Body> = serde_json::from_str(&message.bodies).map_err(|_| bad("unreadable bodies"))?;
+    let bad = |what| StoreError::BadRow {
+        table: "message",
+        what,
+    };
+    let channels: Vec<Channel> =
+        serde_json::from_str(&message.channels).map_err(|_| bad("unreadable channels"))?;
+    let addresses: BTreeMap<String, String> =
+        serde_json::from_str(&message.addresses).map_err(|_| bad("unreadable addresses"))?;
+    let bodies: BTreeMap<String, Body> =
+        serde_json::from_str(&message.bodies).map_err(|_| bad("unreadable bodies"))?;
     let after = usize::try_from(message.channel_index).unwrap_or(0) + 1;
-    let way = channels.iter().enumerate().skip(after).find_map(|(index, channel)| {
-        let address = addresses.get(channel.as_str())?;
-        let body = bodies.get(channel.as_str())?;
-        let provider = desk.routes.pick(*channel, address)?.to_owned();
-        Some(Switch { index, channel: *channel, provider, address_hash: address_hash(&desk.address_key, address), segments: body.segments })
-    });
+    let way = channels
+        .iter()
+        .enumerate()
+        .skip(after)
+        .find_map(|(index, channel)| {
+            let address = addresses.get(channel.as_str())?;
+            let body = bodies.get(channel.as_str())?;
+            let provider = desk.routes.pick(*channel, address)?.to_owned();
+            Some(Switch {
+                index,
+                channel: *channel,
+                provider,
+                address_hash: address_hash(&desk.address_key, address),
+                segments: body.segments,
+            })
+        });
     Ok(way)
 }
 
-async fn resolve_attempts(tx: &mut Tx, changes: &[Change], now: Timestamp) -> Result<(), StoreError> {
+async fn resolve_attempts(
+    tx: &mut Tx,
+    changes: &[Change],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE attempt SET phase = 'resolved_sent', settled_at = $2
         WHERE phase IN ('unknown', 'prepared') AND id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     // One still `prepared` has its answer before its own settle: that one then finds it closed.
     let open = |phase| matches!(phase, AttemptPhase::Unknown | AttemptPhase::Prepared);
-    let unknown: Vec<Id<'_>> =
-        changes.iter().filter(|c| open(c.phase)).map(|c| Id { id: c.attempt.as_str() }).collect();
+    let unknown: Vec<Id<'_>> = changes
+        .iter()
+        .filter(|c| open(c.phase))
+        .map(|c| Id {
+            id: c.attempt.as_str(),
+        })
+        .collect();
     if !unknown.is_empty() {
-        execute!(tx, sqlx::query(SQL).bind(rows(&unknown)).bind(now.as_millisecond()))?;
+        execute!(
+            tx,
+            sqlx::query(SQL)
+                .bind(rows(&unknown))
+                .bind(now.as_millisecond())
+        )?;
     }
     Ok(())
 }
 
-async fn parts(tx: &mut Tx, changes: &[Change]) -> Result<BTreeMap<AttemptId, Vec<Option<ReceiptStatus>>>, StoreError> {
+async fn parts(
+    tx: &mut Tx,
+    changes: &[Change],
+) -> Result<BTreeMap<AttemptId, Vec<Option<ReceiptStatus>>>, StoreError> {
     const SQL: &str = "SELECT attempt_id, receipt FROM attempt_part WHERE attempt_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
-    let ids: Vec<Id<'_>> = changes.iter().filter(|c| c.by_part).map(|c| Id { id: c.attempt.as_str() }).collect();
+    let ids: Vec<Id<'_>> = changes
+        .iter()
+        .filter(|c| c.by_part)
+        .map(|c| Id {
+            id: c.attempt.as_str(),
+        })
+        .collect();
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let found: Vec<(AttemptId, Option<String>)> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(&ids)).fetch_all(conn).await)?;
+    let found: Vec<(AttemptId, Option<String>)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&ids)).fetch_all(conn).await)?;
     let mut parts: BTreeMap<AttemptId, Vec<Option<ReceiptStatus>>> = BTreeMap::new();
     for (attempt, receipt) in found {
-        parts.entry(attempt).or_default().push(receipt.as_deref().and_then(ReceiptStatus::parse));
+        parts
+            .entry(attempt)
+            .or_default()
+            .push(receipt.as_deref().and_then(ReceiptStatus::parse));
     }
     Ok(parts)
 }
@@ -179,12 +266,23 @@ async fn held(tx: &mut Tx, changes: &[Change]) -> Result<BTreeMap<MessageId, Hel
           (SELECT COUNT(*) FROM attempt a WHERE a.message_id = m.id AND a.phase = 'prepared') AS open,
           (SELECT COUNT(*) FROM reply r WHERE r.message_id = m.id) AS answered
         FROM message m WHERE m.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
-    let ids: Vec<Id<'_>> = changes.iter().map(|c| Id { id: c.message.as_str() }).collect();
-    let found: Vec<Held> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(&ids)).fetch_all(conn).await)?;
+    let ids: Vec<Id<'_>> = changes
+        .iter()
+        .map(|c| Id {
+            id: c.message.as_str(),
+        })
+        .collect();
+    let found: Vec<Held> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&ids)).fetch_all(conn).await)?;
     Ok(found.into_iter().map(|h| (h.id.clone(), h)).collect())
 }
 
-async fn carry_out(tx: &mut Tx, held: &BTreeMap<MessageId, Held>, moves: &BTreeMap<&MessageId, Move<'_>>, now: Timestamp) -> Result<(), StoreError> {
+async fn carry_out(
+    tx: &mut Tx,
+    held: &BTreeMap<MessageId, Held>,
+    moves: &BTreeMap<&MessageId, Move<'_>>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const MESSAGE: &str = "UPDATE message SET state = j.value ->> 'state', reason = j.value ->> 'reason',
           possible_dup = message.possible_dup AND NOT CAST(j.value ->> 'stopped_resend' AS BOOLEAN),
           channel_index = COALESCE(CAST(j.value ->> 'channel_index' AS BIGINT), message.channel_index),
@@ -217,8 +315,14 @@ async fn carry_out(tx: &mut Tx, held: &BTreeMap<MessageId, Held>, moves: &BTreeM
     }
     let mut set: Vec<Row<'_>> = Vec::new();
     for (id, to) in moves {
-        let Some(message) = held.get(*id) else { continue };
-        let (work, due_at) = if to.switch.is_some() { ("send", now) } else { ("deadline", now.checked_add(RECEIPT_TIMEOUT).unwrap_or(now)) };
+        let Some(message) = held.get(*id) else {
+            continue;
+        };
+        let (work, due_at) = if to.switch.is_some() {
+            ("send", now)
+        } else {
+            ("deadline", now.checked_add(RECEIPT_TIMEOUT).unwrap_or(now))
+        };
         set.push(Row {
             id,
             was: &message.state,
@@ -241,12 +345,27 @@ async fn carry_out(tx: &mut Tx, held: &BTreeMap<MessageId, Held>, moves: &BTreeM
     let done: std::collections::BTreeSet<String> = done.into_iter().map(|id| id.0).collect();
     set.retain(|row| done.contains(row.id.as_str()));
     let waits = |row: &&Row<'_>| moves.get(row.id).is_some_and(|m| m.keep_waiting);
-    let gone: Vec<Id<'_>> = set.iter().filter(|row| !waits(row)).map(|row| Id { id: row.id.as_str() }).collect();
+    let gone: Vec<Id<'_>> = set
+        .iter()
+        .filter(|row| !waits(row))
+        .map(|row| Id {
+            id: row.id.as_str(),
+        })
+        .collect();
     execute!(&mut *tx, sqlx::query(GONE).bind(rows(&gone)))?;
     let waiting: Vec<&Row<'_>> = set.iter().filter(waits).collect();
     if !waiting.is_empty() {
         execute!(&mut *tx, sqlx::query(WAIT).bind(rows(&waiting)))?;
     }
-    let news: Vec<_> = set.iter().map(|row| told(row.id, row.state.as_str(), held.get(row.id).and_then(|h| h.reference.as_deref()))).collect();
+    let news: Vec<_> = set
+        .iter()
+        .map(|row| {
+            told(
+                row.id,
+                row.state.as_str(),
+                held.get(row.id).and_then(|h| h.reference.as_deref()),
+            )
+        })
+        .collect();
     events::add(tx, &news, now).await
 }

@@ -55,10 +55,20 @@ struct Place {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn apply(tx: &mut Tx, all: &[StoredReceipt], desk: &Desk, now: Timestamp) -> Result<(), StoreError> {
+pub async fn apply(
+    tx: &mut Tx,
+    all: &[StoredReceipt],
+    desk: &Desk,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let refs: Vec<&StoredReceipt> = all.iter().collect();
     let known = apply_known(tx, &refs, desk, now).await?;
-    let unmatched: Vec<&StoredReceipt> = refs.into_iter().enumerate().filter(|(at, _)| !known.contains(at)).map(|(_, r)| r).collect();
+    let unmatched: Vec<&StoredReceipt> = refs
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| !known.contains(at))
+        .map(|(_, r)| r)
+        .collect();
     keep(tx, &unmatched, now).await
 }
 
@@ -66,14 +76,24 @@ pub async fn apply(tx: &mut Tx, all: &[StoredReceipt], desk: &Desk, now: Timesta
 ///
 /// # Errors
 /// When the database fails.
-pub async fn retry_waiting(tx: &mut Tx, desk: &Desk, since: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
+pub async fn retry_waiting(
+    tx: &mut Tx,
+    desk: &Desk,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     const SQL: &str = "SELECT id, body FROM inbox WHERE state = 'new' AND kind = 'receipt' AND received_at >= $1 ORDER BY received_at LIMIT 500";
     let waiting: Vec<(String, String)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(since.as_millisecond()).fetch_all(conn).await)?;
     apply_waiting(tx, &waiting, desk, now).await
 }
 
 /// Applies receipts that came before the answer that names their id.
-pub(crate) async fn apply_early(tx: &mut Tx, known: &[Early<'_>], desk: &Desk, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn apply_early(
+    tx: &mut Tx,
+    known: &[Early<'_>],
+    desk: &Desk,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const SQL: &str = "SELECT i.id, i.body FROM json_each($1) AS j JOIN inbox i ON i.provider = j.value ->> 'provider'
         AND i.match_key = j.value ->> 'key' AND i.state = 'new' ORDER BY i.received_at";
     #[derive(Serialize)]
@@ -83,33 +103,61 @@ pub(crate) async fn apply_early(tx: &mut Tx, known: &[Early<'_>], desk: &Desk, n
     }
     let keys: Vec<Key<'_>> = known
         .iter()
-        .flat_map(|e| provider_id::spellings(e.provider_id).into_iter().map(|key| Key { provider: e.provider, key }))
+        .flat_map(|e| {
+            provider_id::spellings(e.provider_id)
+                .into_iter()
+                .map(|key| Key {
+                    provider: e.provider,
+                    key,
+                })
+        })
         .collect();
     if keys.is_empty() {
         return Ok(());
     }
-    let waiting: Vec<(String, String)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(rows(&keys)).fetch_all(conn).await)?;
+    let waiting: Vec<(String, String)> =
+        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(rows(&keys)).fetch_all(conn).await)?;
     apply_waiting(tx, &waiting, desk, now).await.map(|_| ())
 }
 
-async fn apply_waiting(tx: &mut Tx, waiting: &[(String, String)], desk: &Desk, now: Timestamp) -> Result<usize, StoreError> {
+async fn apply_waiting(
+    tx: &mut Tx,
+    waiting: &[(String, String)],
+    desk: &Desk,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     const DONE: &str = "UPDATE inbox SET state = 'done' WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
-    let read: Vec<(&str, StoredReceipt)> =
-        waiting.iter().filter_map(|(id, body)| Some((id.as_str(), serde_json::from_str(body).ok()?))).collect();
+    let read: Vec<(&str, StoredReceipt)> = waiting
+        .iter()
+        .filter_map(|(id, body)| Some((id.as_str(), serde_json::from_str(body).ok()?)))
+        .collect();
     if read.is_empty() {
         return Ok(0);
     }
     let refs: Vec<&StoredReceipt> = read.iter().map(|(_, receipt)| receipt).collect();
     let known = apply_known(tx, &refs, desk, now).await?;
-    let done: Vec<Id<'_>> = read.iter().enumerate().filter(|(at, _)| known.contains(at)).map(|(_, (id, _))| Id { id }).collect();
+    let done: Vec<Id<'_>> = read
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| known.contains(at))
+        .map(|(_, (id, _))| Id { id })
+        .collect();
     execute!(tx, sqlx::query(DONE).bind(rows(&done)))?;
     Ok(done.len())
 }
 
 /// Applies those of `all` that belong to an attempt we know and says which those are.
-async fn apply_known(tx: &mut Tx, all: &[&StoredReceipt], desk: &Desk, now: Timestamp) -> Result<BTreeSet<usize>, StoreError> {
+async fn apply_known(
+    tx: &mut Tx,
+    all: &[&StoredReceipt],
+    desk: &Desk,
+    now: Timestamp,
+) -> Result<BTreeSet<usize>, StoreError> {
     let places = find(tx, all).await?;
-    let matched = all.iter().enumerate().filter_map(|(at, receipt)| Some((*receipt, places.get(&at)?)));
+    let matched = all
+        .iter()
+        .enumerate()
+        .filter_map(|(at, receipt)| Some((*receipt, places.get(&at)?)));
     let matched: Vec<(&StoredReceipt, &Place)> = matched.collect();
     note_parts(tx, &matched, now).await?;
     let changes: Vec<Change> = matched
@@ -129,14 +177,22 @@ async fn apply_known(tx: &mut Tx, all: &[&StoredReceipt], desk: &Desk, now: Time
 
 async fn find(tx: &mut Tx, all: &[&StoredReceipt]) -> Result<BTreeMap<usize, Place>, StoreError> {
     let mut places = find_by_id(tx, all).await?;
-    let rest: Vec<(usize, &StoredReceipt)> = all.iter().copied().enumerate().filter(|(at, _)| !places.contains_key(at)).collect();
+    let rest: Vec<(usize, &StoredReceipt)> = all
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(at, _)| !places.contains_key(at))
+        .collect();
     if !rest.is_empty() {
         places.extend(find_open(tx, &rest).await?);
     }
     Ok(places)
 }
 
-async fn find_by_id(tx: &mut Tx, all: &[&StoredReceipt]) -> Result<BTreeMap<usize, Place>, StoreError> {
+async fn find_by_id(
+    tx: &mut Tx,
+    all: &[&StoredReceipt],
+) -> Result<BTreeMap<usize, Place>, StoreError> {
     const SQL: &str = "SELECT CAST(j.value ->> 'at' AS BIGINT), CAST(j.value ->> 'rank' AS BIGINT), ap.attempt_id, a.message_id, ap.part, a.phase
         FROM json_each($1) AS j JOIN attempt_part ap ON ap.provider = j.value ->> 'provider' AND ap.provider_id = j.value ->> 'id'
         JOIN attempt a ON a.id = ap.attempt_id ORDER BY 1, 2, ap.attempt_id DESC";
@@ -150,24 +206,42 @@ async fn find_by_id(tx: &mut Tx, all: &[&StoredReceipt]) -> Result<BTreeMap<usiz
     let keys: Vec<Key<'_>> = all
         .iter()
         .enumerate()
-        .flat_map(|(at, r)| r.spellings.iter().enumerate().map(move |(rank, id)| Key { at, rank, provider: &r.provider, id }))
+        .flat_map(|(at, r)| {
+            r.spellings.iter().enumerate().map(move |(rank, id)| Key {
+                at,
+                rank,
+                provider: &r.provider,
+                id,
+            })
+        })
         .collect();
     if keys.is_empty() {
         return Ok(BTreeMap::new());
     }
     type Found = (i64, i64, AttemptId, MessageId, i64, String);
-    let found: Vec<Found> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(&keys)).fetch_all(conn).await)?;
+    let found: Vec<Found> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&keys)).fetch_all(conn).await)?;
     let mut places = BTreeMap::new();
     for (at, _, attempt, message, part, phase) in found {
         // Networks use an id again after some weeks: the best spelling's latest attempt is meant.
         let phase = AttemptPhase::parse(&phase).unwrap_or(AttemptPhase::Accepted);
-        places.entry(usize::try_from(at).unwrap_or(usize::MAX)).or_insert(Place { attempt, message, part: Some(part), phase });
+        places
+            .entry(usize::try_from(at).unwrap_or(usize::MAX))
+            .or_insert(Place {
+                attempt,
+                message,
+                part: Some(part),
+                phase,
+            });
     }
     Ok(places)
 }
 
 /// Matches receipts of attempts whose answer was lost: by reference, else as the only open one to that address.
-async fn find_open(tx: &mut Tx, rest: &[(usize, &StoredReceipt)]) -> Result<BTreeMap<usize, Place>, StoreError> {
+async fn find_open(
+    tx: &mut Tx,
+    rest: &[(usize, &StoredReceipt)],
+) -> Result<BTreeMap<usize, Place>, StoreError> {
     const SQL: &str = "SELECT CAST(j.value ->> 'at' AS BIGINT), a.id, a.message_id, a.umr, a.address_hash FROM json_each($1) AS j
         JOIN attempt a ON a.provider = j.value ->> 'provider' AND a.phase = 'unknown'
           AND (a.umr = CAST(j.value ->> 'umr' AS BIGINT) OR a.address_hash = j.value ->> 'address_hash')";
@@ -180,18 +254,41 @@ async fn find_open(tx: &mut Tx, rest: &[(usize, &StoredReceipt)]) -> Result<BTre
     }
     let keys: Vec<Key<'_>> = rest
         .iter()
-        .map(|(at, r)| Key { at: *at, provider: &r.provider, umr: r.umr, address_hash: r.address_hash.as_deref() })
+        .map(|(at, r)| Key {
+            at: *at,
+            provider: &r.provider,
+            umr: r.umr,
+            address_hash: r.address_hash.as_deref(),
+        })
         .collect();
-    let found: Vec<(i64, AttemptId, MessageId, i64, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(&keys)).fetch_all(conn).await)?;
+    let found: Vec<(i64, AttemptId, MessageId, i64, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&keys)).fetch_all(conn).await)?;
     let mut places = BTreeMap::new();
     for (at, receipt) in rest {
-        let mine: Vec<_> = found.iter().filter(|f| usize::try_from(f.0) == Ok(*at)).collect();
-        let same_address = |hash: &str| receipt.address_hash.as_deref().is_none_or(|own| own == hash);
-        let by_umr = mine.iter().find(|f| receipt.umr.is_some_and(|umr| i64::from(umr) == f.3) && same_address(&f.4));
+        let mine: Vec<_> = found
+            .iter()
+            .filter(|f| usize::try_from(f.0) == Ok(*at))
+            .collect();
+        let same_address = |hash: &str| {
+            receipt
+                .address_hash
+                .as_deref()
+                .is_none_or(|own| own == hash)
+        };
+        let by_umr = mine
+            .iter()
+            .find(|f| receipt.umr.is_some_and(|umr| i64::from(umr) == f.3) && same_address(&f.4));
         // Without a reference only a receipt that can belong to one single open attempt is believed.
-        let by_address = (receipt.umr.is_none() && receipt.status.is_final() && mine.len() == 1).then(|| mine.first()).flatten();
+        let by_address = (receipt.umr.is_none() && receipt.status.is_final() && mine.len() == 1)
+            .then(|| mine.first())
+            .flatten();
         if let Some((_, attempt, message, ..)) = by_umr.or(by_address) {
-            let place = Place { attempt: attempt.clone(), message: message.clone(), part: None, phase: AttemptPhase::Unknown };
+            let place = Place {
+                attempt: attempt.clone(),
+                message: message.clone(),
+                part: None,
+                phase: AttemptPhase::Unknown,
+            };
             places.insert(*at, place);
         }
     }
@@ -199,7 +296,11 @@ async fn find_open(tx: &mut Tx, rest: &[(usize, &StoredReceipt)]) -> Result<BTre
 }
 
 /// Writes the receipt on its part; a final word is never overwritten by one that is not, nor delivered by anything.
-async fn note_parts(tx: &mut Tx, matched: &[(&StoredReceipt, &Place)], now: Timestamp) -> Result<(), StoreError> {
+async fn note_parts(
+    tx: &mut Tx,
+    matched: &[(&StoredReceipt, &Place)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE attempt_part SET receipt = j.value ->> 'status', error = j.value ->> 'error', receipt_at = $2
         FROM json_each($1) AS j WHERE attempt_part.attempt_id = j.value ->> 'attempt' AND attempt_part.part = CAST(j.value ->> 'part' AS BIGINT)
           AND (attempt_part.receipt IS NULL OR j.value ->> 'status' = 'delivered'
@@ -214,10 +315,17 @@ async fn note_parts(tx: &mut Tx, matched: &[(&StoredReceipt, &Place)], now: Time
     let mut last: BTreeMap<(&AttemptId, i64), Row<'_>> = BTreeMap::new();
     for (receipt, place) in matched {
         let Some(part) = place.part else { continue };
-        let row = Row { attempt: &place.attempt, part, status: receipt.status, error: receipt.error.as_deref() };
+        let row = Row {
+            attempt: &place.attempt,
+            part,
+            status: receipt.status,
+            error: receipt.error.as_deref(),
+        };
         // Within one batch the weightier word stays: an UPDATE … FROM takes only one row per target.
         match last.get(&(&place.attempt, part)) {
-            Some(held) if held.status == ReceiptStatus::Delivered || (held.status.is_final() && !row.status.is_final()) => {}
+            Some(held)
+                if held.status == ReceiptStatus::Delivered
+                    || (held.status.is_final() && !row.status.is_final()) => {}
             _ => {
                 last.insert((&place.attempt, part), row);
             }
@@ -225,7 +333,10 @@ async fn note_parts(tx: &mut Tx, matched: &[(&StoredReceipt, &Place)], now: Time
     }
     let set: Vec<Row<'_>> = last.into_values().collect();
     if !set.is_empty() {
-        execute!(tx, sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond()))?;
+        execute!(
+            tx,
+            sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond())
+        )?;
     }
     Ok(())
 }
@@ -255,6 +366,9 @@ async fn keep(tx: &mut Tx, unmatched: &[&StoredReceipt], now: Timestamp) -> Resu
             body: serde_json::to_string(r).expect("a receipt is plain JSON"),
         })
         .collect();
-    execute!(tx, sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond()))?;
+    execute!(
+        tx,
+        sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond())
+    )?;
     Ok(())
 }

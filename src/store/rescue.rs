@@ -38,7 +38,12 @@ pub enum Uncertain {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn dead_leases(tx: &mut Tx, dead: Dead<'_>, wait: impl Fn(Class) -> i64, now: Timestamp) -> Result<usize, StoreError> {
+pub async fn dead_leases(
+    tx: &mut Tx,
+    dead: Dead<'_>,
+    wait: impl Fn(Class) -> i64,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     const FIND: &str = "SELECT d.message_id, m.class, m.reference, (SELECT COUNT(*) FROM attempt a WHERE a.message_id = d.message_id AND a.phase = 'prepared')
         FROM dispatch d JOIN message m ON m.id = d.message_id
         WHERE d.lease_owner IS NOT NULL AND d.lease_until < $1 AND d.lease_owner <> $2 ORDER BY d.lease_until, d.message_id LIMIT $3";
@@ -60,16 +65,25 @@ pub async fn dead_leases(tx: &mut Tx, dead: Dead<'_>, wait: impl Fn(Class) -> i6
         Dead::Expired => (now.as_millisecond(), ""),
         Dead::AllBut(owner) => (i64::MAX, owner),
     };
-    let found: Vec<(MessageId, String, Option<String>, i64)> =
-        on!(&mut *tx, conn => sqlx::query_as(FIND).bind(until).bind(but).bind(PAGE).fetch_all(conn).await)?;
+    let found: Vec<(MessageId, String, Option<String>, i64)> = on!(&mut *tx, conn => sqlx::query_as(FIND).bind(until).bind(but).bind(PAGE).fetch_all(conn).await)?;
     let set: Vec<Row<'_>> = found
         .iter()
         .map(|(id, class, _, open)| {
             if *open == 0 {
-                return Row { id, work: "send", due_at: None, state: MessageState::Queued };
+                return Row {
+                    id,
+                    work: "send",
+                    due_at: None,
+                    state: MessageState::Queued,
+                };
             }
             let class = Class::parse(class).unwrap_or(Class::Clinical);
-            Row { id, work: "deadline", due_at: Some(now.as_millisecond() + wait(class)), state: MessageState::Uncertain }
+            Row {
+                id,
+                work: "deadline",
+                due_at: Some(now.as_millisecond() + wait(class)),
+                state: MessageState::Uncertain,
+            }
         })
         .collect();
     if set.is_empty() {
@@ -77,9 +91,19 @@ pub async fn dead_leases(tx: &mut Tx, dead: Dead<'_>, wait: impl Fn(Class) -> i6
     }
     let json = rows(&set);
     execute!(&mut *tx, sqlx::query(FREE).bind(&json))?;
-    execute!(&mut *tx, sqlx::query(ATTEMPT).bind(&json).bind(now.as_millisecond()))?;
-    execute!(&mut *tx, sqlx::query(MESSAGE).bind(&json).bind(now.as_millisecond()))?;
-    let news: Vec<_> = set.iter().zip(&found).map(|(row, f)| told(row.id, row.state.as_str(), f.2.as_deref())).collect();
+    execute!(
+        &mut *tx,
+        sqlx::query(ATTEMPT).bind(&json).bind(now.as_millisecond())
+    )?;
+    execute!(
+        &mut *tx,
+        sqlx::query(MESSAGE).bind(&json).bind(now.as_millisecond())
+    )?;
+    let news: Vec<_> = set
+        .iter()
+        .zip(&found)
+        .map(|(row, f)| told(row.id, row.state.as_str(), f.2.as_deref()))
+        .collect();
     events::add(tx, &news, now).await?;
     Ok(set.len())
 }
@@ -97,7 +121,11 @@ pub async fn extend(tx: &mut Tx, owner: &str, until: i64) -> Result<u64, StoreEr
 ///
 /// # Errors
 /// When the database fails.
-pub async fn deadlines(tx: &mut Tx, policy: impl Fn(Class) -> Uncertain, now: Timestamp) -> Result<usize, StoreError> {
+pub async fn deadlines(
+    tx: &mut Tx,
+    policy: impl Fn(Class) -> Uncertain,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     const FIND: &str = "SELECT m.id, m.state, m.class, m.reference, m.uncertain_resends, m.no_resend, m.expires_at,
           (SELECT a.provider FROM attempt a WHERE a.message_id = m.id ORDER BY a.n DESC LIMIT 1) AS provider
         FROM dispatch d JOIN message m ON m.id = d.message_id
@@ -108,7 +136,11 @@ pub async fn deadlines(tx: &mut Tx, policy: impl Fn(Class) -> Uncertain, now: Ti
     }
     let ends: Vec<End<'_>> = due.iter().map(|d| end(d, &policy, now)).collect();
     carry_out(tx, &ends, now).await?;
-    let news: Vec<_> = ends.iter().zip(&due).map(|(e, d)| told(e.id, e.state, d.reference.as_deref())).collect();
+    let news: Vec<_> = ends
+        .iter()
+        .zip(&due)
+        .map(|(e, d)| told(e.id, e.state, d.reference.as_deref()))
+        .collect();
     events::add(tx, &news, now).await?;
     Ok(ends.len())
 }
@@ -138,7 +170,15 @@ struct End<'a> {
 
 fn end<'a>(due: &'a Due, policy: &impl Fn(Class) -> Uncertain, now: Timestamp) -> End<'a> {
     let now = now.as_millisecond();
-    let over = |reason| End { id: &due.id, state: "unconfirmed", reason: Some(reason), work: "done", due_at: now, provider: None, resend: false };
+    let over = |reason| End {
+        id: &due.id,
+        state: "unconfirmed",
+        reason: Some(reason),
+        work: "done",
+        due_at: now,
+        provider: None,
+        resend: false,
+    };
     if due.state != MessageState::Uncertain.as_str() {
         return over("no_receipt");
     }
@@ -147,13 +187,25 @@ fn end<'a>(due: &'a Due, policy: &impl Fn(Class) -> Uncertain, now: Timestamp) -
     }
     match policy(Class::parse(&due.class).unwrap_or(Class::Clinical)) {
         Uncertain::GiveUp => over("no_answer"),
-        Uncertain::Hold => {
-            End { id: &due.id, state: "uncertain", reason: Some("held"), work: "deadline", due_at: due.expires_at, provider: None, resend: false }
-        }
+        Uncertain::Hold => End {
+            id: &due.id,
+            state: "uncertain",
+            reason: Some("held"),
+            work: "deadline",
+            due_at: due.expires_at,
+            provider: None,
+            resend: false,
+        },
         // To the same provider: another one would make the copy certain if the first got through.
-        Uncertain::Resend => {
-            End { id: &due.id, state: "queued", reason: None, work: "send", due_at: now, provider: due.provider.as_deref(), resend: true }
-        }
+        Uncertain::Resend => End {
+            id: &due.id,
+            state: "queued",
+            reason: None,
+            work: "send",
+            due_at: now,
+            provider: due.provider.as_deref(),
+            resend: true,
+        },
     }
 }
 
@@ -168,9 +220,16 @@ async fn carry_out(tx: &mut Tx, ends: &[End<'_>], now: Timestamp) -> Result<(), 
         FROM json_each($1) AS j WHERE dispatch.message_id = j.value ->> 'id'";
     const DONE: &str = "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     let json = rows(ends);
-    execute!(&mut *tx, sqlx::query(MESSAGE).bind(&json).bind(now.as_millisecond()))?;
+    execute!(
+        &mut *tx,
+        sqlx::query(MESSAGE).bind(&json).bind(now.as_millisecond())
+    )?;
     execute!(&mut *tx, sqlx::query(MOVE).bind(&json))?;
-    let done: Vec<Id<'_>> = ends.iter().filter(|e| e.work == "done").map(|e| Id { id: e.id.as_str() }).collect();
+    let done: Vec<Id<'_>> = ends
+        .iter()
+        .filter(|e| e.work == "done")
+        .map(|e| Id { id: e.id.as_str() })
+        .collect();
     execute!(tx, sqlx::query(DONE).bind(rows(&done)))?;
     Ok(())
 }
@@ -183,7 +242,8 @@ pub async fn run_out(tx: &mut Tx, now: Timestamp) -> Result<usize, StoreError> {
     const FIND: &str = "SELECT m.id, m.reference, (SELECT COUNT(*) FROM attempt a WHERE a.message_id = m.id AND a.phase = 'unknown')
         FROM dispatch d JOIN message m ON m.id = d.message_id
         WHERE d.work IN ('send', 'held') AND d.lease_owner IS NULL AND m.expires_at <= $1 AND m.state IN ('scheduled', 'queued', 'held') LIMIT $2";
-    const MESSAGE: &str = "UPDATE message SET state = j.value ->> 'state', reason = 'expired', updated_at = $2
+    const MESSAGE: &str =
+        "UPDATE message SET state = j.value ->> 'state', reason = 'expired', updated_at = $2
         FROM json_each($1) AS j WHERE message.id = j.value ->> 'id'";
     const DONE: &str = "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     #[derive(Serialize)]
@@ -191,17 +251,34 @@ pub async fn run_out(tx: &mut Tx, now: Timestamp) -> Result<usize, StoreError> {
         id: &'a MessageId,
         state: &'a str,
     }
-    let found: Vec<(MessageId, Option<String>, i64)> =
-        on!(&mut *tx, conn => sqlx::query_as(FIND).bind(now.as_millisecond()).bind(PAGE).fetch_all(conn).await)?;
+    let found: Vec<(MessageId, Option<String>, i64)> = on!(&mut *tx, conn => sqlx::query_as(FIND).bind(now.as_millisecond()).bind(PAGE).fetch_all(conn).await)?;
     if found.is_empty() {
         return Ok(0);
     }
-    let state = |unknown: i64| if unknown > 0 { "unconfirmed" } else { "expired" };
-    let set: Vec<Row<'_>> = found.iter().map(|(id, _, unknown)| Row { id, state: state(*unknown) }).collect();
+    let state = |unknown: i64| {
+        if unknown > 0 {
+            "unconfirmed"
+        } else {
+            "expired"
+        }
+    };
+    let set: Vec<Row<'_>> = found
+        .iter()
+        .map(|(id, _, unknown)| Row {
+            id,
+            state: state(*unknown),
+        })
+        .collect();
     let json = rows(&set);
-    execute!(&mut *tx, sqlx::query(MESSAGE).bind(&json).bind(now.as_millisecond()))?;
+    execute!(
+        &mut *tx,
+        sqlx::query(MESSAGE).bind(&json).bind(now.as_millisecond())
+    )?;
     execute!(&mut *tx, sqlx::query(DONE).bind(&json))?;
-    let news: Vec<_> = found.iter().map(|(id, reference, unknown)| told(id, state(*unknown), reference.as_deref())).collect();
+    let news: Vec<_> = found
+        .iter()
+        .map(|(id, reference, unknown)| told(id, state(*unknown), reference.as_deref()))
+        .collect();
     events::add(tx, &news, now).await?;
     Ok(set.len())
 }

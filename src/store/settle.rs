@@ -93,20 +93,36 @@ struct Row<'a> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn settle(tx: &mut Tx, all: &[Settlement], desk: &Desk, now: Timestamp) -> Result<(), StoreError> {
+pub async fn settle(
+    tx: &mut Tx,
+    all: &[Settlement],
+    desk: &Desk,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     if all.is_empty() {
         return Ok(());
     }
     let fresh = close_attempts(tx, all, now).await?;
     insert_parts(tx, all).await?;
     let valid = move_dispatch(tx, all, &fresh).await?;
-    let moved: Vec<&Settlement> = all.iter().filter(|s| valid.contains(s.message.as_str())).collect();
+    let moved: Vec<&Settlement> = all
+        .iter()
+        .filter(|s| valid.contains(s.message.as_str()))
+        .collect();
     move_messages(tx, &moved, now).await?;
-    let news: Vec<_> = moved.iter().map(|s| told(&s.message, s.state.as_str(), s.reference.as_deref())).collect();
+    let news: Vec<_> = moved
+        .iter()
+        .map(|s| told(&s.message, s.state.as_str(), s.reference.as_deref()))
+        .collect();
     events::add(tx, &news, now).await?;
     let early: Vec<Early<'_>> = all
         .iter()
-        .flat_map(|s| s.parts.iter().map(|(_, id)| Early { provider: &s.provider, provider_id: id }))
+        .flat_map(|s| {
+            s.parts.iter().map(|(_, id)| Early {
+                provider: &s.provider,
+                provider_id: id,
+            })
+        })
         .collect();
     receipts::apply_early(tx, &early, desk, now).await
 }
@@ -137,7 +153,11 @@ fn row(s: &Settlement) -> Row<'_> {
 }
 
 /// Closes the attempts that are still open; one that a late answer closed already keeps that answer.
-async fn close_attempts(tx: &mut Tx, all: &[Settlement], now: Timestamp) -> Result<BTreeSet<String>, StoreError> {
+async fn close_attempts(
+    tx: &mut Tx,
+    all: &[Settlement],
+    now: Timestamp,
+) -> Result<BTreeSet<String>, StoreError> {
     const SQL: &str = "UPDATE attempt SET phase = j.value ->> 'phase', error = j.value ->> 'error', settled_at = $2
         FROM json_each($1) AS j WHERE attempt.id = j.value ->> 'attempt' AND attempt.phase = 'prepared' RETURNING attempt.message_id";
     let set: Vec<Row<'_>> = all.iter().map(row).collect();
@@ -174,24 +194,41 @@ pub(crate) async fn insert_parts(tx: &mut Tx, all: &[Settlement]) -> Result<(), 
     Ok(())
 }
 
-async fn move_dispatch(tx: &mut Tx, all: &[Settlement], fresh: &BTreeSet<String>) -> Result<BTreeSet<String>, StoreError> {
+async fn move_dispatch(
+    tx: &mut Tx,
+    all: &[Settlement],
+    fresh: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, StoreError> {
     const MOVE: &str = "UPDATE dispatch SET work = j.value ->> 'work', due_at = CAST(j.value ->> 'due_at' AS BIGINT),
           provider = COALESCE(j.value ->> 'provider', dispatch.provider), lease_owner = NULL, lease_until = NULL
         FROM json_each($1) AS j
         WHERE dispatch.message_id = j.value ->> 'id' AND dispatch.fence = CAST(j.value ->> 'fence' AS BIGINT)
         RETURNING dispatch.message_id";
     const DONE: &str = "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
-    let set: Vec<Row<'_>> = all.iter().filter(|s| fresh.contains(s.message.as_str())).map(row).collect();
-    let valid: Vec<(String,)> = on!(&mut *tx, conn => sqlx::query_as(MOVE).bind(rows(&set)).fetch_all(conn).await)?;
+    let set: Vec<Row<'_>> = all
+        .iter()
+        .filter(|s| fresh.contains(s.message.as_str()))
+        .map(row)
+        .collect();
+    let valid: Vec<(String,)> =
+        on!(&mut *tx, conn => sqlx::query_as(MOVE).bind(rows(&set)).fetch_all(conn).await)?;
     let valid: BTreeSet<String> = valid.into_iter().map(|id| id.0).collect();
-    let done: Vec<Id<'_>> = set.iter().filter(|r| r.work == "done" && valid.contains(r.id.as_str())).map(|r| Id { id: r.id.as_str() }).collect();
+    let done: Vec<Id<'_>> = set
+        .iter()
+        .filter(|r| r.work == "done" && valid.contains(r.id.as_str()))
+        .map(|r| Id { id: r.id.as_str() })
+        .collect();
     if !done.is_empty() {
         execute!(tx, sqlx::query(DONE).bind(rows(&done)))?;
     }
     Ok(valid)
 }
 
-async fn move_messages(tx: &mut Tx, moved: &[&Settlement], now: Timestamp) -> Result<(), StoreError> {
+async fn move_messages(
+    tx: &mut Tx,
+    moved: &[&Settlement],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE message SET state = j.value ->> 'state', reason = j.value ->> 'reason',
           attempts = message.attempts + CAST(j.value ->> 'count' AS BIGINT),
           channel_index = COALESCE(CAST(j.value ->> 'channel_index' AS BIGINT), message.channel_index),
@@ -201,7 +238,10 @@ async fn move_messages(tx: &mut Tx, moved: &[&Settlement], now: Timestamp) -> Re
         FROM json_each($1) AS j WHERE message.id = j.value ->> 'id' AND message.state = 'sending'";
     let set: Vec<Row<'_>> = moved.iter().map(|s| row(s)).collect();
     if !set.is_empty() {
-        execute!(tx, sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond()))?;
+        execute!(
+            tx,
+            sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond())
+        )?;
     }
     Ok(())
 }

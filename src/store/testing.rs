@@ -26,9 +26,17 @@ impl Drop for TestStore {
 /// # Panics
 /// When one cannot be made: a test without its database is a failure.
 pub async fn stores() -> Vec<TestStore> {
-    let mut all = vec![sqlite().await.expect("an SQLite file can be made in the temporary folder")];
+    let mut all = vec![
+        sqlite()
+            .await
+            .expect("an SQLite file can be made in the temporary folder"),
+    ];
     if let Ok(server) = std::env::var("CAREBELL_TEST_POSTGRES") {
-        all.push(postgres(&server).await.expect("CAREBELL_TEST_POSTGRES names a server that lets us make databases"));
+        all.push(
+            postgres(&server)
+                .await
+                .expect("CAREBELL_TEST_POSTGRES names a server that lets us make databases"),
+        );
     }
     all
 }
@@ -55,7 +63,9 @@ pub async fn postgres(server: &str) -> Result<TestStore, StoreError> {
     let admin = Store::open(&format!("{base}/postgres"), &PathBuf::new()).await?;
     if let Store::Postgres { pool } = &admin {
         // The name is made of hexadecimal digits only.
-        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(pool).await?;
+        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(pool)
+            .await?;
     }
     admin.close().await;
     let dir = folder();
@@ -73,8 +83,8 @@ fn folder() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use crate::store::{migrate, on, rows};
     use crate::store::StoreError;
+    use crate::store::{migrate, on, rows};
 
     #[tokio::test]
     async fn one_sql_text_serves_both_databases() -> Result<(), StoreError> {
@@ -88,10 +98,33 @@ mod tests {
         const SQL: &str = "SELECT j.value ->> 'id', CAST(j.value ->> 'n' AS BIGINT), CAST(j.value ->> 'flag' AS BOOLEAN), j.value ->> 'note' FROM json_each($1) AS j ORDER BY 1";
         for test in super::stores().await {
             let mut tx = test.store.read().await?;
-            let set = rows(&[Row { id: "a", n: 7, flag: true, note: None }, Row { id: "b", n: -1, flag: false, note: Some("引 ' \"") }]);
-            let read: Vec<(String, i64, bool, Option<String>)> = on!(&mut tx, conn => sqlx::query_as(SQL).bind(&set).fetch_all(conn).await)?;
-            assert_eq!(read, [("a".to_owned(), 7, true, None), ("b".to_owned(), -1, false, Some("引 ' \"".to_owned()))]);
-            assert_eq!(migrate::schema(&test.store).await?.at, migrate::schema(&test.store).await?.newest);
+            let set = rows(&[
+                Row {
+                    id: "a",
+                    n: 7,
+                    flag: true,
+                    note: None,
+                },
+                Row {
+                    id: "b",
+                    n: -1,
+                    flag: false,
+                    note: Some("引 ' \""),
+                },
+            ]);
+            let read: Vec<(String, i64, bool, Option<String>)> =
+                on!(&mut tx, conn => sqlx::query_as(SQL).bind(&set).fetch_all(conn).await)?;
+            assert_eq!(
+                read,
+                [
+                    ("a".to_owned(), 7, true, None),
+                    ("b".to_owned(), -1, false, Some("引 ' \"".to_owned()))
+                ]
+            );
+            assert_eq!(
+                migrate::schema(&test.store).await?.at,
+                migrate::schema(&test.store).await?.newest
+            );
         }
         Ok(())
     }

@@ -36,20 +36,38 @@ async fn benches() -> Vec<Bench> {
     for held in stores().await {
         let clock = Clock::by_hand("2026-11-21T09:00:00Z".parse().expect("a timestamp"));
         let (writer, _) = Writer::start(held.store.clone(), desk(), clock.clone());
-        all.push(Bench { store: held.store.clone(), _held: held, writer, clock });
+        all.push(Bench {
+            store: held.store.clone(),
+            _held: held,
+            writer,
+            clock,
+        });
     }
     all
 }
 
 fn desk() -> Desk {
-    let route = Route { channel: Channel::Sms, prefix: String::new(), providers: vec!["main".to_owned()] };
-    Desk { routes: Routes::new(vec![route]), address_key: b"key".to_vec() }
+    let route = Route {
+        channel: Channel::Sms,
+        prefix: String::new(),
+        providers: vec!["main".to_owned()],
+    };
+    Desk {
+        routes: Routes::new(vec![route]),
+        address_key: b"key".to_vec(),
+    }
 }
 
 const TO: &str = "+8613800000001";
 
 fn message(key: &str, now: Timestamp) -> NewMessage {
-    let way = Way { channel: Channel::Sms, address: TO.to_owned().into(), text: "您好".to_owned().into(), subject: None, segments: 1 };
+    let way = Way {
+        channel: Channel::Sms,
+        address: TO.to_owned().into(),
+        text: "您好".to_owned().into(),
+        subject: None,
+        segments: 1,
+    };
     NewMessage {
         id: MessageId::generate(),
         source: "test".to_owned(),
@@ -84,24 +102,54 @@ impl Bench {
     }
 
     async fn prepared(&self, limit: usize) -> std::result::Result<Vec<Prepared>, StoreError> {
-        let order = PrepareOrder { provider: "main".to_owned(), limit, owner: "me".to_owned(), lease_ms: 30_000 };
+        let order = PrepareOrder {
+            provider: "main".to_owned(),
+            limit,
+            owner: "me".to_owned(),
+            lease_ms: 30_000,
+        };
         self.writer.prepare(order).await
     }
 
-    async fn submitted(&self, key: &str, provider_id: &str) -> std::result::Result<MessageId, StoreError> {
+    async fn submitted(
+        &self,
+        key: &str,
+        provider_id: &str,
+    ) -> std::result::Result<MessageId, StoreError> {
         let id = self.accepted(key).await?;
         let prepared = self.prepared(1).await?;
         let one = prepared.first().ok_or(StoreError::Closed)?;
         let until = self.clock.now() + SignedDuration::from_hours(72);
-        self.writer.settle(settlement(one, AttemptPhase::Accepted, MessageState::Submitted, Next::Deadline(until), &[provider_id])).await?;
+        self.writer
+            .settle(settlement(
+                one,
+                AttemptPhase::Accepted,
+                MessageState::Submitted,
+                Next::Deadline(until),
+                &[provider_id],
+            ))
+            .await?;
         Ok(id)
     }
 
     async fn lost(&self, key: &str) -> std::result::Result<(MessageId, Prepared), StoreError> {
         let id = self.accepted(key).await?;
-        let one = self.prepared(1).await?.into_iter().next().ok_or(StoreError::Closed)?;
+        let one = self
+            .prepared(1)
+            .await?
+            .into_iter()
+            .next()
+            .ok_or(StoreError::Closed)?;
         let until = self.clock.now() + SignedDuration::from_mins(10);
-        self.writer.settle(settlement(&one, AttemptPhase::Unknown, MessageState::Uncertain, Next::Deadline(until), &[])).await?;
+        self.writer
+            .settle(settlement(
+                &one,
+                AttemptPhase::Unknown,
+                MessageState::Uncertain,
+                Next::Deadline(until),
+                &[],
+            ))
+            .await?;
         Ok((id, one))
     }
 
@@ -122,8 +170,18 @@ impl Bench {
     }
 }
 
-fn settlement(one: &Prepared, phase: AttemptPhase, state: MessageState, next: Next, ids: &[&str]) -> Settlement {
-    let parts = ids.iter().zip(1_u8..).map(|(id, part)| (part, (*id).to_owned())).collect();
+fn settlement(
+    one: &Prepared,
+    phase: AttemptPhase,
+    state: MessageState,
+    next: Next,
+    ids: &[&str],
+) -> Settlement {
+    let parts = ids
+        .iter()
+        .zip(1_u8..)
+        .map(|(id, part)| (part, (*id).to_owned()))
+        .collect();
     Settlement {
         attempt: one.attempt.clone(),
         message: one.message.clone(),
@@ -158,11 +216,15 @@ async fn a_message_is_accepted_sent_and_delivered() -> Result {
     for b in benches().await {
         let id = b.submitted("k", "0000001A").await?;
         assert_eq!(b.state(&id).await?.0, "submitted");
-        b.writer.receipt(receipt(&["26", "1a"], ReceiptStatus::Delivered)).await?;
+        b.writer
+            .receipt(receipt(&["26", "1a"], ReceiptStatus::Delivered))
+            .await?;
         assert_eq!(b.state(&id).await?.0, "delivered");
         assert_eq!(b.count("SELECT COUNT(*) FROM dispatch").await?, 0);
         // Nothing lowers it afterwards.
-        b.writer.receipt(receipt(&["1a"], ReceiptStatus::Undeliverable)).await?;
+        b.writer
+            .receipt(receipt(&["1a"], ReceiptStatus::Undeliverable))
+            .await?;
         assert_eq!(b.state(&id).await?.0, "delivered");
     }
     Ok(())
@@ -173,8 +235,17 @@ async fn the_same_key_is_accepted_once() -> Result {
     for b in benches().await {
         let now = b.clock.now();
         let offers = (0..20).map(|_| b.writer.accept(message("k", now)));
-        let answers = futures::future::join_all(offers).await.into_iter().collect::<std::result::Result<Vec<_>, _>>()?;
-        assert_eq!(answers.iter().filter(|a| matches!(a, Offered::New { .. })).count(), 1);
+        let answers = futures::future::join_all(offers)
+            .await
+            .into_iter()
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        assert_eq!(
+            answers
+                .iter()
+                .filter(|a| matches!(a, Offered::New { .. }))
+                .count(),
+            1
+        );
         let mut other = message("k", now);
         other.body_hash = "another".to_owned();
         assert_eq!(b.writer.accept(other).await?, Offered::KeyTaken);
@@ -186,12 +257,20 @@ async fn the_same_key_is_accepted_once() -> Result {
 #[tokio::test]
 async fn a_receipt_that_comes_before_the_answer_is_applied_with_it() -> Result {
     for b in benches().await {
-        b.writer.receipt(receipt(&["77"], ReceiptStatus::Delivered)).await?;
-        b.writer.receipt(receipt(&["77"], ReceiptStatus::Delivered)).await?;
+        b.writer
+            .receipt(receipt(&["77"], ReceiptStatus::Delivered))
+            .await?;
+        b.writer
+            .receipt(receipt(&["77"], ReceiptStatus::Delivered))
+            .await?;
         assert_eq!(b.count("SELECT COUNT(*) FROM inbox").await?, 1);
         let id = b.submitted("k", "0077").await?;
         assert_eq!(b.state(&id).await?.0, "delivered");
-        assert_eq!(b.count("SELECT COUNT(*) FROM inbox WHERE state = 'new'").await?, 0);
+        assert_eq!(
+            b.count("SELECT COUNT(*) FROM inbox WHERE state = 'new'")
+                .await?,
+            0
+        );
     }
     Ok(())
 }
@@ -200,12 +279,29 @@ async fn a_receipt_that_comes_before_the_answer_is_applied_with_it() -> Result {
 async fn a_long_message_is_delivered_when_every_part_is() -> Result {
     for b in benches().await {
         let id = b.accepted("k").await?;
-        let one = b.prepared(1).await?.into_iter().next().ok_or(StoreError::Closed)?;
+        let one = b
+            .prepared(1)
+            .await?
+            .into_iter()
+            .next()
+            .ok_or(StoreError::Closed)?;
         let until = b.clock.now() + SignedDuration::from_hours(72);
-        b.writer.settle(settlement(&one, AttemptPhase::Accepted, MessageState::Submitted, Next::Deadline(until), &["a1", "a2"])).await?;
-        b.writer.receipt(receipt(&["a2"], ReceiptStatus::Delivered)).await?;
+        b.writer
+            .settle(settlement(
+                &one,
+                AttemptPhase::Accepted,
+                MessageState::Submitted,
+                Next::Deadline(until),
+                &["a1", "a2"],
+            ))
+            .await?;
+        b.writer
+            .receipt(receipt(&["a2"], ReceiptStatus::Delivered))
+            .await?;
         assert_eq!(b.state(&id).await?.0, "submitted");
-        b.writer.receipt(receipt(&["a1"], ReceiptStatus::Delivered)).await?;
+        b.writer
+            .receipt(receipt(&["a1"], ReceiptStatus::Delivered))
+            .await?;
         assert_eq!(b.state(&id).await?.0, "delivered");
     }
     Ok(())
@@ -221,10 +317,23 @@ async fn what_nobody_knows_is_sent_once_more_flagged_and_only_once() -> Result {
         b.clock.advance(SignedDuration::from_mins(11));
         b.deadlines(Uncertain::Resend).await?;
         assert_eq!(b.state(&id).await?, ("queued".to_owned(), true));
-        let again = b.prepared(10).await?.into_iter().next().ok_or(StoreError::Closed)?;
+        let again = b
+            .prepared(10)
+            .await?
+            .into_iter()
+            .next()
+            .ok_or(StoreError::Closed)?;
         assert!(again.unknown_before);
         let until = b.clock.now() + SignedDuration::from_mins(10);
-        b.writer.settle(settlement(&again, AttemptPhase::Unknown, MessageState::Uncertain, Next::Deadline(until), &[])).await?;
+        b.writer
+            .settle(settlement(
+                &again,
+                AttemptPhase::Unknown,
+                MessageState::Uncertain,
+                Next::Deadline(until),
+                &[],
+            ))
+            .await?;
         b.clock.advance(SignedDuration::from_mins(11));
         b.deadlines(Uncertain::Resend).await?;
         assert_eq!(b.state(&id).await?, ("unconfirmed".to_owned(), true));
@@ -238,11 +347,17 @@ async fn a_late_answer_stops_the_resend() -> Result {
         let (id, one) = b.lost("k").await?;
         b.clock.advance(SignedDuration::from_mins(11));
         b.deadlines(Uncertain::Resend).await?;
-        let late = LateAnswer { attempt: one.attempt, provider: "main".to_owned(), parts: vec![(1, "9F".to_owned())] };
+        let late = LateAnswer {
+            attempt: one.attempt,
+            provider: "main".to_owned(),
+            parts: vec![(1, "9F".to_owned())],
+        };
         b.writer.late(late).await?;
         assert_eq!(b.state(&id).await?, ("submitted".to_owned(), false));
         assert!(b.prepared(10).await?.is_empty());
-        b.writer.receipt(receipt(&["9f"], ReceiptStatus::Delivered)).await?;
+        b.writer
+            .receipt(receipt(&["9f"], ReceiptStatus::Delivered))
+            .await?;
         assert_eq!(b.state(&id).await?.0, "delivered");
     }
     Ok(())
@@ -252,11 +367,28 @@ async fn a_late_answer_stops_the_resend() -> Result {
 async fn a_late_answer_that_overtakes_its_own_settle_counts() -> Result {
     for b in benches().await {
         let id = b.accepted("k").await?;
-        let one = b.prepared(1).await?.into_iter().next().ok_or(StoreError::Closed)?;
-        let late = LateAnswer { attempt: one.attempt.clone(), provider: "main".to_owned(), parts: vec![(1, "5".to_owned())] };
+        let one = b
+            .prepared(1)
+            .await?
+            .into_iter()
+            .next()
+            .ok_or(StoreError::Closed)?;
+        let late = LateAnswer {
+            attempt: one.attempt.clone(),
+            provider: "main".to_owned(),
+            parts: vec![(1, "5".to_owned())],
+        };
         b.writer.late(late).await?;
         let until = b.clock.now() + SignedDuration::from_mins(10);
-        b.writer.settle(settlement(&one, AttemptPhase::Unknown, MessageState::Uncertain, Next::Deadline(until), &[])).await?;
+        b.writer
+            .settle(settlement(
+                &one,
+                AttemptPhase::Unknown,
+                MessageState::Uncertain,
+                Next::Deadline(until),
+                &[],
+            ))
+            .await?;
         assert_eq!(b.state(&id).await?.0, "submitted");
     }
     Ok(())
@@ -281,22 +413,36 @@ async fn a_receipt_without_a_known_id_finds_its_lost_attempt() -> Result {
 }
 
 #[tokio::test]
-async fn after_a_crash_what_was_only_claimed_goes_back_and_what_was_journalled_is_uncertain() -> Result {
+async fn after_a_crash_what_was_only_claimed_goes_back_and_what_was_journalled_is_uncertain()
+-> Result {
     for b in benches().await {
         let (first, second) = (b.accepted("a").await?, b.accepted("b").await?);
         let both = b.prepared(2).await?;
         assert_eq!(both.len(), 2);
         let mut tx = b.store.write().await?;
         // As if the process had died after the claim of the second and before its journal.
-        super::execute!(&mut tx, sqlx::query("DELETE FROM attempt WHERE message_id = $1").bind(&second))?;
-        let touched = rescue::dead_leases(&mut tx, Dead::AllBut("another"), |_| 600_000, b.clock.now()).await?;
+        super::execute!(
+            &mut tx,
+            sqlx::query("DELETE FROM attempt WHERE message_id = $1").bind(&second)
+        )?;
+        let touched =
+            rescue::dead_leases(&mut tx, Dead::AllBut("another"), |_| 600_000, b.clock.now())
+                .await?;
         tx.commit().await?;
         assert_eq!(touched, 2);
         assert_eq!(b.state(&first).await?.0, "uncertain");
         assert_eq!(b.state(&second).await?.0, "queued");
         // The stale worker's settle changes nothing.
         for one in &both {
-            b.writer.settle(settlement(one, AttemptPhase::Accepted, MessageState::Submitted, Next::Nothing, &[])).await?;
+            b.writer
+                .settle(settlement(
+                    one,
+                    AttemptPhase::Accepted,
+                    MessageState::Submitted,
+                    Next::Nothing,
+                    &[],
+                ))
+                .await?;
         }
         assert_eq!(b.state(&second).await?.0, "queued");
     }
@@ -340,7 +486,13 @@ async fn a_message_without_a_route_fails_visibly() -> Result {
             way.channel = Channel::Email;
         }
         let offered = b.writer.accept(mail).await?;
-        assert!(matches!(offered, Offered::New { state: MessageState::Failed, .. }));
+        assert!(matches!(
+            offered,
+            Offered::New {
+                state: MessageState::Failed,
+                ..
+            }
+        ));
     }
     Ok(())
 }

@@ -43,7 +43,10 @@ impl Writer {
     /// Starts the writer over `store`. It ends when every handle is gone and its queue is done.
     pub fn start(store: Store, desk: Desk, clock: Clock) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, commands) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(work(store, desk, clock, commands)))
+        (
+            Self { queue },
+            tokio::spawn(work(store, desk, clock, commands)),
+        )
     }
 
     /// Accepts a message; it is committed when this returns.
@@ -53,10 +56,12 @@ impl Writer {
     pub async fn accept(&self, message: NewMessage) -> Result<Offered, StoreError> {
         let (answer, done) = oneshot::channel();
         let command = Command::Accept(Box::new(message), answer);
-        self.queue.try_send(command).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        })?;
+        self.queue
+            .try_send(command)
+            .map_err(|refused| match refused {
+                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            })?;
         done.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -73,7 +78,8 @@ impl Writer {
     /// # Errors
     /// When the database fails.
     pub async fn settle(&self, settlement: Settlement) -> Result<(), StoreError> {
-        self.ask(|answer| Command::Settle(Box::new(settlement), answer)).await
+        self.ask(|answer| Command::Settle(Box::new(settlement), answer))
+            .await
     }
 
     /// Stores and applies a receipt.
@@ -81,7 +87,8 @@ impl Writer {
     /// # Errors
     /// When the database fails.
     pub async fn receipt(&self, receipt: StoredReceipt) -> Result<(), StoreError> {
-        self.ask(|answer| Command::Receipt(Box::new(receipt), answer)).await
+        self.ask(|answer| Command::Receipt(Box::new(receipt), answer))
+            .await
     }
 
     /// Applies an answer that came after its time.
@@ -97,12 +104,16 @@ impl Writer {
     /// # Errors
     /// When the database fails.
     pub async fn text(&self, text: StoredText) -> Result<(), StoreError> {
-        self.ask(|answer| Command::Text(Box::new(text), answer)).await
+        self.ask(|answer| Command::Text(Box::new(text), answer))
+            .await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, StoreError> {
         let (answer, done) = oneshot::channel();
-        self.queue.send(command(answer)).await.map_err(|_| StoreError::Closed)?;
+        self.queue
+            .send(command(answer))
+            .await
+            .map_err(|_| StoreError::Closed)?;
         done.await.map_err(|_| StoreError::Closed)?
     }
 }
@@ -133,7 +144,10 @@ async fn work(store: Store, desk: Desk, clock: Clock, mut commands: mpsc::Receiv
             Ok(done) => group.answer(done),
             Err(problem) if group.len() == 1 => group.refuse(&problem),
             Err(problem) => {
-                error!("A group of {} commands failed and is done one by one: {problem}", group.len());
+                error!(
+                    "A group of {} commands failed and is done one by one: {problem}",
+                    group.len()
+                );
                 for single in group.singles() {
                     match commit(&store, &single, &desk, &clock, &mut umr).await {
                         Ok(done) => single.answer(done),
@@ -145,14 +159,26 @@ async fn work(store: Store, desk: Desk, clock: Clock, mut commands: mpsc::Receiv
     }
 }
 
-async fn commit(store: &Store, group: &Group, desk: &Desk, clock: &Clock, umr: &mut u16) -> Result<Done, StoreError> {
+async fn commit(
+    store: &Store,
+    group: &Group,
+    desk: &Desk,
+    clock: &Clock,
+    umr: &mut u16,
+) -> Result<Done, StoreError> {
     let mut tx = store.write().await?;
     let done = apply(&mut tx, group, desk, clock, umr).await?;
     tx.commit().await?;
     Ok(done)
 }
 
-async fn apply(tx: &mut Tx, group: &Group, desk: &Desk, clock: &Clock, umr: &mut u16) -> Result<Done, StoreError> {
+async fn apply(
+    tx: &mut Tx,
+    group: &Group,
+    desk: &Desk,
+    clock: &Clock,
+    umr: &mut u16,
+) -> Result<Done, StoreError> {
     let now = clock.now();
     settle::settle(tx, &group.settles.0, desk, now).await?;
     if !group.late.0.is_empty() {
@@ -195,7 +221,12 @@ impl Group {
     }
 
     fn len(&self) -> usize {
-        self.settles.0.len() + self.late.0.len() + self.receipts.0.len() + self.texts.0.len() + self.accepts.0.len() + self.prepares.0.len()
+        self.settles.0.len()
+            + self.late.0.len()
+            + self.receipts.0.len()
+            + self.texts.0.len()
+            + self.accepts.0.len()
+            + self.prepares.0.len()
     }
 
     /// Whoever no longer waits for an answer does not miss it.
@@ -214,7 +245,10 @@ impl Group {
 
     fn refuse(self, problem: &StoreError) {
         let say = || StoreError::Database(problem.to_string());
-        for answer in [self.settles.1, self.late.1, self.receipts.1, self.texts.1].into_iter().flatten() {
+        for answer in [self.settles.1, self.late.1, self.receipts.1, self.texts.1]
+            .into_iter()
+            .flatten()
+        {
             let _ = answer.send(Err(say()));
         }
         for answer in self.accepts.1 {
@@ -226,16 +260,45 @@ impl Group {
     }
 
     fn singles(self) -> Vec<Self> {
-        fn each<T, A>(pairs: (Vec<T>, Vec<A>), command: impl Fn(T, A) -> Command, into: &mut Vec<Command>) {
-            into.extend(pairs.0.into_iter().zip(pairs.1).map(|(what, answer)| command(what, answer)));
+        fn each<T, A>(
+            pairs: (Vec<T>, Vec<A>),
+            command: impl Fn(T, A) -> Command,
+            into: &mut Vec<Command>,
+        ) {
+            into.extend(
+                pairs
+                    .0
+                    .into_iter()
+                    .zip(pairs.1)
+                    .map(|(what, answer)| command(what, answer)),
+            );
         }
         let mut commands = Vec::new();
-        each(self.settles, |s, a| Command::Settle(Box::new(s), a), &mut commands);
+        each(
+            self.settles,
+            |s, a| Command::Settle(Box::new(s), a),
+            &mut commands,
+        );
         each(self.late, Command::Late, &mut commands);
-        each(self.receipts, |r, a| Command::Receipt(Box::new(r), a), &mut commands);
-        each(self.texts, |t, a| Command::Text(Box::new(t), a), &mut commands);
-        each(self.accepts, |m, a| Command::Accept(Box::new(m), a), &mut commands);
+        each(
+            self.receipts,
+            |r, a| Command::Receipt(Box::new(r), a),
+            &mut commands,
+        );
+        each(
+            self.texts,
+            |t, a| Command::Text(Box::new(t), a),
+            &mut commands,
+        );
+        each(
+            self.accepts,
+            |m, a| Command::Accept(Box::new(m), a),
+            &mut commands,
+        );
         each(self.prepares, Command::Prepare, &mut commands);
-        commands.into_iter().map(|command| Self::of(std::iter::once(command))).collect()
+        commands
+            .into_iter()
+            .map(|command| Self::of(std::iter::once(command)))
+            .collect()
     }
 }

@@ -10,7 +10,9 @@ pub const UCS2: u8 = 0x08;
 
 /// The text of `octets`. Reads everything; `default_alphabet` is how the carrier writes coding 0.
 pub fn decode(octets: &[u8], data_coding: u8, default_alphabet: DefaultAlphabet) -> String {
-    let other = |encoding: &'static encoding_rs::Encoding| encoding.decode_without_bom_handling(octets).0.into_owned();
+    let other = |encoding: &'static encoding_rs::Encoding| {
+        encoding.decode_without_bom_handling(octets).0.into_owned()
+    };
     match data_coding {
         DEFAULT => match default_alphabet {
             DefaultAlphabet::Gsm7 => gsm7::decode(octets),
@@ -53,7 +55,11 @@ pub struct Concat {
 impl Concat {
     /// A place among parts, if it is a possible one and there is more than one part.
     pub fn new(reference: u16, total: u8, number: u8) -> Option<Self> {
-        (total > 1 && (1..=total).contains(&number)).then_some(Self { reference, total, number })
+        (total > 1 && (1..=total).contains(&number)).then_some(Self {
+            reference,
+            total,
+            number,
+        })
     }
 }
 
@@ -70,9 +76,13 @@ pub fn take_header(user_data: &[u8]) -> (Option<Concat>, &[u8]) {
     let mut concat = None;
     let mut rest = header;
     while let [element, length, tail @ ..] = rest {
-        let Some((value, next)) = tail.split_at_checked(usize::from(*length)) else { break };
+        let Some((value, next)) = tail.split_at_checked(usize::from(*length)) else {
+            break;
+        };
         match (element, value) {
-            (0x00, [reference, total, number]) => concat = Concat::new(u16::from(*reference), *total, *number),
+            (0x00, [reference, total, number]) => {
+                concat = Concat::new(u16::from(*reference), *total, *number)
+            }
             (0x08, [high, low, total, number]) => {
                 concat = Concat::new(u16::from_be_bytes([*high, *low]), *total, *number);
             }
@@ -102,16 +112,28 @@ mod tests {
 
     #[track_caller]
     fn check(user_data: &[u8], concat: Option<(u16, u8, u8)>, text: &[u8]) {
-        let concat = concat.map(|(reference, total, number)| Concat { reference, total, number });
+        let concat = concat.map(|(reference, total, number)| Concat {
+            reference,
+            total,
+            number,
+        });
         assert_eq!(take_header(user_data), (concat, text));
     }
 
     #[test]
     fn headers_name_the_part() {
         check(&[5, 0, 3, 0xAB, 2, 1, b'x'], Some((0xAB, 2, 1)), b"x");
-        check(&[6, 8, 4, 0x12, 0x34, 3, 3, b'x'], Some((0x1234, 3, 3)), b"x");
+        check(
+            &[6, 8, 4, 0x12, 0x34, 3, 3, b'x'],
+            Some((0x1234, 3, 3)),
+            b"x",
+        );
         // A port beside it, in either order.
-        check(&[11, 5, 4, 0, 1, 0, 2, 0, 3, 7, 2, 2, b'x'], Some((7, 2, 2)), b"x");
+        check(
+            &[11, 5, 4, 0, 1, 0, 2, 0, 3, 7, 2, 2, b'x'],
+            Some((7, 2, 2)),
+            b"x",
+        );
         // Impossible places are no parts.
         check(&[5, 0, 3, 7, 2, 3, b'x'], None, b"x");
         check(&[5, 0, 3, 7, 2, 0, b'x'], None, b"x");

@@ -107,7 +107,11 @@ impl Assembly {
         if !self.texts.contains_key(key) && self.texts.len() >= MOST {
             return Taken::Full;
         }
-        let fresh = || Text { parts: BTreeMap::new(), state: State::Gathering, since: now };
+        let fresh = || Text {
+            parts: BTreeMap::new(),
+            state: State::Gathering,
+            since: now,
+        };
         let text = self.texts.entry(key.clone()).or_insert_with(fresh);
         match (text.state, text.parts.get(&number)) {
             (State::Storing, _) => return Taken::Waiting,
@@ -132,14 +136,20 @@ impl Assembly {
     /// Says whether the text of `key` was stored. If not, it stays to be tried again.
     pub fn settle(&mut self, key: &TextKey, stored: bool, now: Instant) {
         if let Some(text) = self.texts.get_mut(key) {
-            text.state = if stored { State::Stored } else { State::Refused };
+            text.state = if stored {
+                State::Stored
+            } else {
+                State::Refused
+            };
             text.since = now;
         }
     }
 
     /// The texts whose time is over, to be stored as they are; forgets what was stored long ago.
     pub fn due(&mut self, now: Instant) -> Vec<TextKey> {
-        self.texts.retain(|_, text| text.state != State::Stored || now.duration_since(text.since) < REMEMBER);
+        self.texts.retain(|_, text| {
+            text.state != State::Stored || now.duration_since(text.since) < REMEMBER
+        });
         let mut due = Vec::new();
         for (key, text) in &mut self.texts {
             let patience = match text.state {
@@ -157,7 +167,9 @@ impl Assembly {
 
     /// The text of `key` as far as it is here, and whether parts are missing. A gap shows as `[…]`.
     pub fn text(&self, key: &TextKey, default_alphabet: DefaultAlphabet) -> (String, bool) {
-        let Some(text) = self.texts.get(key) else { return (String::new(), true) };
+        let Some(text) = self.texts.get(key) else {
+            return (String::new(), true);
+        };
         let mut whole = String::new();
         let mut run = (0, Vec::new());
         let mut expected = 1;
@@ -185,7 +197,12 @@ impl Assembly {
     /// A fingerprint of the text of `key`: the same parts, the same digest.
     pub fn digest(&self, key: &TextKey) -> String {
         let number = key.reference.to_be_bytes();
-        let mut fields: Vec<&[u8]> = vec![key.from.addr.reveal(), key.to.addr.reveal(), &number, std::slice::from_ref(&key.total)];
+        let mut fields: Vec<&[u8]> = vec![
+            key.from.addr.reveal(),
+            key.to.addr.reveal(),
+            &number,
+            std::slice::from_ref(&key.total),
+        ];
         if let Some(text) = self.texts.get(key) {
             for (number, part) in &text.parts {
                 fields.extend([std::slice::from_ref(number), part.octets.reveal()]);
@@ -208,15 +225,27 @@ mod tests {
     use crate::segments::split::DefaultAlphabet::Gsm7;
 
     fn address(addr: &str) -> Address {
-        Address { ton: 1, npi: 1, addr: addr.into() }
+        Address {
+            ton: 1,
+            npi: 1,
+            addr: addr.into(),
+        }
     }
 
     fn key(total: u8) -> TextKey {
-        TextKey { from: address("1"), to: address("2"), reference: 7, total }
+        TextKey {
+            from: address("1"),
+            to: address("2"),
+            reference: 7,
+            total,
+        }
     }
 
     fn part(text: &str) -> Part {
-        Part { data_coding: 8, octets: encode_ucs2(text).into() }
+        Part {
+            data_coding: 8,
+            octets: encode_ucs2(text).into(),
+        }
     }
 
     #[test]
@@ -256,7 +285,11 @@ mod tests {
         assert_eq!(assembly.take(&key(2), 1, part("a"), now), Taken::Whole);
         assembly.settle(&key(2), false, now);
         assert_eq!(assembly.due(now + TRY_AGAIN_AFTER), [key(2)]);
-        assert_eq!(assembly.due(now + TRY_AGAIN_AFTER), [], "it is being stored");
+        assert_eq!(
+            assembly.due(now + TRY_AGAIN_AFTER),
+            [],
+            "it is being stored"
+        );
     }
 
     #[track_caller]
@@ -265,9 +298,15 @@ mod tests {
         for (number, text) in here {
             assembly.take(&key(total), *number, part(text), now);
         }
-        assert_eq!(assembly.due(now + GIVE_UP_AFTER - Duration::from_secs(1)), []);
+        assert_eq!(
+            assembly.due(now + GIVE_UP_AFTER - Duration::from_secs(1)),
+            []
+        );
         assert_eq!(assembly.due(now + GIVE_UP_AFTER), [key(total)]);
-        assert_eq!(assembly.text(&key(total), Gsm7), (expected.to_owned(), true));
+        assert_eq!(
+            assembly.text(&key(total), Gsm7),
+            (expected.to_owned(), true)
+        );
     }
 
     #[test]
@@ -296,7 +335,10 @@ mod tests {
     fn a_surrogate_pair_cut_by_the_handset_is_whole_again() {
         let (mut assembly, now) = (Assembly::new(), Instant::now());
         let octets = encode_ucs2("𠮷");
-        let half = |octets: &[u8]| Part { data_coding: 8, octets: octets.into() };
+        let half = |octets: &[u8]| Part {
+            data_coding: 8,
+            octets: octets.into(),
+        };
         assembly.take(&key(2), 1, half(&octets[..2]), now);
         assembly.take(&key(2), 2, half(&octets[2..]), now);
         assert_eq!(assembly.text(&key(2), Gsm7).0, "𠮷");

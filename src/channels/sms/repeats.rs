@@ -41,13 +41,22 @@ pub struct Repeats<T> {
 
 impl<T> Default for Repeats<T> {
     fn default() -> Self {
-        Self { seen: HashMap::new(), sweep_at: SWEEP_AT }
+        Self {
+            seen: HashMap::new(),
+            sweep_at: SWEEP_AT,
+        }
     }
 }
 
 impl<T> Repeats<T> {
     /// The key of a text with this `digest` that comes `now`. `ended_at` says when a connection ended, if it did.
-    pub fn key(&mut self, digest: &str, hour: u64, now: Instant, ended_at: impl Fn(&T) -> Option<Instant>) -> String {
+    pub fn key(
+        &mut self,
+        digest: &str,
+        hour: u64,
+        now: Instant,
+        ended_at: impl Fn(&T) -> Option<Instant>,
+    ) -> String {
         self.sweep(now);
         let times = match self.seen.get_mut(digest) {
             None => 0,
@@ -56,7 +65,8 @@ impl<T> Repeats<T> {
                     None => true,
                     Some((answered, connection)) => {
                         let late = answered.duration_since(seen.came) > PROMPT;
-                        let torn = ended_at(connection).is_some_and(|ended| ended.duration_since(*answered) < CARRIED);
+                        let torn = ended_at(connection)
+                            .is_some_and(|ended| ended.duration_since(*answered) < CARRIED);
                         (late || torn) && now.duration_since(*answered) < OFFERED_AGAIN
                     }
                 };
@@ -69,7 +79,15 @@ impl<T> Repeats<T> {
             }
         };
         let key = format!("mo:{digest}:{hour}:{times}");
-        self.seen.insert(digest.to_owned(), Seen { key: key.clone(), times, came: now, answered: None });
+        self.seen.insert(
+            digest.to_owned(),
+            Seen {
+                key: key.clone(),
+                times,
+                came: now,
+                answered: None,
+            },
+        );
         key
     }
 
@@ -82,7 +100,8 @@ impl<T> Repeats<T> {
 
     fn sweep(&mut self, now: Instant) {
         if self.seen.len() >= self.sweep_at {
-            self.seen.retain(|_, seen| now.duration_since(seen.came) < OFFERED_AGAIN);
+            self.seen
+                .retain(|_, seen| now.duration_since(seen.came) < OFFERED_AGAIN);
             self.sweep_at = (self.seen.len() * 2).max(SWEEP_AT);
         }
     }

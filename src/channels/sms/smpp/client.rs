@@ -21,7 +21,12 @@ pub enum BindError {
 ///
 /// # Errors
 /// When the carrier refuses, hangs up, or says nothing `within`.
-pub async fn bind(session: &Session, kind: BindKind, bind: Bind, within: Duration) -> Result<BindResp, BindError> {
+pub async fn bind(
+    session: &Session,
+    kind: BindKind,
+    bind: Bind,
+    within: Duration,
+) -> Result<BindResp, BindError> {
     match session.control(Body::Bind(kind, bind), within).await {
         Outcome::Acked(Body::BindResp(_, resp)) => Ok(resp),
         Outcome::Acked(_) => Ok(BindResp::default()),

@@ -8,7 +8,10 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::octets::Octets;
-use super::pdu::{Address, Bind, BindKind, BindResp, Body, Pdu, Query, QueryResp, RESPONSE, Sm, SmResp, empty_answer};
+use super::pdu::{
+    Address, Bind, BindKind, BindResp, Body, Pdu, Query, QueryResp, RESPONSE, Sm, SmResp,
+    empty_answer,
+};
 use super::status::Status;
 use super::tlv::{Tlv, Tlvs};
 
@@ -32,13 +35,21 @@ pub struct BadLength {
 /// # Errors
 /// When its length is below a header's or above [`MAX_FRAME_LEN`].
 pub fn next_frame(stream: &mut BytesMut) -> Result<Option<Bytes>, BadLength> {
-    let Some(claimed) = stream.first_chunk::<4>().map(|length| u32::from_be_bytes(*length)) else {
+    let Some(claimed) = stream
+        .first_chunk::<4>()
+        .map(|length| u32::from_be_bytes(*length))
+    else {
         return Ok(None);
     };
-    let length = usize::try_from(claimed).ok().filter(|length| (HEADER_LEN..=MAX_FRAME_LEN).contains(length));
+    let length = usize::try_from(claimed)
+        .ok()
+        .filter(|length| (HEADER_LEN..=MAX_FRAME_LEN).contains(length));
     let Some(length) = length else {
         let sequence = stream.get(12..16).map_or(0, |mut octets| octets.get_u32());
-        return Err(BadLength { length: claimed, sequence });
+        return Err(BadLength {
+            length: claimed,
+            sequence,
+        });
     };
     if stream.len() < length {
         stream.reserve(length - stream.len());
@@ -66,7 +77,11 @@ impl BadPdu {
             return None;
         }
         let body = empty_answer(self.command).unwrap_or(Body::GenericNack);
-        Some(Pdu { status: self.status, sequence: self.sequence, body })
+        Some(Pdu {
+            status: self.status,
+            sequence: self.sequence,
+            body,
+        })
     }
 }
 
@@ -78,12 +93,28 @@ pub fn decode(frame: Bytes) -> Result<Pdu, BadPdu> {
     let mut rest = Rest(frame);
     let header = [rest.u32(), rest.u32(), rest.u32(), rest.u32()];
     let [Ok(_), Ok(command), Ok(status), Ok(sequence)] = header else {
-        return Err(BadPdu { command: 0, sequence: 0, status: Status::RINVCMDLEN });
+        return Err(BadPdu {
+            command: 0,
+            sequence: 0,
+            status: Status::RINVCMDLEN,
+        });
     };
     match body(command, &mut rest) {
-        Ok(Some(body)) => Ok(Pdu { status: Status(status), sequence, body }),
-        Ok(None) => Err(BadPdu { command, sequence, status: Status::RINVCMDID }),
-        Err(Short) => Err(BadPdu { command, sequence, status: Status::RINVMSGLEN }),
+        Ok(Some(body)) => Ok(Pdu {
+            status: Status(status),
+            sequence,
+            body,
+        }),
+        Ok(None) => Err(BadPdu {
+            command,
+            sequence,
+            status: Status::RINVCMDID,
+        }),
+        Err(Short) => Err(BadPdu {
+            command,
+            sequence,
+            status: Status::RINVMSGLEN,
+        }),
     }
 }
 
@@ -113,7 +144,10 @@ fn body(command: u32, rest: &mut Rest) -> Result<Option<Body>, Short> {
 
 /// Responses are read whatever they hold: a refusal often has no body, and an id counts even without its NUL.
 fn response(command: u32, rest: &mut Rest) -> Body {
-    let bind = |rest: &mut Rest| BindResp { system_id: rest.last_cstring(), tlvs: rest.tlvs() };
+    let bind = |rest: &mut Rest| BindResp {
+        system_id: rest.last_cstring(),
+        tlvs: rest.tlvs(),
+    };
     match command & !RESPONSE {
         0x00 => Body::GenericNack,
         0x01 => Body::BindResp(BindKind::Receiver, bind(rest)),
@@ -171,7 +205,11 @@ impl Rest {
     }
 
     fn address(&mut self) -> Result<Address, Short> {
-        Ok(Address { ton: self.u8()?, npi: self.u8()?, addr: self.cstring()? })
+        Ok(Address {
+            ton: self.u8()?,
+            npi: self.u8()?,
+            addr: self.cstring()?,
+        })
     }
 
     fn bind(&mut self) -> Result<Bind, Short> {
@@ -225,7 +263,11 @@ impl Rest {
     }
 
     fn query(&mut self) -> Result<Query, Short> {
-        Ok(Query { message_id: self.cstring()?, source: self.address()?, ..Query::default() })
+        Ok(Query {
+            message_id: self.cstring()?,
+            source: self.address()?,
+            ..Query::default()
+        })
     }
 
     fn cancel(&mut self) -> Result<Query, Short> {
@@ -238,20 +280,28 @@ impl Rest {
     }
 
     fn sm_resp(&mut self) -> SmResp {
-        SmResp { message_id: self.last_cstring(), tlvs: self.tlvs() }
+        SmResp {
+            message_id: self.last_cstring(),
+            tlvs: self.tlvs(),
+        }
     }
 
     /// The optional parameters as far as they are whole; what is not stays in the rest.
     fn tlvs(&mut self) -> Tlvs {
         let mut tlvs = Tlvs::new();
-        while let Some([tag_high, tag_low, length_high, length_low]) = self.0.first_chunk::<4>().copied() {
+        while let Some([tag_high, tag_low, length_high, length_low]) =
+            self.0.first_chunk::<4>().copied()
+        {
             let length = usize::from(u16::from_be_bytes([length_high, length_low]));
             if self.0.len() < 4 + length {
                 break;
             }
             self.0.advance(4);
             let value = Octets::from(self.0.split_to(length));
-            tlvs.0.push(Tlv { tag: u16::from_be_bytes([tag_high, tag_low]), value });
+            tlvs.0.push(Tlv {
+                tag: u16::from_be_bytes([tag_high, tag_low]),
+                value,
+            });
         }
         tlvs
     }

@@ -46,7 +46,9 @@ fn put_body(out: &mut BytesMut, pdu: &Pdu) -> Result<(), TooLong> {
             out.put_slice(&[bind.interface_version, bind.addr_ton, bind.addr_npi]);
             put_cstring(out, &bind.address_range);
         }
-        Body::BindResp(_, resp) if !pdu.status.is_ok() && resp.system_id.is_empty() => put_tlvs(out, &resp.tlvs)?,
+        Body::BindResp(_, resp) if !pdu.status.is_ok() && resp.system_id.is_empty() => {
+            put_tlvs(out, &resp.tlvs)?
+        }
         Body::BindResp(_, resp) => {
             put_cstring(out, &resp.system_id);
             put_tlvs(out, &resp.tlvs)?;
@@ -90,7 +92,12 @@ fn put_sm(out: &mut BytesMut, sm: &Sm) -> Result<(), TooLong> {
     out.put_slice(&[sm.esm_class, sm.protocol_id, sm.priority_flag]);
     put_cstring(out, &sm.schedule_delivery_time);
     put_cstring(out, &sm.validity_period);
-    out.put_slice(&[sm.registered_delivery, sm.replace_if_present_flag, sm.data_coding, sm.sm_default_msg_id]);
+    out.put_slice(&[
+        sm.registered_delivery,
+        sm.replace_if_present_flag,
+        sm.data_coding,
+        sm.sm_default_msg_id,
+    ]);
     out.put_u8(u8::try_from(sm.short_message.len()).map_err(|_| TooLong)?);
     out.put_slice(sm.short_message.reveal());
     put_tlvs(out, &sm.tlvs)?;
@@ -123,7 +130,10 @@ fn put_address(out: &mut BytesMut, address: &Address) {
 /// A C-octet string. What stands behind a NUL of its own would shift every later field: it is left out.
 fn put_cstring(out: &mut BytesMut, octets: &Octets) {
     let octets = octets.reveal();
-    let end = octets.iter().position(|octet| *octet == 0).unwrap_or(octets.len());
+    let end = octets
+        .iter()
+        .position(|octet| *octet == 0)
+        .unwrap_or(octets.len());
     out.put_slice(&octets[..end]);
     out.put_u8(0);
 }

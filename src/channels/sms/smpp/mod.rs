@@ -18,3 +18,5 @@ pub mod tlv;
 
 #[cfg(test)]
 mod codec_tests;
+#[cfg(test)]
+mod server_tests;

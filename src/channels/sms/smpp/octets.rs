@@ -78,7 +78,10 @@ mod tests {
 
     #[test]
     fn debug_shows_the_number_of_octets_alone() {
-        assert_eq!(format!("{:?}", Octets::from("+8613800000001")), "[14 octets]");
+        assert_eq!(
+            format!("{:?}", Octets::from("+8613800000001")),
+            "[14 octets]"
+        );
         assert_eq!(Octets::from(&b"\xE9t\xE9"[..]).to_text(), "été");
     }
 }

@@ -177,7 +177,11 @@ pub struct QueryResp {
 impl Pdu {
     /// A request; the session gives it its number.
     pub const fn request(sequence: u32, body: Body) -> Self {
-        Self { status: Status::ROK, sequence, body }
+        Self {
+            status: Status::ROK,
+            sequence,
+            body,
+        }
     }
 }
 

@@ -71,7 +71,9 @@ where
             session.hang_up().await;
             return Err(AcceptError::Late);
         };
-        let Some(request) = request else { return Err(AcceptError::HungUp) };
+        let Some(request) = request else {
+            return Err(AcceptError::HungUp);
+        };
         let Body::Bind(kind, bind) = request.pdu.body.clone() else {
             request.answer(Status::RINVBNDSTS).await;
             continue;
@@ -84,9 +86,19 @@ where
         }
         let mut tlvs = Tlvs::new();
         tlvs.push(SC_INTERFACE_VERSION, vec![VERSION]);
-        let resp = BindResp { system_id: own_id.into(), tlvs };
-        request.answer_with(Status::ROK, Body::BindResp(kind, resp)).await;
-        return Ok(Link { session, requests, kind, system_id });
+        let resp = BindResp {
+            system_id: own_id.into(),
+            tlvs,
+        };
+        request
+            .answer_with(Status::ROK, Body::BindResp(kind, resp))
+            .await;
+        return Ok(Link {
+            session,
+            requests,
+            kind,
+            system_id,
+        });
     }
 }
 
@@ -113,7 +125,9 @@ impl Link {
             let request = self.requests.recv().await?;
             let refusal = match &request.pdu.body {
                 Body::Bind(..) => Some(Status::RALYBND),
-                Body::SubmitSm(_) | Body::DataSm(_) if !self.kind.transmits() => Some(Status::RINVBNDSTS),
+                Body::SubmitSm(_) | Body::DataSm(_) if !self.kind.transmits() => {
+                    Some(Status::RINVBNDSTS)
+                }
                 _ => None,
             };
             match refusal {

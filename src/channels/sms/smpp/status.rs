@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::channels::ErrorClass;
-use crate::channels::ErrorClass::{PermanentAccount, PermanentContent, PermanentRecipient, Temporary, Throttle};
+use crate::channels::ErrorClass::{
+    PermanentAccount, PermanentContent, PermanentRecipient, Temporary, Throttle,
+};
 
 /// The status of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,7 +141,10 @@ mod tests {
 
     #[track_caller]
     fn check(code: u32, name: &str, class: ErrorClass) {
-        assert_eq!((Status(code).to_string().as_str(), Status(code).class()), (name, class));
+        assert_eq!(
+            (Status(code).to_string().as_str(), Status(code).class()),
+            (name, class)
+        );
     }
 
     #[test]

@@ -45,7 +45,10 @@ pub fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, TlsError> {
         }
     }
     if roots.is_empty() {
-        return Err(TlsError::NoRoots(ca_file.map_or_else(|| "the system".to_owned(), |path| path.display().to_string())));
+        return Err(TlsError::NoRoots(ca_file.map_or_else(
+            || "the system".to_owned(),
+            |path| path.display().to_string(),
+        )));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -72,9 +75,13 @@ pub fn acceptor(certificate_file: &Path, key_file: &Path) -> Result<TlsAcceptor,
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read = CertificateDer::pem_file_iter(path).map_err(|why| pem_error(path, &why))?;
-    read.collect::<Result<_, _>>().map_err(|why| pem_error(path, &why))
+    read.collect::<Result<_, _>>()
+        .map_err(|why| pem_error(path, &why))
 }
 
 fn pem_error(path: &Path, why: &rustls::pki_types::pem::Error) -> TlsError {
-    TlsError::Pem { path: path.display().to_string(), why: why.to_string() }
+    TlsError::Pem {
+        path: path.display().to_string(),
+        why: why.to_string(),
+    }
 }

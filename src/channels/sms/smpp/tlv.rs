@@ -42,7 +42,10 @@ impl Tlvs {
 
     /// The value of the first parameter `tag`.
     pub fn get(&self, tag: u16) -> Option<&Octets> {
-        self.0.iter().find(|tlv| tlv.tag == tag).map(|tlv| &tlv.value)
+        self.0
+            .iter()
+            .find(|tlv| tlv.tag == tag)
+            .map(|tlv| &tlv.value)
     }
 
     /// An integer of one or two octets; carriers are not exact about the width.
@@ -57,12 +60,18 @@ impl Tlvs {
     /// A text without the NUL that ends it, if one does.
     pub fn text(&self, tag: u16) -> Option<String> {
         let octets = self.get(tag)?.reveal();
-        let end = octets.iter().position(|octet| *octet == 0).unwrap_or(octets.len());
+        let end = octets
+            .iter()
+            .position(|octet| *octet == 0)
+            .unwrap_or(octets.len());
         Some(Octets::from(&octets[..end]).to_text())
     }
 
     /// Adds a parameter.
     pub fn push(&mut self, tag: u16, value: impl Into<Octets>) {
-        self.0.push(Tlv { tag, value: value.into() });
+        self.0.push(Tlv {
+            tag,
+            value: value.into(),
+        });
     }
 }

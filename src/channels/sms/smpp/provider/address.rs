@@ -26,7 +26,11 @@ pub(super) fn address(text: &str, plan: Plan) -> Option<Address> {
         (false, _) => (5, 0, text),
     };
     let fits = addr.len() <= MAX_LEN && !addr.contains('\0');
-    fits.then(|| Address { ton: plan.ton.unwrap_or(ton), npi: plan.npi.unwrap_or(npi), addr: addr.into() })
+    fits.then(|| Address {
+        ton: plan.ton.unwrap_or(ton),
+        npi: plan.npi.unwrap_or(npi),
+        addr: addr.into(),
+    })
 }
 
 /// The number of `address` in E.164 where it can be told, else as it came.
@@ -46,7 +50,11 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Option<(u8, u8, &str)>) {
-        let expected = expected.map(|(ton, npi, addr)| Address { ton, npi, addr: addr.into() });
+        let expected = expected.map(|(ton, npi, addr)| Address {
+            ton,
+            npi,
+            addr: addr.into(),
+        });
         assert_eq!(address(text, Plan::default()), expected);
     }
 
@@ -59,13 +67,30 @@ mod tests {
         check("", Some((5, 0, "")));
         check("123456789012345678901", None);
         check("a\0b", None);
-        let plan = Plan { ton: Some(0), npi: Some(9) };
-        assert_eq!(address("+861", plan), Some(Address { ton: 0, npi: 9, addr: "861".into() }));
+        let plan = Plan {
+            ton: Some(0),
+            npi: Some(9),
+        };
+        assert_eq!(
+            address("+861", plan),
+            Some(Address {
+                ton: 0,
+                npi: 9,
+                addr: "861".into()
+            })
+        );
     }
 
     #[track_caller]
     fn check_number(ton: u8, addr: &str, expected: &str) {
-        assert_eq!(number(&Address { ton, npi: 1, addr: addr.into() }), expected);
+        assert_eq!(
+            number(&Address {
+                ton,
+                npi: 1,
+                addr: addr.into()
+            }),
+            expected
+        );
     }
 
     #[test]

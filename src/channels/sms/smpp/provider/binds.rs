@@ -41,13 +41,20 @@ struct BackOff {
 
 impl BackOff {
     const fn new() -> Self {
-        Self { next: None, refused: false }
+        Self {
+            next: None,
+            refused: false,
+        }
     }
 
     /// The pause before the next attempt, ±20 %.
     fn pause(&mut self, refused: bool) -> Duration {
         let (first, longest) = if refused { BACK_OFF_REFUSED } else { BACK_OFF };
-        let pause = self.next.filter(|_| self.refused == refused).unwrap_or(first).min(longest);
+        let pause = self
+            .next
+            .filter(|_| self.refused == refused)
+            .unwrap_or(first)
+            .min(longest);
         self.refused = refused;
         self.next = Some((pause * 2).min(longest));
         let random = u32::try_from(RandomState::new().build_hasher().finish() % 401).unwrap_or(200);
@@ -71,7 +78,9 @@ pub(super) async fn keep(account: Arc<Account>, kind: BindKind, inbound: mpsc::S
                 told = None;
                 tracing::info!(provider.name = %account.name, bind = ?kind, "SMPP bind of {} is up", account.name);
                 let since = Instant::now();
-                let Some(end) = serve(&account, kind, &session).await else { return };
+                let Some(end) = serve(&account, kind, &session).await else {
+                    return;
+                };
                 tracing::warn!(provider.name = %account.name, bind = ?kind, end = ?end, "SMPP bind of {} is down", account.name);
                 if since.elapsed() >= GOOD_AFTER {
                     back_off = BackOff::new();
@@ -120,13 +129,20 @@ async fn serve(account: &Account, kind: BindKind, session: &Session) -> Option<E
     end
 }
 
-async fn dial(account: &Account, kind: BindKind, inbound: &mpsc::Sender<Request>) -> Result<Session, DialError> {
+async fn dial(
+    account: &Account,
+    kind: BindKind,
+    inbound: &mpsc::Sender<Request>,
+) -> Result<Session, DialError> {
     let settings = &account.settings;
     let late = std::io::ErrorKind::TimedOut;
-    let stream = timeout(STEP_WITHIN, TcpStream::connect((settings.host.as_str(), settings.port)))
-        .await
-        .map_err(|_| DialError::Unreachable(late))?
-        .map_err(|error| DialError::Unreachable(error.kind()))?;
+    let stream = timeout(
+        STEP_WITHIN,
+        TcpStream::connect((settings.host.as_str(), settings.port)),
+    )
+    .await
+    .map_err(|_| DialError::Unreachable(late))?
+    .map_err(|error| DialError::Unreachable(error.kind()))?;
     let options = account.options.clone();
     let session = match &account.tls {
         None => Session::start(Halves::tcp(stream), options, inbound.clone()),

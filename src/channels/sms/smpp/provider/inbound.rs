@@ -33,7 +33,11 @@ enum Done {
     /// A receipt was answered.
     Receipt,
     /// A text of one part was answered.
-    Text { digest: String, stored: bool, session: Session },
+    Text {
+        digest: String,
+        stored: bool,
+        session: Session,
+    },
     /// A text of several parts was stored, or not.
     Whole { key: TextKey, stored: bool },
 }
@@ -90,7 +94,10 @@ impl Inbound {
             _ => return request.answer(Status::RINVCMDID).await,
         };
         if let Some(receipt) = receipt::read(&sm) {
-            let event = ChannelEvent::Receipt { receipt: receipt.network, dedupe_key: receipt.dedupe_key };
+            let event = ChannelEvent::Receipt {
+                receipt: receipt.network,
+                dedupe_key: receipt.dedupe_key,
+            };
             let sink = self.sink.clone();
             self.under_way.push(Box::pin(async move {
                 let stored = sink.accept(event).await.is_ok();
@@ -107,13 +114,24 @@ impl Inbound {
     }
 
     fn take_text(&mut self, request: Request, sm: &Sm, octets: &[u8]) {
-        let fields = [sm.source.addr.reveal(), sm.dest.addr.reveal(), &[sm.data_coding], octets];
+        let fields = [
+            sm.source.addr.reveal(),
+            sm.dest.addr.reveal(),
+            &[sm.data_coding],
+            octets,
+        ];
         let digest = digest(&fields);
         let text = NetworkText {
             from: Private::new(number(&sm.source)),
             to: number(&sm.dest),
-            text: Private::new(coding::decode(octets, sm.data_coding, self.default_alphabet)),
-            dedupe_key: self.repeats.key(&digest, hour(), Instant::now(), Session::ended_at),
+            text: Private::new(coding::decode(
+                octets,
+                sm.data_coding,
+                self.default_alphabet,
+            )),
+            dedupe_key: self
+                .repeats
+                .key(&digest, hour(), Instant::now(), Session::ended_at),
             incomplete: false,
         };
         let sink = self.sink.clone();
@@ -121,7 +139,11 @@ impl Inbound {
             let stored = sink.accept(ChannelEvent::Text(text)).await.is_ok();
             let session = request.session.clone();
             request.answer(answer(stored)).await;
-            Done::Text { digest, stored, session }
+            Done::Text {
+                digest,
+                stored,
+                session,
+            }
         }));
     }
 
@@ -133,7 +155,10 @@ impl Inbound {
             reference: concat.reference,
             total: concat.total,
         };
-        let part = Part { data_coding: sm.data_coding, octets: octets.into() };
+        let part = Part {
+            data_coding: sm.data_coding,
+            octets: octets.into(),
+        };
         match self.assembly.take(&key, concat.number, part, now) {
             Taken::Stored => request.answer(Status::ROK).await,
             Taken::Full => request.answer(Status::RX_T_APPN).await,
@@ -141,7 +166,10 @@ impl Inbound {
                 request.answer(Status::RX_T_APPN).await;
             }
             taken @ (Taken::Waiting | Taken::Whole) => {
-                self.held.entry(key.clone()).or_default().push(Held { request, since: now });
+                self.held.entry(key.clone()).or_default().push(Held {
+                    request,
+                    since: now,
+                });
                 if taken == Taken::Whole {
                     self.store(key);
                 }
@@ -169,7 +197,11 @@ impl Inbound {
     async fn settle(&mut self, done: Done) {
         match done {
             Done::Receipt => {}
-            Done::Text { digest, stored, session } => {
+            Done::Text {
+                digest,
+                stored,
+                session,
+            } => {
                 if stored {
                     self.repeats.acknowledged(&digest, session, Instant::now());
                 }
@@ -200,22 +232,40 @@ impl Inbound {
 }
 
 const fn answer(stored: bool) -> Status {
-    if stored { Status::ROK } else { Status::RX_T_APPN }
+    if stored {
+        Status::ROK
+    } else {
+        Status::RX_T_APPN
+    }
 }
 
 /// The place of `sm` among the parts of a long text, and its own text.
 fn split_off(sm: &Sm) -> (Option<Concat>, &[u8]) {
     let user_data = sm.user_data();
-    let (header, octets) = if sm.esm_class & ESM_UDHI == 0 { (None, user_data) } else { coding::take_header(user_data) };
+    let (header, octets) = if sm.esm_class & ESM_UDHI == 0 {
+        (None, user_data)
+    } else {
+        coding::take_header(user_data)
+    };
     let sar = || {
-        let small = |tag| sm.tlvs.integer(tag).and_then(|value| u8::try_from(value).ok());
-        Concat::new(sm.tlvs.integer(SAR_MSG_REF_NUM)?, small(SAR_TOTAL_SEGMENTS)?, small(SAR_SEGMENT_SEQNUM)?)
+        let small = |tag| {
+            sm.tlvs
+                .integer(tag)
+                .and_then(|value| u8::try_from(value).ok())
+        };
+        Concat::new(
+            sm.tlvs.integer(SAR_MSG_REF_NUM)?,
+            small(SAR_TOTAL_SEGMENTS)?,
+            small(SAR_SEGMENT_SEQNUM)?,
+        )
     };
     (header.or_else(sar), octets)
 }
 
 /// Hours since 1970, from the clock that ids are made with.
 fn hour() -> u64 {
-    let (seconds, _) = uuid::Uuid::now_v7().get_timestamp().map_or((0, 0), |at| at.to_unix());
+    let (seconds, _) = uuid::Uuid::now_v7()
+        .get_timestamp()
+        .map_or((0, 0), |at| at.to_unix());
     seconds / 3600
 }

@@ -7,6 +7,11 @@ mod pace;
 pub mod settings;
 mod submit;
 
+#[cfg(test)]
+mod submit_tests;
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,7 +32,9 @@ use super::pdu::Body;
 use super::session::{Late, NotSent, Options, Outcome, Session, Slot};
 use super::status::Status;
 use super::tls::{TlsError, connector};
-use crate::channels::{Accepted, ChannelEvent, ErrorClass, Outgoing, PartAccepted, Provider, SendError, Sink};
+use crate::channels::{
+    Accepted, ChannelEvent, ErrorClass, Outgoing, PartAccepted, Provider, SendError, Sink,
+};
 use crate::model::class::Channel;
 use crate::model::id::AttemptId;
 use crate::model::private::Private;
@@ -91,22 +98,34 @@ pub struct SmppProvider {
 ///
 /// # Errors
 /// When the settings cannot work.
-pub fn open(settings: Settings, name: &str, sink: Sink, response_timeout: Duration) -> Result<SmppProvider, OpenError> {
+pub fn open(
+    settings: Settings,
+    name: &str,
+    sink: Sink,
+    response_timeout: Duration,
+) -> Result<SmppProvider, OpenError> {
     check(&settings)?;
     let password = password(&settings)?;
     let tls = match &settings.tls {
         None => None,
         Some(tls) => {
             let domain = tls.domain.clone().unwrap_or_else(|| settings.host.clone());
-            let out_of_range = |_| OpenError::OutOfRange { key: "tls.domain", expected: "a host name or an address" };
-            Some((connector(tls.ca_file.as_deref())?, ServerName::try_from(domain).map_err(out_of_range)?))
+            let out_of_range = |_| OpenError::OutOfRange {
+                key: "tls.domain",
+                expected: "a host name or an address",
+            };
+            Some((
+                connector(tls.ca_file.as_deref())?,
+                ServerName::try_from(domain).map_err(out_of_range)?,
+            ))
         }
     };
     let options = Options {
         window: usize::from(settings.window),
         response_timeout,
         enquire_link_every: settings.enquire_link_every,
-        enquire_link_timeout: response_timeout.min(settings.enquire_link_every.max(Duration::from_secs(5))),
+        enquire_link_timeout: response_timeout
+            .min(settings.enquire_link_every.max(Duration::from_secs(5))),
         ..Options::default()
     };
     let account = Arc::new(Account {
@@ -125,23 +144,48 @@ pub fn open(settings: Settings, name: &str, sink: Sink, response_timeout: Durati
     let mut tasks = Vec::new();
     for _ in 0..account.settings.binds {
         for kind in account.settings.bind.kinds() {
-            tasks.push(tokio::spawn(binds::keep(Arc::clone(&account), *kind, requests.clone())));
+            tasks.push(tokio::spawn(binds::keep(
+                Arc::clone(&account),
+                *kind,
+                requests.clone(),
+            )));
         }
     }
     let inbound = Inbound::new(sink, account.settings.default_alphabet);
     tasks.push(tokio::spawn(inbound.run(requested)));
     tokio::spawn(tell_link(Arc::clone(&account)));
-    Ok(SmppProvider { account, tasks: Mutex::new(tasks) })
+    Ok(SmppProvider {
+        account,
+        tasks: Mutex::new(tasks),
+    })
 }
 
 fn check(settings: &Settings) -> Result<(), OpenError> {
-    let within = |fine: bool, key, expected| if fine { Ok(()) } else { Err(OpenError::OutOfRange { key, expected }) };
+    let within = |fine: bool, key, expected| {
+        if fine {
+            Ok(())
+        } else {
+            Err(OpenError::OutOfRange { key, expected })
+        }
+    };
     within(settings.window > 0, "window", "1 to 65535")?;
     within(settings.binds > 0, "binds", "1 to 255")?;
     within(!settings.host.is_empty(), "host", "a name or an address")?;
-    within(settings.system_id.len() <= 15, "system_id", "at most 15 characters")?;
-    within(settings.system_type.len() <= 12, "system_type", "at most 12 characters")?;
-    within(settings.service_type.len() <= 5, "service_type", "at most 5 characters")?;
+    within(
+        settings.system_id.len() <= 15,
+        "system_id",
+        "at most 15 characters",
+    )?;
+    within(
+        settings.system_type.len() <= 12,
+        "system_type",
+        "at most 12 characters",
+    )?;
+    within(
+        settings.service_type.len() <= 5,
+        "service_type",
+        "at most 5 characters",
+    )?;
     let sender = address::address(&settings.sender, settings.source_plan());
     within(sender.is_some(), "sender", "at most 20 characters")
 }
@@ -156,7 +200,9 @@ fn password(settings: &Settings) -> Result<Private<String>, OpenError> {
                 path: path.display().to_string(),
                 kind: error.kind(),
             })?;
-            Ok(Private::new(text.lines().next().unwrap_or("").trim_end().to_owned()))
+            Ok(Private::new(
+                text.lines().next().unwrap_or("").trim_end().to_owned(),
+            ))
         }
     }
 }
@@ -177,7 +223,9 @@ impl Account {
             if open.is_empty() {
                 return None;
             }
-            let waits = open.iter().map(|session| Box::pin(async move { (session.clone(), session.slot().await) }));
+            let waits = open
+                .iter()
+                .map(|session| Box::pin(async move { (session.clone(), session.slot().await) }));
             let ((session, slot), _, _) = select_all(waits).await;
             if let Some(slot) = slot {
                 return Some((session, slot));
@@ -186,12 +234,19 @@ impl Account {
     }
 
     /// Submits one part by `session`.
-    async fn submit(&self, session: &Session, slot: Option<Slot>, part: Part) -> (PartEnd, Option<Late>) {
+    async fn submit(
+        &self,
+        session: &Session,
+        slot: Option<Slot>,
+        part: Part,
+    ) -> (PartEnd, Option<Late>) {
         let slot = match slot {
             Some(slot) => Some(slot),
             None => session.slot().await,
         };
-        let Some(slot) = slot else { return (PartEnd::NotSent(NotSent::Closed), None) };
+        let Some(slot) = slot else {
+            return (PartEnd::NotSent(NotSent::Closed), None);
+        };
         let wait = self.pace().take(Instant::now());
         if !wait.is_zero() {
             sleep(wait).await;
@@ -216,7 +271,10 @@ impl Account {
                     Body::SubmitSmResp(resp) => resp.message_id.to_text(),
                     _ => String::new(),
                 };
-                PartEnd::Accepted(PartAccepted { part: number, provider_id: id })
+                PartEnd::Accepted(PartAccepted {
+                    part: number,
+                    provider_id: id,
+                })
             }
             Outcome::Rejected(status) => {
                 if status.class() == ErrorClass::Throttle {
@@ -230,24 +288,37 @@ impl Account {
     }
 
     fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
-        self.pace.lock().expect("no code panics while it holds the pace")
+        self.pace
+            .lock()
+            .expect("no code panics while it holds the pace")
     }
 
     async fn send(self: &Arc<Self>, outgoing: Outgoing) -> Result<Accepted, SendError> {
         let receipts = receipts_expected(&self.settings);
         let parts = compose(&outgoing, &self.settings)?;
         if parts.is_empty() {
-            return Ok(Accepted { parts: Vec::new(), receipt_expected: receipts });
+            return Ok(Accepted {
+                parts: Vec::new(),
+                receipt_expected: receipts,
+            });
         }
-        let (session, slot) = self.slot().await.ok_or(SendError::NotSent { reason: "no_bind" })?;
+        let (session, slot) = self
+            .slot()
+            .await
+            .ok_or(SendError::NotSent { reason: "no_bind" })?;
         let mut slot = Some(slot);
         let numbers: Vec<u8> = parts.iter().map(|part| part.number).collect();
         // All at once and in order: the window bounds them, not the round trip.
-        let submits = parts.into_iter().map(|part| self.submit(&session, slot.take(), part));
+        let submits = parts
+            .into_iter()
+            .map(|part| self.submit(&session, slot.take(), part));
         let (ends, lates): (Vec<_>, Vec<_>) = join_all(submits).await.into_iter().unzip();
         let result = gather(&ends, receipts);
-        let lates: Vec<_> =
-            lates.into_iter().enumerate().filter_map(|(at, late)| Some((at, numbers[at], late?))).collect();
+        let lates: Vec<_> = lates
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, late)| Some((at, numbers[at], late?)))
+            .collect();
         if !lates.is_empty() {
             tokio::spawn(Arc::clone(self).await_late(outgoing.attempt, ends, lates));
         }
@@ -255,14 +326,24 @@ impl Account {
     }
 
     /// Hands late answers on, each with all that is known by then.
-    async fn await_late(self: Arc<Self>, attempt: AttemptId, mut ends: Vec<PartEnd>, lates: Vec<(usize, u8, Late)>) {
-        let mut answers: FuturesUnordered<_> =
-            lates.into_iter().map(|(at, number, late)| async move { (at, number, late.answer().await) }).collect();
+    async fn await_late(
+        self: Arc<Self>,
+        attempt: AttemptId,
+        mut ends: Vec<PartEnd>,
+        lates: Vec<(usize, u8, Late)>,
+    ) {
+        let mut answers: FuturesUnordered<_> = lates
+            .into_iter()
+            .map(|(at, number, late)| async move { (at, number, late.answer().await) })
+            .collect();
         while let Some((at, number, answer)) = answers.next().await {
             let Some(outcome) = answer else { continue };
             ends[at] = self.part_end(number, outcome);
             let result = gather(&ends, receipts_expected(&self.settings));
-            let event = ChannelEvent::LateAnswer { attempt: attempt.clone(), result };
+            let event = ChannelEvent::LateAnswer {
+                attempt: attempt.clone(),
+                result,
+            };
             for _ in 0..LATE_RETRIES.0 {
                 if self.sink.accept(event.clone()).await.is_ok() {
                     break;
@@ -313,7 +394,8 @@ impl Provider for SmppProvider {
     }
 
     fn is_up(&self) -> bool {
-        self.account.closing.borrow().is_none() && self.account.up.borrow().iter().any(Session::is_open)
+        self.account.closing.borrow().is_none()
+            && self.account.up.borrow().iter().any(Session::is_open)
     }
 
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Accepted, SendError>> {
@@ -331,7 +413,12 @@ impl Provider for SmppProvider {
     fn close(&self, within: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.account.closing.send_replace(Some(within));
-            let tasks = std::mem::take(&mut *self.tasks.lock().expect("no code panics while it holds the tasks"));
+            let tasks = std::mem::take(
+                &mut *self
+                    .tasks
+                    .lock()
+                    .expect("no code panics while it holds the tasks"),
+            );
             // The unbind itself takes its own moment.
             let all = timeout(within + Duration::from_secs(10), join_all(tasks));
             if all.await.is_err() {

@@ -122,12 +122,18 @@ pub struct TlsSettings {
 impl Settings {
     /// How addresses are marked.
     pub(super) const fn source_plan(&self) -> Plan {
-        Plan { ton: self.source_ton, npi: self.source_npi }
+        Plan {
+            ton: self.source_ton,
+            npi: self.source_npi,
+        }
     }
 
     /// How recipients are marked.
     pub(super) const fn dest_plan(&self) -> Plan {
-        Plan { ton: self.dest_ton, npi: self.dest_npi }
+        Plan {
+            ton: self.dest_ton,
+            npi: self.dest_npi,
+        }
     }
 }
 

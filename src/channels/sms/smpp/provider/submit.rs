@@ -9,7 +9,8 @@ use crate::channels::sms::smpp::pdu::{ESM_UDHI, Sm};
 use crate::channels::sms::smpp::session::NotSent;
 use crate::channels::sms::smpp::status::Status;
 use crate::channels::sms::smpp::tlv::{
-    MESSAGE_PAYLOAD, SAR_MSG_REF_NUM, SAR_SEGMENT_SEQNUM, SAR_TOTAL_SEGMENTS, Tlvs, USER_MESSAGE_REFERENCE,
+    MESSAGE_PAYLOAD, SAR_MSG_REF_NUM, SAR_SEGMENT_SEQNUM, SAR_TOTAL_SEGMENTS, Tlvs,
+    USER_MESSAGE_REFERENCE,
 };
 use crate::channels::{Accepted, ErrorClass, Outgoing, PartAccepted, SendError};
 use crate::segments::Alphabet;
@@ -45,7 +46,8 @@ pub(super) fn compose(outgoing: &Outgoing, settings: &Settings) -> Result<Vec<Pa
     let refused = SendError::NotSent { reason: "encoding" };
     let sender = outgoing.sender.as_deref().unwrap_or(&settings.sender);
     let source = address(sender, settings.source_plan()).ok_or_else(|| refused.clone())?;
-    let dest = address(outgoing.to.reveal(), settings.dest_plan()).filter(|dest| !dest.addr.is_empty());
+    let dest =
+        address(outgoing.to.reveal(), settings.dest_plan()).filter(|dest| !dest.addr.is_empty());
     let mut common = Sm {
         service_type: settings.service_type.as_str().into(),
         source,
@@ -54,15 +56,30 @@ pub(super) fn compose(outgoing: &Outgoing, settings: &Settings) -> Result<Vec<Pa
         validity_period: outgoing.validity.map(relative).unwrap_or_default().into(),
         ..Sm::default()
     };
-    common.tlvs.push(USER_MESSAGE_REFERENCE, outgoing.umr.to_be_bytes().to_vec());
+    common
+        .tlvs
+        .push(USER_MESSAGE_REFERENCE, outgoing.umr.to_be_bytes().to_vec());
     let (alphabet, texts) = texts(outgoing, settings).ok_or(refused)?;
     common.data_coding = match alphabet {
         Alphabet::Gsm7 => coding::DEFAULT,
         Alphabet::Ucs2 => coding::UCS2,
     };
     let total = u8::try_from(texts.len()).map_err(|_| SendError::NotSent { reason: "encoding" })?;
-    let parts = (1..=total).zip(texts).filter(|(number, _)| !outgoing.parts_done.contains(number));
-    Ok(parts.map(|(number, text)| part(&common, text, outgoing.concat_ref, total, number, settings.concat)).collect())
+    let parts = (1..=total)
+        .zip(texts)
+        .filter(|(number, _)| !outgoing.parts_done.contains(number));
+    Ok(parts
+        .map(|(number, text)| {
+            part(
+                &common,
+                text,
+                outgoing.concat_ref,
+                total,
+                number,
+                settings.concat,
+            )
+        })
+        .collect())
 }
 
 /// The encoded texts of all parts.
@@ -72,7 +89,14 @@ fn texts(outgoing: &Outgoing, settings: &Settings) -> Option<(Alphabet, Vec<Vec<
         ConcatMode::Udh16 => Reference::Bits16,
         ConcatMode::Udh8 | ConcatMode::Payload | ConcatMode::Sar => Reference::Bits8,
     };
-    let parts = split(text, Options { default_alphabet: settings.default_alphabet, reference }).ok()?;
+    let parts = split(
+        text,
+        Options {
+            default_alphabet: settings.default_alphabet,
+            reference,
+        },
+    )
+    .ok()?;
     if settings.concat == ConcatMode::Payload && parts.payloads.len() > 1 {
         let (alphabet, octets) = whole(text, settings.default_alphabet);
         return (octets.len() <= MAX_PAYLOAD_LEN).then(|| (alphabet, vec![octets]));
@@ -80,7 +104,14 @@ fn texts(outgoing: &Outgoing, settings: &Settings) -> Option<(Alphabet, Vec<Vec<
     Some((parts.alphabet, parts.payloads))
 }
 
-fn part(common: &Sm, text: Vec<u8>, reference: u16, total: u8, number: u8, concat: ConcatMode) -> Part {
+fn part(
+    common: &Sm,
+    text: Vec<u8>,
+    reference: u16,
+    total: u8,
+    number: u8,
+    concat: ConcatMode,
+) -> Part {
     let mut sm = Box::new(common.clone());
     let [high, low] = reference.to_be_bytes();
     let header: &[u8] = match concat {
@@ -116,7 +147,11 @@ fn relative(validity: Duration) -> String {
     let seconds = validity.min(MAX_VALIDITY).as_secs().max(1);
     let (minutes, second) = (seconds / 60, seconds % 60);
     let (hours, minute) = (minutes / 60, minutes % 60);
-    format!("0000{:02}{:02}{minute:02}{second:02}000R", hours / 24, hours % 24)
+    format!(
+        "0000{:02}{:02}{minute:02}{second:02}000R",
+        hours / 24,
+        hours % 24
+    )
 }
 
 /// What the ends of all parts come to.
@@ -132,19 +167,31 @@ pub(super) fn gather(ends: &[PartEnd], receipt_expected: bool) -> Result<Accepte
             PartEnd::Unknown => unknown = true,
             PartEnd::NotSent(why) => unsent = unsent.or(Some(*why)),
             PartEnd::Rejected(status) => {
-                let graver = refused.is_none_or(|known| gravity(status.class()) > gravity(known.class()));
+                let graver =
+                    refused.is_none_or(|known| gravity(status.class()) > gravity(known.class()));
                 refused = if graver { Some(*status) } else { refused };
             }
         }
     }
     match (unknown, refused, unsent) {
         (true, _, _) => Err(SendError::Unknown { parts }),
-        (false, Some(status), _) => Err(SendError::Rejected { code: status.to_string(), class: status.class(), parts }),
-        (false, None, Some(why)) if parts.is_empty() => Err(SendError::NotSent { reason: reason(why) }),
-        (false, None, Some(why)) => {
-            Err(SendError::Rejected { code: reason(why).to_owned(), class: ErrorClass::Temporary, parts })
-        }
-        (false, None, None) => Ok(Accepted { parts, receipt_expected }),
+        (false, Some(status), _) => Err(SendError::Rejected {
+            code: status.to_string(),
+            class: status.class(),
+            parts,
+        }),
+        (false, None, Some(why)) if parts.is_empty() => Err(SendError::NotSent {
+            reason: reason(why),
+        }),
+        (false, None, Some(why)) => Err(SendError::Rejected {
+            code: reason(why).to_owned(),
+            class: ErrorClass::Temporary,
+            parts,
+        }),
+        (false, None, None) => Ok(Accepted {
+            parts,
+            receipt_expected,
+        }),
     }
 }
 

@@ -7,6 +7,9 @@ mod pending;
 mod reader;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -74,7 +77,11 @@ impl Halves<OwnedReadHalf, OwnedWriteHalf> {
             tracing::warn!("SMPP: TCP_NODELAY cannot be set; answers may take longer");
         }
         let (read, write) = stream.into_split();
-        Self { read, write, exact: true }
+        Self {
+            read,
+            write,
+            exact: true,
+        }
     }
 }
 
@@ -82,7 +89,11 @@ impl<S: AsyncRead + AsyncWrite> Halves<tokio::io::ReadHalf<S>, tokio::io::WriteH
     /// Of any other stream, such as TLS, that may buffer what it is given.
     pub fn of(stream: S) -> Self {
         let (read, write) = tokio::io::split(stream);
-        Self { read, write, exact: false }
+        Self {
+            read,
+            write,
+            exact: false,
+        }
     }
 }
 
@@ -193,7 +204,13 @@ impl Shared {
     async fn send(&self, pdu: &Pdu) {
         match encode(pdu) {
             Ok(octets) => {
-                let _ = self.queue.send(Frame { octets, request: None }).await;
+                let _ = self
+                    .queue
+                    .send(Frame {
+                        octets,
+                        request: None,
+                    })
+                    .await;
             }
             Err(_) => tracing::warn!("SMPP: an answer is too long for its PDU and was left out"),
         }
@@ -224,18 +241,33 @@ impl Request {
 
     /// Answers with `status` and `body`.
     pub async fn answer_with(self, status: Status, body: Body) {
-        self.session.shared.send(&Pdu { status, sequence: self.pdu.sequence, body }).await;
+        self.session
+            .shared
+            .send(&Pdu {
+                status,
+                sequence: self.pdu.sequence,
+                body,
+            })
+            .await;
     }
 }
 
 impl Session {
     /// Runs a connection; what the peer asks goes to `inbound`, which may serve several connections.
-    pub fn start<R, W>(halves: Halves<R, W>, options: Options, inbound: mpsc::Sender<Request>) -> Self
+    pub fn start<R, W>(
+        halves: Halves<R, W>,
+        options: Options,
+        inbound: mpsc::Sender<Request>,
+    ) -> Self
     where
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static,
     {
-        let Halves { read, mut write, exact } = halves;
+        let Halves {
+            read,
+            mut write,
+            exact,
+        } = halves;
         let (queue, mut queued) = mpsc::channel(QUEUE_LEN);
         let shared = Arc::new(Shared {
             pending: Pending::default(),
@@ -303,7 +335,10 @@ impl Session {
         let asked = async {
             match self.queue(None, body).await {
                 Ok((sequence, settled)) => {
-                    let forget = Forget { shared: &self.shared, sequence };
+                    let forget = Forget {
+                        shared: &self.shared,
+                        sequence,
+                    };
                     let settled = settled.await;
                     drop(forget);
                     match settled {
@@ -315,17 +350,34 @@ impl Session {
                 Err(why) => Outcome::NotSent(why),
             }
         };
-        timeout(within, asked).await.unwrap_or(Outcome::Unknown(None))
+        timeout(within, asked)
+            .await
+            .unwrap_or(Outcome::Unknown(None))
     }
 
-    async fn queue(&self, slot: Option<Slot>, body: Body) -> Result<(u32, oneshot::Receiver<Settled>), NotSent> {
+    async fn queue(
+        &self,
+        slot: Option<Slot>,
+        body: Body,
+    ) -> Result<(u32, oneshot::Receiver<Settled>), NotSent> {
         let pdu = Pdu::request(0, body);
         // Refused here, before it has a number.
         let mut octets = encode_open(&pdu).map_err(|_| NotSent::Encoding)?;
-        let room = self.shared.queue.reserve().await.map_err(|_| NotSent::Closed)?;
-        let (sequence, settled) = self.shared.pending.open(pdu.body.command(), slot.map(|slot| slot.0));
+        let room = self
+            .shared
+            .queue
+            .reserve()
+            .await
+            .map_err(|_| NotSent::Closed)?;
+        let (sequence, settled) = self
+            .shared
+            .pending
+            .open(pdu.body.command(), slot.map(|slot| slot.0));
         set_sequence(&mut octets, sequence);
-        room.send(Frame { octets: octets.freeze(), request: Some(sequence) });
+        room.send(Frame {
+            octets: octets.freeze(),
+            request: Some(sequence),
+        });
         Ok((sequence, settled))
     }
 
@@ -366,7 +418,7 @@ impl Session {
     }
 
     #[cfg(test)]
-    pub(super) fn number_from(&self, sequence: u32) {
+    fn number_from(&self, sequence: u32) {
         self.shared.pending.start_after(sequence);
     }
 }
@@ -405,11 +457,17 @@ fn outcome(pdu: Pdu) -> Outcome {
 
 /// Asks every while whether the peer is alive. Anything it sends is a sign of life.
 async fn keep_alive(shared: Arc<Shared>) {
-    let Options { enquire_link_every, enquire_link_timeout, .. } = shared.options;
+    let Options {
+        enquire_link_every,
+        enquire_link_timeout,
+        ..
+    } = shared.options;
     if enquire_link_every.is_zero() {
         return;
     }
-    let session = Session { shared: Arc::clone(&shared) };
+    let session = Session {
+        shared: Arc::clone(&shared),
+    };
     loop {
         tokio::select! {
             () = shared.ended() => return,

@@ -63,22 +63,40 @@ pub(super) struct Pending(Mutex<Table>);
 
 impl Pending {
     fn table(&self) -> std::sync::MutexGuard<'_, Table> {
-        self.0.lock().expect("no code panics while it holds the table")
+        self.0
+            .lock()
+            .expect("no code panics while it holds the table")
     }
 
     /// Opens a request: its number, and where its end will be told.
-    pub(super) fn open(&self, command: u32, slot: Option<OwnedSemaphorePermit>) -> (u32, oneshot::Receiver<Settled>) {
+    pub(super) fn open(
+        &self,
+        command: u32,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> (u32, oneshot::Receiver<Settled>) {
         let (settle, settled) = oneshot::channel();
         let mut table = self.table();
         let mut sequence = table.last;
         loop {
-            sequence = if sequence >= MAX_SEQUENCE { 1 } else { sequence + 1 };
+            sequence = if sequence >= MAX_SEQUENCE {
+                1
+            } else {
+                sequence + 1
+            };
             if !table.entries.contains_key(&sequence) {
                 break;
             }
         }
         table.last = sequence;
-        table.entries.insert(sequence, Entry { settle, command, stage: Stage::Queued, slot });
+        table.entries.insert(
+            sequence,
+            Entry {
+                settle,
+                command,
+                stage: Stage::Queued,
+                slot,
+            },
+        );
         (sequence, settled)
     }
 
@@ -101,7 +119,9 @@ impl Pending {
         if !fits {
             return;
         }
-        let Some(entry) = table.entries.remove(&pdu.sequence) else { return };
+        let Some(entry) = table.entries.remove(&pdu.sequence) else {
+            return;
+        };
         if entry.stage == Stage::Late {
             table.kept -= 1;
         }
@@ -116,7 +136,9 @@ impl Pending {
     /// Its time is over. Once written it stays known until the connection ends.
     pub(super) fn give_up(&self, sequence: u32) -> GaveUp {
         let mut table = self.table();
-        let Some(entry) = table.entries.get_mut(&sequence) else { return GaveUp::Settled };
+        let Some(entry) = table.entries.get_mut(&sequence) else {
+            return GaveUp::Settled;
+        };
         match entry.stage {
             Stage::Queued => GaveUp::NotWritten,
             Stage::Late => GaveUp::Kept,
@@ -127,7 +149,11 @@ impl Pending {
                 let kept = table.kept;
                 drop(table);
                 drop(slot);
-                if kept >= MAX_KEPT { GaveUp::TooMany } else { GaveUp::Kept }
+                if kept >= MAX_KEPT {
+                    GaveUp::TooMany
+                } else {
+                    GaveUp::Kept
+                }
             }
         }
     }

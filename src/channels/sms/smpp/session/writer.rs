@@ -44,7 +44,10 @@ impl Batch {
         self.handed = 0;
         for frame in frames.drain(..) {
             self.octets.extend_from_slice(&frame.octets);
-            self.spans.push(Span { end: self.octets.len(), request: frame.request });
+            self.spans.push(Span {
+                end: self.octets.len(),
+                request: frame.request,
+            });
         }
     }
 
@@ -61,7 +64,9 @@ impl Batch {
             let begun = start < self.handed;
             match span.request {
                 Some(sequence) if !begun => unsent.push(sequence),
-                Some(_) | None => rest.extend_from_slice(&self.octets[start.max(self.handed).min(span.end)..span.end]),
+                Some(_) | None => rest.extend_from_slice(
+                    &self.octets[start.max(self.handed).min(span.end)..span.end],
+                ),
             }
             start = span.end;
         }
@@ -97,7 +102,12 @@ pub(super) async fn run<W: AsyncWrite + Unpin>(
     finish(shared, writer, queue, &mut batch).await;
 }
 
-async fn write<W: AsyncWrite + Unpin>(shared: &Shared, writer: &mut W, batch: &mut Batch, exact: bool) -> Result<(), End> {
+async fn write<W: AsyncWrite + Unpin>(
+    shared: &Shared,
+    writer: &mut W,
+    batch: &mut Batch,
+    exact: bool,
+) -> Result<(), End> {
     let stall = shared.options.response_timeout;
     while batch.handed < batch.octets.len() {
         let written = tokio::select! {
@@ -130,7 +140,12 @@ async fn write<W: AsyncWrite + Unpin>(shared: &Shared, writer: &mut W, batch: &m
 }
 
 /// Settles what never left, says the last words where the end is a polite one, and hangs up.
-async fn finish<W: AsyncWrite + Unpin>(shared: &Shared, writer: &mut W, queue: &mut mpsc::Receiver<Frame>, batch: &mut Batch) {
+async fn finish<W: AsyncWrite + Unpin>(
+    shared: &Shared,
+    writer: &mut W,
+    queue: &mut mpsc::Receiver<Frame>,
+    batch: &mut Batch,
+) {
     queue.close();
     let (unsent, mut last) = batch.leftover();
     shared.pending.not_sent(unsent.into_iter());

@@ -1,0 +1,91 @@
+//! The servers: API, console and pages on one address, health on another.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::{Bells, House, Start};
+use crate::stage::Stop;
+use crate::store::Store;
+use crate::store::writer::Writer;
+
+/// The port is somebody else's.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{address} is taken: stop what listens there, or set another address under [http] or [metrics]"
+)]
+pub struct PortTaken {
+    address: SocketAddr,
+}
+
+/// Takes the port.
+pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(taken) if taken.kind() == std::io::ErrorKind::AddrInUse => {
+            Err(PortTaken { address }.into())
+        }
+        other => other.with_context(|| format!("{address} cannot be listened on")),
+    }
+}
+
+/// Serves until told to stop, then lets the requests under way finish.
+pub(crate) fn serve(
+    house: &House,
+    start: &Start,
+    writer: &Writer,
+    bells: &Bells,
+    api: TcpListener,
+    health: TcpListener,
+    stop: &Stop,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let pages = routes(house, start, writer, bells, api.local_addr()?);
+    let checks = Router::new()
+        .route("/livez", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .with_state(house.store.clone());
+    let server = |listener: TcpListener, router: Router, stop: Stop| {
+        tokio::spawn(async move {
+            // Serving ends only when it is told to.
+            let _ = axum::serve(listener, router)
+                .with_graceful_shutdown(async move { stop.said().await })
+                .await;
+        })
+    };
+    Ok(vec![
+        server(api, pages, stop.clone()),
+        server(health, checks, stop.clone()),
+    ])
+}
+
+fn routes(
+    _house: &House,
+    start: &Start,
+    _writer: &Writer,
+    _bells: &Bells,
+    _address: SocketAddr,
+) -> Router {
+    start.pages.clone().unwrap_or_default()
+}
+
+/// Ready means that the database takes writes; a dead carrier is a matter for the operator, not for a restart.
+async fn ready(State(store): State<Store>) -> Result<&'static str, (StatusCode, &'static str)> {
+    let writable = async {
+        let tx = store.write().await?;
+        tx.rollback().await
+    };
+    writable
+        .await
+        .map(|()| "ok")
+        .map_err(|_: crate::store::StoreError| {
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database takes no writes",
+            )
+        })
+}
