@@ -7,12 +7,14 @@
 pub mod api_keys;
 pub mod audit;
 pub mod audits;
+pub mod board;
 pub mod candidates;
 pub mod consents;
 pub mod contact_points;
 mod database;
 pub mod dispatch;
-pub mod board;
+pub mod documents;
+pub mod due;
 pub mod events;
 pub mod facts;
 pub mod inbox;
