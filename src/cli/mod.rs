@@ -1,6 +1,7 @@
 //! The verbs of the command line. Each gives an exit code: 0 ok, 1 the thing asked about is wrong,
 //! 2 usage, 3 cannot run.
 
+pub mod carrier;
 pub mod check;
 pub mod rules;
 pub mod serve;
@@ -39,6 +40,7 @@ enum Verb {
     Migrate,
     /// Check config, rules and templates.
     Check,
+    Carrier(carrier::Args),
     /// Rules: run cases against them.
     #[command(subcommand)]
     Rules(RulesVerb),
@@ -77,6 +79,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     match cli.verb {
         Verb::Serve => runtime.block_on(serve::serve(config)),
         Verb::Migrate => runtime.block_on(serve::migrate(config)),
+        Verb::Carrier(args) => runtime.block_on(carrier::run(args)),
         Verb::Check => check::check(&config, json),
         Verb::Rules(RulesVerb::Test { files }) => rules::test(&files, json, &config.path(&config.rules.dir), &crate::app::site(&config)),
     }
