@@ -222,9 +222,9 @@ fn read_quiet(field: &Field<'_>, faults: &mut Faults) -> Option<QuietHours> {
         pull_back_to: said.unwrap_or_else(|| default_pull_back(from, to)),
     };
     if let Some(field) = back.filter(|_| said.is_some_and(|time| quiet.contains(time))) {
-        faults.error(
+        faults.warn(
             &field.place,
-            "lies in the quiet hours itself; expected a time before they begin",
+            "lies in the quiet hours itself; a time before they begin would keep them",
         );
     }
     Some(quiet)

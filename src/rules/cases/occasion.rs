@@ -76,7 +76,7 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
     let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
     let cancelled_at = instant("cancelled_at")?;
     let status = optional(fields, "status", &format!("{place}.status"), |text| {
-        text.parse::<OccasionStatus>()
+        status(text)
     })?;
     let by_date = if cancelled_at.is_some() {
         OccasionStatus::Cancelled
@@ -101,6 +101,16 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
         place: text("place"),
         attributes: attributes.cloned().unwrap_or_default(),
     })
+}
+
+/// The word, also as other systems write it.
+fn status(text: &str) -> Result<OccasionStatus, String> {
+    match text {
+        "canceled" => Ok(OccasionStatus::Cancelled),
+        "noshow" => Ok(OccasionStatus::NoShow),
+        "completed" => Ok(OccasionStatus::Fulfilled),
+        word => word.parse(),
+    }
 }
 
 /// When the occasion is, or all of them if it repeats.

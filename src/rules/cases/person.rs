@@ -34,7 +34,7 @@ pub(super) fn patient(fields: &Map<String, Value>) -> Result<Patient, String> {
             full: "Case".to_owned(),
             ..PersonName::default()
         }),
-        sex: optional(fields, "sex", &name("sex"), |text| text.parse::<Sex>())?,
+        sex: optional(fields, "sex", &name("sex"), sex)?,
         birth_on: optional(fields, "birth_date", &name("birth_date"), day)?.map(Private::new),
         lunar_birthday: lunar.map(Private::new),
         language,
@@ -106,7 +106,7 @@ fn contacts(
         let status = match fields.get(bad) {
             None | Some(Value::Null | Value::Bool(false)) => ContactStatus::Ok,
             Some(Value::Bool(true)) => ContactStatus::Invalid,
-            Some(value) => read(value, &format!("{place}.{bad}"), |text| text.parse())?,
+            Some(value) => read(value, &format!("{place}.{bad}"), bad_contact)?,
         };
         let id = ContactPointId::parse(&format!("con_{mark}{key}")).expect("a plain id");
         found.push(ContactPoint {
@@ -122,6 +122,19 @@ fn contacts(
 
 fn opt_out(text: &str) -> Result<OptOut, String> {
     OptOut::parse(text).ok_or_else(|| format!("`{text}` is neither all, a class nor a channel"))
+}
+
+/// Any word says that it must not be used; some say why.
+fn bad_contact(text: &str) -> Result<ContactStatus, String> {
+    Ok(ContactStatus::parse(text).unwrap_or(ContactStatus::Invalid))
+}
+
+fn sex(text: &str) -> Result<Sex, String> {
+    match text.to_lowercase().as_str() {
+        "f" => Ok(Sex::Female),
+        "m" => Ok(Sex::Male),
+        word => word.parse(),
+    }
 }
 
 fn lunar_day(value: &Value) -> Result<LunarDay, String> {
@@ -143,9 +156,18 @@ fn lunar_day(value: &Value) -> Result<LunarDay, String> {
 
 /// Diagnoses by their codes alone, and what else is told.
 pub(super) fn facts(person: &Map<String, Value>, case: &Value) -> Result<Vec<Fact>, String> {
-    let codes = words(person, "diagnoses", "patient.diagnoses", |text| {
-        Ok::<_, String>(text.to_owned())
-    })?;
+    let code = |(at, value): (usize, &Value)| {
+        let text = value.get("code").unwrap_or(value);
+        read(text, &format!("patient.diagnoses[{}]", at + 1), |text| {
+            Ok::<_, String>(text.to_owned())
+        })
+    };
+    let diagnoses = list(person, "diagnoses", "patient.diagnoses")?;
+    let codes: Vec<String> = diagnoses
+        .iter()
+        .enumerate()
+        .map(code)
+        .collect::<Result<_, _>>()?;
     let fact = |kind: &str, code: Option<String>, on| Fact {
         kind: kind.to_owned(),
         code,

@@ -1,6 +1,7 @@
 //! Values for conditions: what JSON can say, and records whose absent fields are null.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use cel::ExecutionError;
 use cel::common::traits::{Container, Indexer};
@@ -8,7 +9,7 @@ use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelNull, CelString
 use cel::common::value::{CowVal, Val};
 
 /// A value for a condition: what JSON can say, and records whose absent fields are null.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Record(BTreeMap<String, Box<dyn Val>>);
 
 impl Record {
@@ -41,6 +42,13 @@ fn val(value: &serde_json::Value) -> Box<dyn Val> {
                 .map(|(name, value)| (name.clone(), val(value)))
                 .collect(),
         )),
+    }
+}
+
+/// What is in it may be a patient's.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[private]")
     }
 }
 
