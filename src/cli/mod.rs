@@ -3,6 +3,7 @@
 
 pub mod carrier;
 pub mod check;
+pub mod import;
 pub mod rules;
 pub mod serve;
 

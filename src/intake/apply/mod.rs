@@ -3,6 +3,7 @@
 //! Sensitive patients are sorted out first, with all that is about them; those who were known are purged.
 
 mod facts;
+mod merge;
 mod occasions;
 mod patients;
 mod staff;
