@@ -74,11 +74,7 @@ const TEXTS: &[Word] = &[
     ("answered", "Answered", "患者回复"),
     ("need_staff", "for staff to read", "条待人工处理"),
     ("confirmed", "Confirmed", "已确认"),
-    (
-        "of_booked",
-        "booked in the next 14 days",
-        "个预约（未来14天）",
-    ),
+    ("of_booked", "in the next 14 days", "个预约（未来14天）"),
     ("of", "of", "共"),
     ("latest_answers", "What patients answered", "患者最新回复"),
     (
@@ -192,6 +188,8 @@ const WORDS: &[Word] = &[
     ("kind.cli", "By hand", "手工发送"),
     ("kind.api", "Another system", "外部系统"),
     ("kind.amqp", "Another system", "外部系统"),
+    ("department.clinical", "Clinical", "临床"),
+    ("department.marketing", "Marketing", "客服"),
     ("task.reminder", "Reminder", "提醒"),
     ("task.reply", "Answer to read", "待阅回复"),
     ("task.emergency", "May be an emergency", "可能急症"),
