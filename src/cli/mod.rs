@@ -1,5 +1,6 @@
 //! The verbs of the command line.
 
+pub mod plan;
 pub mod rules;
 
 /// Runs.
