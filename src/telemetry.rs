@@ -43,6 +43,7 @@ pub fn start(settings: &Settings) {
     let base = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_span_events(FmtSpan::NONE);
     // An error means that a log is set up already.
     let _ = match settings.format {

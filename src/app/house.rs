@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::intake::SiteInfo;
+use crate::intake::messages::{self, InFlight, Intake};
 use crate::planning::book::{Book, Problem};
 use crate::rules::site::Site;
 use crate::store::messages::Desk;
@@ -91,6 +93,29 @@ impl House {
             problems: Arc::new(problems),
             desk: Arc::new(desk),
         })
+    }
+}
+
+impl House {
+    /// What it takes to accept a message that another system or the shell enqueues.
+    pub fn intake(&self) -> Intake {
+        let site = messages::Site {
+            name: self.config.site.name.clone(),
+            timezone: self.site.timezone.clone(),
+            language: self.config.site.language.clone(),
+            country: self.config.site.country.clone(),
+            quiet: self.site.quiet.clone(),
+            caps: self.config.scheduler.caps(),
+        };
+        // Templates are read once for now: nobody holds the sending end.
+        let (_, catalog) = watch::channel(Arc::new(self.book.catalog.clone()));
+        Intake {
+            store: self.store.clone(),
+            desk: Arc::clone(&self.desk),
+            catalog,
+            site: Arc::new(site),
+            in_flight: InFlight::default(),
+        }
     }
 }
 

@@ -9,8 +9,13 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tracing::info;
 
 use super::{Bells, House, Start};
+use crate::access::Keys;
+use crate::api::{self, ApiState};
+use crate::console::{self, ConsoleState};
+use crate::pages::{Guard, Language};
 use crate::stage::Stop;
 use crate::store::Store;
 use crate::store::writer::Writer;
@@ -64,13 +69,56 @@ pub(crate) fn serve(
 }
 
 fn routes(
-    _house: &House,
+    house: &House,
     start: &Start,
-    _writer: &Writer,
-    _bells: &Bells,
-    _address: SocketAddr,
+    writer: &Writer,
+    bells: &Bells,
+    address: SocketAddr,
 ) -> Router {
-    start.pages.clone().unwrap_or_default()
+    let mut all = api::router(api_state(house, start, writer, bells));
+    if start.open_console || console::may_open(address) {
+        info!("The console is on http://{address}, without a login: for this machine alone");
+        all = all.merge(console::router(console_state(house, start, address)));
+    } else {
+        info!(
+            "The console stays closed: {address} is not this machine alone, and there is no login yet"
+        );
+    }
+    match &start.pages {
+        Some(pages) => all.merge(pages.clone()),
+        None => all,
+    }
+}
+
+fn api_state(house: &House, start: &Start, writer: &Writer, bells: &Bells) -> ApiState {
+    ApiState {
+        intake: house.intake(),
+        writer: writer.clone(),
+        clock: start.clock.clone(),
+        keys: Keys::new(house.store.clone()),
+        bells: api::Bells {
+            delivery: bells.send.clone(),
+            plan: bells.plan.clone(),
+            outbox: bells.outbox.clone(),
+        },
+    }
+}
+
+fn console_state(house: &House, start: &Start, address: SocketAddr) -> ConsoleState {
+    let site = &house.config.site;
+    ConsoleState {
+        store: house.store.clone(),
+        clock: start.clock.clone(),
+        site_name: site.name.clone(),
+        timezone: house.site.timezone.clone(),
+        language: Language::parse(&site.language).unwrap_or_default(),
+        guard: if console::may_open(address) {
+            Guard::Loopback
+        } else {
+            Guard::Open
+        },
+        phones: start.pages.is_some(),
+    }
 }
 
 /// Ready means that the database takes writes; a dead carrier is a matter for the operator, not for a restart.

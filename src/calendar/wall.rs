@@ -151,6 +151,46 @@ mod tests {
         );
     }
 
+    /// Every quarter of an hour of the years around changes of the clock.
+    #[test]
+    fn at_every_quarter_the_clock_shows_what_was_asked_or_the_gap_was_leapt() {
+        let spans = [
+            ("America/New_York", 2026),
+            ("Australia/Lord_Howe", 2026),
+            ("Asia/Shanghai", 1986),
+            ("Asia/Shanghai", 1991),
+            ("Europe/London", 2027),
+        ];
+        for (name, year) in spans {
+            let zone = zone_of(name);
+            let mut leapt = 0;
+            for day in (0..365).map(|days| add_days(Date::constant(year, 1, 1), days)) {
+                for quarter in 0..96_i8 {
+                    let asked = day.at(quarter / 4, quarter % 4 * 15, 0, 0);
+                    let at = instant(&zone, asked);
+                    let shown = zone.to_datetime(at);
+                    if shown != asked {
+                        leapt += 1;
+                        // A gap is leapt by its own length: half an hour on Lord Howe, else an hour.
+                        let minutes = asked
+                            .until(shown)
+                            .unwrap()
+                            .total(jiff::Unit::Minute)
+                            .unwrap();
+                        assert!([30.0, 60.0].contains(&minutes), "{name} {asked} {shown}");
+                    }
+                    let earlier = zone.to_datetime(at.checked_sub(1.hour()).unwrap());
+                    assert!(
+                        earlier != asked || shown != asked,
+                        "{name} {asked} is the second of a fold"
+                    );
+                }
+            }
+            let quarters = if name == "Australia/Lord_Howe" { 2 } else { 4 };
+            assert_eq!(leapt, quarters, "{name} {year}");
+        }
+    }
+
     #[test]
     fn the_next_time_of_day_knows_the_second_of_a_fold() {
         let zone = zone_of("America/New_York");

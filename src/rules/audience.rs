@@ -7,7 +7,8 @@ use crate::calendar::wall;
 use crate::model::occasion::{Occasion, OccasionTime};
 use crate::model::patient::{Fact, Patient, Sex};
 use crate::model::reminder::SkipReason;
-use crate::rules::condition::{Condition, Record};
+use crate::rules::condition::Condition;
+use crate::rules::condition::record::Record;
 
 /// Who qualifies: all that is given must hold.
 #[derive(Clone, Debug, Default)]

@@ -7,11 +7,13 @@ pub mod candidates;
 pub mod cases;
 pub mod condition;
 pub mod document;
+mod draft;
 pub mod error;
 pub mod explain;
 pub mod lead;
 mod node;
 pub mod plan;
+mod planned;
 #[cfg(test)]
 mod properties;
 mod reader;

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -385,6 +385,26 @@ proptest! {
             prop_assert!(reminder.role == Role::Staff || reminder.channels.iter().all(|channel| matches!(channel, Channel::Sms | Channel::Email)));
             let place = (&reminder.occurrence, reminder.role, &reminder.department, reminder.channels.first().map(|channel| channel.as_str()), wall::minute(reminder.due_at));
             prop_assert!(told.insert(place), "twice: {:?}", reminder);
+        }
+    }
+
+    /// Days are counted on the calendar: neither a change of the clock nor the hour of the visit moves one.
+    #[test]
+    fn staff_hear_on_the_day_and_at_the_time_that_was_written(world in world()) {
+        let plan = world.plan_in(world.window.clone());
+        for reminder in plan.reminders.iter().filter(|reminder| reminder.role == Role::Staff && !reminder.stands_in) {
+            let step = world.rule.steps.iter().find(|step| step.id == reminder.step).unwrap();
+            let days: Option<i64> = reminder.lead.strip_suffix('d').filter(|days| !days.starts_with('+'))
+                .and_then(|days| days.parse().ok());
+            let occasion = world.occasions.iter().find(|occasion| Some(&occasion.id) == reminder.occasion.as_ref());
+            let (Some(days), Some(occasion), false) = (days, occasion, step.previous_workday) else { continue };
+            let zone = TimeZone::get(&occasion.timezone).unwrap();
+            let day = wall::date(&world.rule.timezone, occasion.when.instant(&zone).unwrap());
+            let day = if let OccasionTime::On(day) = occasion.when { day } else { day };
+            let shown = world.rule.timezone.to_datetime(reminder.due_at);
+            prop_assert_eq!(shown.date(), day.checked_sub(days.days()).unwrap());
+            let off = step.at.until(shown.time()).unwrap().total(jiff::Unit::Minute).unwrap();
+            prop_assert!(off == 0.0 || off == 30.0 || off == 60.0, "{:?}", reminder);
         }
     }
 

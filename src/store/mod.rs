@@ -7,6 +7,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod audits;
+pub mod board;
 pub mod candidates;
 pub mod consents;
 pub mod contact_points;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use carebell::channels::sms::smpp::provider::{SmppProvider, open};
 use carebell::channels::{
-    Accepted, ChannelEvent, ErrorClass, Incoming, NetworkText, Outgoing, Provider, ReceiptStatus,
-    SendError, Sink,
+    Accepted, ChannelEvent, ErrorClass, Incoming, NetworkText, Outgoing, Provider, SendError, Sink,
 };
 use carebell::model::id::AttemptId;
+use carebell::model::receipt::ReceiptStatus;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::timeout;

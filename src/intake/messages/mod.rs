@@ -108,14 +108,13 @@ pub async fn accept(
     let mut waiting: Vec<(usize, Order)> = orders.into_iter().enumerate().collect();
     while !waiting.is_empty() {
         let mut keys = HashSet::new();
-        let is_first = |order: &Order| {
+        let mut is_first = |order: &Order| {
             order
                 .request
                 .idempotency_key
                 .as_ref()
                 .is_none_or(|key| keys.insert((order.source.clone(), key.clone())))
         };
-        let mut is_first = is_first;
         let (round, later): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|(_, order)| is_first(order));
         for (n, answer) in accept_round(intake, writer, round, now).await {

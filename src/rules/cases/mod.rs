@@ -2,7 +2,10 @@
 //!
 //! For the people who write rules. One case that cannot be read harms no other.
 
+mod occasion;
+mod person;
 mod read;
+mod value;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

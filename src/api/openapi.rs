@@ -1,0 +1,51 @@
+//! The API's own description, OpenAPI 3.1, generated from the handlers and shapes.
+
+use axum::Json;
+use axum::routing::get;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{Routes, messages};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Carebell", description = "Messages to patients and what they answer.", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+    modifiers(&Keys),
+    paths(
+        self_description,
+        messages::one, messages::batch, messages::list, messages::find, messages::timeline,
+        messages::cancel, messages::resend, messages::resolve,
+    ),
+)]
+struct Described;
+
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut Document) {
+        let parts = document.components.get_or_insert_default();
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some("A key made by `carebell apikey create`".to_owned());
+        parts.add_security_scheme("key", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The document.
+pub fn document() -> Document {
+    Described::openapi()
+}
+
+pub(super) fn routes() -> Routes {
+    vec![("/v1/openapi.json", get(self_description))]
+}
+
+/// This document.
+#[utoipa::path(
+    get, path = "/v1/openapi.json", tag = "about", operation_id = "get_openapi",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)),
+    security(())
+)]
+async fn self_description() -> Json<Document> {
+    Json(document())
+}
