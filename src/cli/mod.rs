@@ -3,7 +3,7 @@
 
 pub mod carrier;
 pub mod check;
-pub mod import;
+pub mod plan;
 pub mod rules;
 pub mod serve;
 
@@ -75,13 +75,20 @@ pub fn run() -> ExitCode {
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let config = Config::load(cli.config.as_deref(), std::env::vars())?;
     telemetry::start(&config.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let json = cli.json;
     match cli.verb {
         Verb::Serve => runtime.block_on(serve::serve(config)),
         Verb::Migrate => runtime.block_on(serve::migrate(config)),
         Verb::Carrier(args) => runtime.block_on(carrier::run(args)),
         Verb::Check => check::check(&config, json),
-        Verb::Rules(RulesVerb::Test { files }) => rules::test(&files, json, &config.path(&config.rules.dir), &crate::app::site(&config)),
+        Verb::Rules(RulesVerb::Test { files }) => rules::test(
+            &files,
+            json,
+            &config.path(&config.rules.dir),
+            &crate::app::site(&config),
+        ),
     }
 }

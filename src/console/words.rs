@@ -74,7 +74,11 @@ const TEXTS: &[Word] = &[
     ("answered", "Answered", "患者回复"),
     ("need_staff", "for staff to read", "条待人工处理"),
     ("confirmed", "Confirmed", "已确认"),
-    ("of_booked", "in the next 14 days", "个预约（未来14天）"),
+    (
+        "of_booked",
+        "booked in the next 14 days",
+        "个预约（未来14天）",
+    ),
     ("of", "of", "共"),
     ("latest_answers", "What patients answered", "患者最新回复"),
     (

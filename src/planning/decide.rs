@@ -31,6 +31,8 @@ pub struct Horizon {
     pub ahead: SignedDuration,
     /// Whether to plan as of the moment an occasion came up: for changed records, not for a rule switched on.
     pub looks_back: bool,
+    /// Plans all up to here instead: for a look ahead.
+    pub to: Option<Timestamp>,
 }
 
 /// What the rules yield for one patient.
@@ -45,6 +47,9 @@ pub struct Decided {
 impl Horizon {
     /// The first moment that is not planned yet for `rule`.
     pub fn until(&self, rule: &Rule) -> Timestamp {
+        if let Some(to) = self.to {
+            return to;
+        }
         let after = |ahead| self.now.saturating_add(ahead).unwrap_or(Timestamp::MAX);
         match rule.trigger {
             Trigger::Occasion { .. } => after(WHOLE),

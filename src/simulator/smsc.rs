@@ -223,8 +223,7 @@ mod tests {
     use crate::channels::sms::smpp::client::{BindError, bind};
     use crate::channels::sms::smpp::octets::Octets;
     use crate::channels::sms::smpp::pdu::{Address, Bind, BindKind, Body, Sm};
-    use crate::channels::sms::smpp::session::outcome::Outcome;
-    use crate::channels::sms::smpp::session::{Halves, Options, Request, Session};
+    use crate::channels::sms::smpp::session::{Halves, Options, Outcome, Request, Session};
     use crate::channels::sms::smpp::status::Status;
     use crate::clock::Clock;
     use crate::model::private::Private;
