@@ -11,6 +11,7 @@ pub mod calendar;
 pub mod store;
 pub mod rules;
 pub mod render;
+pub mod gates;
 pub mod intents;
 pub mod channels;
 pub mod intake;

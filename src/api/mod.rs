@@ -107,10 +107,18 @@ type Routes = Vec<(&'static str, MethodRouter<ApiState>)>;
 
 /// Every path with its methods; a test holds it against the document.
 fn routes() -> Routes {
-    [openapi::routes(), messages::routes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        openapi::routes(),
+        messages::routes(),
+        records::routes(),
+        change_requests::routes(),
+        incoming::routes(),
+        events::routes(),
+        suppressions::routes(),
+        tasks::routes(),
+        providers::routes(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Ends what takes too long, and marks answers as not to be kept or guessed at.

@@ -80,12 +80,7 @@ pub(super) async fn list(
     if let Some(name) = asked.text("patient") {
         match patient_of(&mut tx, name).await? {
             Some(id) => filter.patient = Some(id),
-            None => {
-                return Ok(Json(Page {
-                    data: Vec::new(),
-                    next_cursor: None,
-                }));
-            }
+            None => return Ok(Json(Page::none())),
         }
     }
     let found = message_view::list(&mut tx, &filter).await?;
@@ -94,16 +89,6 @@ pub(super) async fn list(
     Ok(Json(Page::of(found, limit, place, |message| {
         MessageView::of(message, sees_private)
     })))
-}
-
-/// The patient of our id, or of source/key.
-pub(in crate::api) async fn patient(tx: &mut Tx, name: &str) -> Result<Option<PatientId>, Problem> {
-    if let Some(id) = PatientId::parse(name) {
-        return Ok(Some(id));
-    }
-    let key = RecordKey::parse(name)
-        .ok_or_else(|| Problem::bad_parameter("patient", "source/key, such as his/12345"))?;
-    Ok(patients::find(tx, &key.source, key.key.reveal()).await?)
 }
 
 /// Everything that happened to a message, in order.
