@@ -36,7 +36,7 @@ pub(crate) fn read(facts: &Facts, context: &ReplyContext) -> Option<Reading> {
     let wants = wants_change(facts, context, digit);
     let late = facts.has(S::Late);
     let cancels = cancels(facts, context, digit);
-    if wants && !(late && !facts.has(S::Reschedule)) {
+    if wants && (!late || facts.has(S::Reschedule)) {
         return Some(reschedule(facts, context, digit));
     }
     if facts.has(S::CancelAsk) && !matches!(digit, Some(Digit::Cancel)) {
@@ -235,9 +235,9 @@ fn confirm(facts: &Facts, context: &ReplyContext, digit: Option<Digit>) -> Optio
     let is_elsewhen = wish::wanted(facts, context).iter().any(|mention| booking.is_some_and(|at| !mention.fits(at)) && !facts.is_asked(mention.start));
     let is_question = |at: usize| {
         let (start, end) = facts.clause(at);
-        facts.is_asked(at) || facts.all(S::Question).any(|found| start <= found.start && found.end <= end.max(found.start + 1) && found.start >= start && at >= start)
+        facts.is_asked(at) || facts.all(S::Question).any(|found| start <= found.start && found.end <= end.max(found.start + 1))
     };
-    let left = facts.unexplained(&BENIGN, |at| is_question(at));
+    let left = facts.unexplained(&BENIGN, is_question);
     // A number that nobody asked for is rather a correction.
     let is_numbered = digit.is_none() && left.iter().any(|at| facts.tokens.number(*at).is_some_and(|value| value != 1));
     let is_denied = is_numbered || left.iter().any(|at| is_negative(facts, *at));

@@ -93,9 +93,7 @@ fn corrected(lexicon: &Lexicon, facts: &Facts, context: &ReplyContext, depth: us
     let slips = facts.all(S::Correction).chain(facts.all(S::WrongNumber).filter(|found| found.end - found.start <= 5));
     let last: &Found = slips.max_by_key(|found| found.end)?;
     let rest = facts.after(lexicon, last.end, context);
-    if rest.spoken().next().is_none() {
-        return None;
-    }
+    rest.spoken().next()?;
     let reading = decide(lexicon, &rest, context, false, depth + 1);
     let is_answer = matches!(reading.intent, Intent::Confirm | Intent::Cancel | Intent::Reschedule | Intent::Choice | Intent::Rating | Intent::RunningLate);
     is_answer.then_some(reading)
