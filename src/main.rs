@@ -1,3 +1,7 @@
 //! The binary: a few lines; all else is the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    carebell::cli::run()
+}

@@ -2,6 +2,9 @@
 //!
 //! A provider translates and nothing else: it knows no database, no retries, no patients.
 
+pub mod settings;
+pub mod sms;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -10,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::model::class::Channel;
 use crate::model::id::AttemptId;
 use crate::model::private::Private;
+use crate::model::receipt::ReceiptStatus;
 
 /// What a provider is asked to carry: one attempt of one message.
 #[derive(Clone, Debug)]
@@ -110,34 +114,6 @@ pub trait Provider: Send + Sync {
     fn close(&self, within: Duration) -> BoxFuture<'_, ()>;
 }
 
-/// What the network says about an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReceiptStatus {
-    /// On the handset.
-    Delivered,
-    /// Under way; nothing final.
-    EnRoute,
-    /// Ran out of its validity.
-    Expired,
-    /// Deleted at the network.
-    Deleted,
-    /// Could not be delivered.
-    Undeliverable,
-    /// Accepted, or in the hands of customer service; nothing final.
-    Accepted,
-    /// The network does not know.
-    Unknown,
-    /// Refused by the network after all.
-    Rejected,
-}
-
-impl ReceiptStatus {
-    /// Whether nothing more will come (DELIVRD, EXPIRED, DELETED, UNDELIV, REJECTD).
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Delivered | Self::Expired | Self::Deleted | Self::Undeliverable | Self::Rejected)
-    }
-}
-
 /// A receipt as it came from the network, in our words.
 #[derive(Clone, Debug)]
 pub struct NetworkReceipt {
@@ -220,7 +196,10 @@ pub struct Sink {
 impl Sink {
     /// A sink for `provider` that feeds `sender`.
     pub fn new(provider: impl Into<String>, sender: mpsc::Sender<Incoming>) -> Self {
-        Self { provider: provider.into(), sender }
+        Self {
+            provider: provider.into(),
+            sender,
+        }
     }
 
     /// Stores `event` and returns once it is safe: only then may the network be told so.
@@ -229,7 +208,11 @@ impl Sink {
     /// When it could not be stored, or nobody takes events any more.
     pub async fn accept(&self, event: ChannelEvent) -> Result<(), NotStored> {
         let (stored, safe) = oneshot::channel();
-        let incoming = Incoming { provider: self.provider.clone(), event, stored };
+        let incoming = Incoming {
+            provider: self.provider.clone(),
+            event,
+            stored,
+        };
         self.sender.send(incoming).await.map_err(|_| NotStored)?;
         safe.await.map_err(|_| NotStored)
     }

@@ -35,7 +35,10 @@ impl Class {
 
     /// Whether quiet hours and frequency caps bind a message that another system enqueued.
     pub const fn is_capped(self) -> bool {
-        matches!(self, Self::Survey | Self::HealthTip | Self::Invitation | Self::Greeting | Self::Promotion)
+        matches!(
+            self,
+            Self::Survey | Self::HealthTip | Self::Invitation | Self::Greeting | Self::Promotion
+        )
     }
 
     /// The lane its messages take by default.
@@ -43,7 +46,11 @@ impl Class {
         match self {
             Self::Urgent | Self::Reply => Lane::Urgent,
             Self::Appointment | Self::Clinical => Lane::Normal,
-            Self::Survey | Self::HealthTip | Self::Invitation | Self::Greeting | Self::Promotion => Lane::Bulk,
+            Self::Survey
+            | Self::HealthTip
+            | Self::Invitation
+            | Self::Greeting
+            | Self::Promotion => Lane::Bulk,
         }
     }
 }

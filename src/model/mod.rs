@@ -2,9 +2,16 @@
 
 pub mod class;
 pub mod id;
+pub mod message;
 pub mod occasion;
 pub mod patient;
 pub mod phone;
 pub mod private;
+pub mod provider_id;
+pub mod receipt;
 pub mod reminder;
-mod words;
+pub mod route;
+pub(crate) mod words;
+
+pub(crate) use words::words;
+pub mod task;

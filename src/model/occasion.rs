@@ -1,8 +1,8 @@
 //! The occasion: one patient and one dated fact that reminders hang on.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 
 use super::id::{OccasionId, PatientId};
 use super::words::words;
@@ -154,6 +154,9 @@ impl Confirmation {
 
     /// Whether the patient has answered.
     pub const fn is_answered(self) -> bool {
-        matches!(self, Self::Confirmed | Self::Declined | Self::ChangeRequested)
+        matches!(
+            self,
+            Self::Confirmed | Self::Declined | Self::ChangeRequested
+        )
     }
 }

@@ -153,7 +153,9 @@ impl OptOut {
         if word == "all" {
             return Some(Self::All);
         }
-        Class::parse(word).map(Self::Class).or_else(|| Channel::parse(word).map(Self::Channel))
+        Class::parse(word)
+            .map(Self::Class)
+            .or_else(|| Channel::parse(word).map(Self::Channel))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Phone numbers, read as people write them and kept in E.164.
 
+use rlibphonenumber::NumberLengthType;
 use rlibphonenumber::PHONE_NUMBER_UTIL;
 use rlibphonenumber::PhoneNumberFormat;
 use sha2::{Digest, Sha256};
@@ -12,7 +13,9 @@ pub struct Phone(Private<String>);
 
 /// Why a text is no phone number. It never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a phone number such as +86 138 0000 0000, or one of the site's country without a prefix")]
+#[error(
+    "expected a phone number such as +86 138 0000 0000, or one of the site's country without a prefix"
+)]
 pub struct NotAPhone;
 
 impl Phone {
@@ -27,11 +30,41 @@ impl Phone {
             return Err(NotAPhone);
         }
         let region = country.parse::<rlibphonenumber::Region>().ok();
-        let parsed = PHONE_NUMBER_UTIL.parse(text, region).map_err(|_| NotAPhone)?;
-        if !PHONE_NUMBER_UTIL.is_possible_number(&parsed) {
+        let parsed = PHONE_NUMBER_UTIL
+            .parse(text, region)
+            .map_err(|_| NotAPhone)?;
+        // A number that works within its town only is none for us.
+        if PHONE_NUMBER_UTIL.is_possible_number_with_reason(&parsed)
+            != Ok(NumberLengthType::IsPossible)
+        {
             return Err(NotAPhone);
         }
-        Ok(Self(Private::new(PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164).into_owned())))
+        Ok(Self(Private::new(
+            PHONE_NUMBER_UTIL
+                .format(&parsed, PhoneNumberFormat::E164)
+                .into_owned(),
+        )))
+    }
+
+    /// Reads a number as networks give it: international, often without its `+`.
+    pub fn from_network(text: &str, country: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.starts_with('+') {
+            return Self::from_e164(text);
+        }
+        let region = country.parse::<rlibphonenumber::Region>().ok();
+        let own = PHONE_NUMBER_UTIL
+            .parse(text, region)
+            .ok()
+            .filter(|n| PHONE_NUMBER_UTIL.is_valid_number(n));
+        let own = own.map(|n| {
+            Self(Private::new(
+                PHONE_NUMBER_UTIL
+                    .format(&n, PhoneNumberFormat::E164)
+                    .into_owned(),
+            ))
+        });
+        own.or_else(|| Self::from_e164(&format!("+{text}")))
     }
 
     /// Takes a number that is in E.164 already, as our own database keeps it.
@@ -79,6 +112,22 @@ mod tests {
     }
 
     #[test]
+    fn networks_leave_the_plus_out() {
+        for (text, expected) in [
+            ("8613800000001", "+8613800000001"),
+            ("13800000001", "+8613800000001"),
+            ("+12125550143", "+12125550143"),
+            ("12125550143", "+12125550143"),
+        ] {
+            assert_eq!(
+                Phone::from_network(text, "CN").as_ref().map(Phone::reveal),
+                Some(expected)
+            );
+        }
+        assert_eq!(Phone::from_network("INFO", "CN"), None);
+    }
+
+    #[test]
     fn numbers_are_read_as_people_write_them() {
         check("13800000001", "CN", Some("+8613800000001"));
         check("+86 138-0000-0001", "CN", Some("+8613800000001"));
@@ -88,6 +137,7 @@ mod tests {
         check("1-212-555-0143", "US", Some("+12125550143"));
         check("tel:+12125550143", "CN", Some("+12125550143"));
         check("010-62345678", "CN", Some("+861062345678"));
+        check("62345", "CN", None);
         check("n/a", "CN", None);
         check("", "CN", None);
     }

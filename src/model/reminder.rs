@@ -44,6 +44,18 @@ impl ReminderState {
 }
 
 words! {
+    /// What makes a reminder needless; looked at when it is composed.
+    Unless {
+        /// The patient answered, whatever it was.
+        Answered = "answered",
+        /// The patient will come.
+        Confirmed = "confirmed",
+        /// An earlier step's message arrived.
+        Delivered = "delivered",
+    }
+}
+
+words! {
     /// Why a reminder was not sent, or will not be planned.
     SkipReason {
         /// The patient has died.

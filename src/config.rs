@@ -1,0 +1,547 @@
+//! Gathers each module's settings: defaults, then the file, then the environment; checked once.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::channels::sms::smpp::provider::settings as smpp;
+use crate::model::class::Channel;
+use crate::model::route::{Route, Routes};
+use crate::{delivery, inbound, intake, scheduler, telemetry};
+
+/// Everything that can be set. `carebell.example.toml` says what each key means.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The hospital.
+    pub site: Site,
+    /// API and console.
+    pub http: Http,
+    /// Metrics and health.
+    pub metrics: Metrics,
+    /// Where everything is kept.
+    pub database: Database,
+    /// RabbitMQ; absent: off.
+    pub amqp: Option<Amqp>,
+    /// Where rules lie.
+    pub rules: Rules,
+    /// Where templates lie.
+    pub templates: Templates,
+    /// Who carries messages.
+    pub providers: BTreeMap<String, Provider>,
+    /// Which provider carries what; empty: each channel's providers take all of it.
+    pub routes: Vec<RouteLine>,
+    /// Policies of sending.
+    pub delivery: delivery::Settings,
+    /// What comes in.
+    pub intake: intake::Settings,
+    /// Replies.
+    pub inbound: inbound::Settings,
+    /// Planning and composing.
+    pub scheduler: scheduler::Settings,
+    /// Logs.
+    pub log: telemetry::Settings,
+    /// The folder that relative paths start from.
+    #[serde(skip)]
+    pub base: PathBuf,
+}
+
+/// `[site]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Site {
+    /// What patients know it by.
+    pub name: String,
+    /// IANA zone.
+    pub timezone: String,
+    /// BCP 47, for patients whose own is unknown.
+    pub language: String,
+    /// ISO 3166-1 alpha-2: how a number without a prefix is read.
+    pub country: String,
+    /// The number patients may call.
+    pub phone: Option<String>,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+/// `[metrics]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+/// `[database]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `sqlite://FILE` or `postgres://USER@HOST/NAME`.
+    pub url: String,
+    /// Whether `serve` migrates by itself; absent: on SQLite it does.
+    pub migrate: Option<bool>,
+}
+
+/// `[amqp]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amqp {
+    /// `amqp://HOST:PORT/VHOST`.
+    pub url: String,
+}
+
+/// `[rules]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// The folder.
+    pub dir: PathBuf,
+}
+
+/// `[templates]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Templates {
+    /// The folder.
+    pub dir: PathBuf,
+}
+
+/// `[providers.<name>]`: what all have, and what the kind itself reads.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Provider {
+    /// The medium it carries.
+    pub channel: Channel,
+    /// What it speaks.
+    pub kind: String,
+    #[serde(flatten, skip_serializing)]
+    rest: Secrets,
+}
+
+/// Settings that may hold a password: never printed.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+struct Secrets(toml::Table);
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[private]")
+    }
+}
+
+/// `[[routes]]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteLine {
+    /// The medium.
+    pub channel: Channel,
+    /// What the address begins with; absent: everything.
+    #[serde(default)]
+    pub prefix: String,
+    /// Names of providers, in order.
+    pub providers: Vec<String>,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        let word = str::to_owned;
+        Self {
+            name: word("Demo Hospital"),
+            timezone: word("Asia/Shanghai"),
+            language: word("zh-CN"),
+            country: word("CN"),
+            phone: None,
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: "sqlite://carebell.db".to_owned(),
+            migrate: None,
+        }
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            dir: "rules".into(),
+        }
+    }
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        Self {
+            dir: "templates".into(),
+        }
+    }
+}
+
+/// What is wrong with the config. It never shows a value that may be a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{file}: cannot be read: {why}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// The system's word.
+        why: String,
+    },
+    /// Something in it is not as it should be.
+    #[error("{place}: {what}")]
+    Wrong {
+        /// File and line, or the name of a variable.
+        place: String,
+        /// What was expected.
+        what: String,
+    },
+}
+
+const PREFIX: &str = "CAREBELL_";
+
+impl Config {
+    /// Reads `file` (absent: `carebell.toml` where it stands, or the defaults) and the environment.
+    ///
+    /// # Errors
+    /// When something cannot be read or does not fit, with file, line and what was expected.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let path = file.map_or_else(|| PathBuf::from("carebell.toml"), Path::to_owned);
+        let name = path.display().to_string();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(missing) if file.is_none() && missing.kind() == std::io::ErrorKind::NotFound => {
+                String::new()
+            }
+            Err(why) => {
+                return Err(ConfigError::Unreadable {
+                    file: name,
+                    why: why.to_string(),
+                });
+            }
+        };
+        let base = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+        Self::parse(&name, &text, environment, base)
+    }
+
+    /// Reads `text`, which stands in `name`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(
+        name: &str,
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+        base: PathBuf,
+    ) -> Result<Self, ConfigError> {
+        let at = |error: &toml::de::Error| {
+            let line = error.span().map(|span| {
+                1 + text
+                    .get(..span.start)
+                    .unwrap_or_default()
+                    .matches('\n')
+                    .count()
+            });
+            line.map_or_else(|| name.to_owned(), |line| format!("{name}:{line}"))
+        };
+        let wrong = |error: toml::de::Error| ConfigError::Wrong {
+            place: at(&error),
+            what: error.message().to_owned(),
+        };
+        let mut config: Self = toml::from_str(text).map_err(wrong)?;
+        let mut table: toml::Table = toml::from_str(text).map_err(wrong)?;
+        for (key, value) in environment {
+            if let Some(path) = key.strip_prefix(PREFIX).filter(|path| path.contains("__")) {
+                (config, table) =
+                    overlay(&table, path, &value).map_err(|what| ConfigError::Wrong {
+                        place: key.clone(),
+                        what,
+                    })?;
+            }
+        }
+        config.base = base;
+        config.check(name)?;
+        Ok(config)
+    }
+
+    /// What no single setting can tell: pairs that contradict each other, names that lead nowhere.
+    fn check(&self, name: &str) -> Result<(), ConfigError> {
+        let wrong = |what: String| {
+            Err(ConfigError::Wrong {
+                place: name.to_owned(),
+                what,
+            })
+        };
+        if TimeZone::get(&self.site.timezone).is_err() {
+            return wrong(format!(
+                "site.timezone: `{}` is no IANA zone such as Asia/Shanghai",
+                self.site.timezone
+            ));
+        }
+        if self.site.country.len() != 2
+            || !self.site.country.bytes().all(|b| b.is_ascii_uppercase())
+        {
+            return wrong(
+                "site.country: expected two capital letters such as CN (ISO 3166-1)".to_owned(),
+            );
+        }
+        for route in &self.routes {
+            for provider in &route.providers {
+                match self.providers.get(provider) {
+                    None => return wrong(format!("routes: there is no provider `{provider}`")),
+                    Some(found) if found.channel != route.channel => {
+                        return wrong(format!(
+                            "routes: provider `{provider}` carries {}, not {}",
+                            found.channel, route.channel
+                        ));
+                    }
+                    Some(_) => {}
+                }
+            }
+            if route.providers.is_empty() {
+                return wrong("routes: a route without providers leads nowhere".to_owned());
+            }
+        }
+        for provider in self.providers.keys() {
+            self.smpp(provider)?;
+        }
+        if self.delivery.uncertain_wait.is_negative()
+            || !self.delivery.response_timeout.is_positive()
+        {
+            return wrong("delivery: waits and timeouts must be positive".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The SMPP settings of provider `name`, with the password read from its file.
+    ///
+    /// # Errors
+    /// When it is of another kind or something does not fit.
+    pub fn smpp(&self, name: &str) -> Result<smpp::Settings, ConfigError> {
+        let place = format!("providers.{name}");
+        let wrong = |what: String| ConfigError::Wrong {
+            place: place.clone(),
+            what,
+        };
+        let provider = self
+            .providers
+            .get(name)
+            .ok_or_else(|| wrong("there is no such provider".to_owned()))?;
+        if provider.kind != "smpp" || provider.channel != Channel::Sms {
+            return Err(wrong(format!(
+                "kind `{}` on channel {}: only kind \"smpp\" on channel \"sms\" is there so far",
+                provider.kind, provider.channel
+            )));
+        }
+        let mut settings: smpp::Settings = provider
+            .rest
+            .0
+            .clone()
+            .try_into()
+            .map_err(|e: toml::de::Error| wrong(e.message().to_owned()))?;
+        if let Some(file) = &mut settings.password_file {
+            *file = self.base.join(&file);
+        }
+        Ok(settings)
+    }
+
+    /// The routes, or one of each channel's providers where none are given.
+    pub fn routes(&self) -> Routes {
+        let given = self.routes.iter().map(|r| Route {
+            channel: r.channel,
+            prefix: r.prefix.clone(),
+            providers: r.providers.clone(),
+        });
+        if !self.routes.is_empty() {
+            return Routes::new(given.collect());
+        }
+        let mut by_channel: BTreeMap<Channel, Vec<String>> = BTreeMap::new();
+        for (name, provider) in &self.providers {
+            by_channel
+                .entry(provider.channel)
+                .or_default()
+                .push(name.clone());
+        }
+        Routes::new(
+            by_channel
+                .into_iter()
+                .map(|(channel, providers)| Route {
+                    channel,
+                    prefix: String::new(),
+                    providers,
+                })
+                .collect(),
+        )
+    }
+
+    /// The site's zone.
+    pub fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.site.timezone).expect("checked when it was read")
+    }
+
+    /// A path as it stands in the config, from the config's own folder.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    /// Whether `serve` may migrate by itself.
+    pub fn may_migrate(&self) -> bool {
+        self.database
+            .migrate
+            .unwrap_or_else(|| self.database.url.starts_with("sqlite:"))
+    }
+}
+
+/// The config with `value` where `SECTION__KEY` says: as text, and where text does not fit as the TOML value it reads as.
+fn overlay(table: &toml::Table, path: &str, value: &str) -> Result<(Config, toml::Table), String> {
+    let text = toml::Value::String(value.to_owned());
+    let read = toml::from_str::<toml::Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut t| t.remove("v"));
+    let mut problem = "expected CAREBELL_<SECTION>__<KEY>".to_owned();
+    for candidate in std::iter::once(text).chain(read) {
+        let mut changed = table.clone();
+        if put(&mut changed, path, candidate).is_none() {
+            continue;
+        }
+        match changed.clone().try_into() {
+            Ok(config) => return Ok((config, changed)),
+            Err(error) => problem = toml::de::Error::message(&error).to_owned(),
+        }
+    }
+    Err(problem)
+}
+
+fn put(table: &mut toml::Table, path: &str, value: toml::Value) -> Option<()> {
+    let lower = path.to_lowercase();
+    let mut keys: Vec<&str> = lower.split("__").collect();
+    let last = keys.pop().filter(|key| !key.is_empty())?;
+    let mut here = table;
+    for key in keys {
+        here = here
+            .entry(key)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()?;
+    }
+    here.insert(last.to_owned(), value);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let environment = environment
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Config::parse("carebell.toml", text, environment, PathBuf::new())
+    }
+
+    #[test]
+    fn the_example_shows_every_setting_and_tells_the_truth() {
+        let example = include_str!("../carebell.example.toml");
+        let shown = parse(example, &[]).expect("the example is a config");
+        assert_eq!(format!("{shown:?}"), format!("{:?}", Config::default()));
+        let defaults = toml::Table::try_from(Config::default()).expect("settings are TOML");
+        for (section, keys) in &defaults {
+            for key in keys.as_table().into_iter().flat_map(toml::Table::keys) {
+                let line = |l: &str| {
+                    l.trim_start_matches(['#', ' '])
+                        .starts_with(&format!("{key} "))
+                        || l.contains(&format!(".{key}]"))
+                };
+                assert!(
+                    example.lines().any(line),
+                    "carebell.example.toml does not show {section}.{key}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_file_and_line() {
+        let error = parse("[site]\nname = \"A\"\nnmae = \"B\"\n", &[])
+            .expect_err("an unknown key")
+            .to_string();
+        assert!(
+            error.starts_with("carebell.toml:3: unknown field `nmae`"),
+            "{error}"
+        );
+        let error = parse("[site]\ntimezone = \"Mars/Olympus\"\n", &[])
+            .expect_err("no zone")
+            .to_string();
+        assert!(error.contains("IANA"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = parse(
+            "[site]\nname = \"A\"\n",
+            &[
+                ("CAREBELL_SITE__NAME", "B"),
+                ("CAREBELL_DATABASE__MIGRATE", "false"),
+                ("CAREBELL_TEST_POSTGRES", "x"),
+            ],
+        );
+        let config = config.expect("a config");
+        assert_eq!(
+            (config.site.name.as_str(), config.database.migrate),
+            ("B", Some(false))
+        );
+        assert!(parse("", &[("CAREBELL_SITE__NOTHING", "B")]).is_err());
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let text = "[providers.main]\nchannel = \"sms\"\nkind = \"smpp\"\nhost = \"h\"\nsystem_id = \"s\"\nsender = \"1\"\npassword = \"hunter2\"\n";
+        let config = parse(text, &[]).expect("a config");
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(config.smpp("main").is_ok());
+        let error = parse(&text.replace("\"hunter2\"", "7"), &[])
+            .expect_err("a number is no password")
+            .to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn routes_lead_to_providers_that_are_there() {
+        assert!(
+            parse(
+                "[[routes]]\nchannel = \"sms\"\nproviders = [\"main\"]\n",
+                &[]
+            )
+            .is_err()
+        );
+    }
+}

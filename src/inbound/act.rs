@@ -1,0 +1,417 @@
+//! What an intent does, in the one transaction that also keeps the reply (promises 6 and 7).
+//!
+//! In doubt the booking stays as it is and a person gets a task. Answers to the patient are planned reminders,
+//! so that they pass the same composer and the same gates as everything else.
+
+use jiff::Timestamp;
+
+use super::bind::Bound;
+use crate::intents::{Intent, Reading, StopReason};
+use crate::model::class::Channel;
+use crate::model::id::{PatientId, ReplyId, TaskId};
+use crate::model::occasion::{ConfirmationEvent, Occasion};
+use crate::model::patient::{ContactStatus, OptOut};
+use crate::model::private::Private;
+use crate::model::reminder::SkipReason;
+use crate::model::task::{Priority, TaskKind};
+use crate::store::inbox::{self, WaitingText};
+use crate::store::reminders::{self, Answer};
+use crate::store::replies::{self, NewChangeRequest, NewReply};
+use crate::store::suppressions::{self, NewSuppression, SuppressionReason};
+use crate::store::tasks::{self, NewTask};
+use crate::store::{
+    StoreError, Tx, consents, contact_points, marks, occasions, patients, questions,
+};
+
+/// A text with all that is known about it.
+pub(crate) struct Case<'a> {
+    pub(crate) text: &'a WaitingText,
+    pub(crate) bound: &'a Bound,
+    pub(crate) reading: &'a Reading,
+    /// The department that gets what no other is named for.
+    pub(crate) department: &'a str,
+    pub(crate) now: Timestamp,
+}
+
+/// Acts on one text. `false` when another reader had it already.
+pub(crate) async fn act(tx: &mut Tx, case: &Case<'_>) -> Result<bool, StoreError> {
+    if inbox::done(tx, &[&case.text.id]).await? == 0 {
+        return Ok(false);
+    }
+    let reply = ReplyId::generate();
+    let outcome = match case.reading.intent {
+        Intent::Emergency => case.emergency(tx, &reply).await?,
+        Intent::StopWrongNumber => case.wrong_number(tx, &reply).await?,
+        Intent::OptOut => case.opt_out(tx, &reply).await?,
+        Intent::OptIn => case.opt_in(tx).await?,
+        Intent::Confirm => case.confirm(tx, &reply).await?,
+        Intent::Cancel => case.decline(tx, &reply).await?,
+        Intent::Reschedule => case.reschedule(tx, &reply).await?,
+        Intent::Choice | Intent::Rating => case.answered(tx, &reply).await?,
+        Intent::Help => case
+            .answer(tx, &reply, "answer_help")
+            .await
+            .map(|()| "helped")?,
+        Intent::Gratitude => "noted",
+        Intent::RunningLate | Intent::Complaint | Intent::Question => {
+            case.to_people(tx, &reply, "task").await?
+        }
+        Intent::Unknown => case.unclear(tx, &reply).await?,
+    };
+    replies::add(tx, &case.kept(reply, outcome), case.now).await?;
+    Ok(true)
+}
+
+impl Case<'_> {
+    fn patient(&self) -> Option<&PatientId> {
+        self.bound.patient.as_ref().map(|patient| &patient.id)
+    }
+
+    fn first(&self) -> Option<&Occasion> {
+        self.bound.occasions.first()
+    }
+
+    async fn emergency(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+        self.task(
+            tx,
+            reply,
+            TaskKind::Emergency,
+            Priority::Urgent,
+            "Emergency: a reply needs a person now",
+        )
+        .await?;
+        Ok("emergency")
+    }
+
+    /// The number is in other hands, or the patient has died: nothing automatic goes there again for this patient.
+    async fn wrong_number(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+        let (hash, patient) = (&self.text.text.from_hash, self.patient());
+        let died = self.reading.stop_reason == Some(StopReason::Deceased);
+        let reason = if died {
+            SuppressionReason::Deceased
+        } else {
+            SuppressionReason::WrongNumber
+        };
+        let new = NewSuppression {
+            address_hash: hash.clone(),
+            patient: patient.cloned(),
+            scope: OptOut::All,
+            reason,
+        };
+        suppressions::add(tx, &new, self.now).await?;
+        replies::stop_address(tx, hash, patient, reason.as_str(), self.now).await?;
+        if died && let Some(patient) = patient {
+            // Until a person has corrected the record nobody is written to about this patient.
+            patients::hold(tx, patient, self.now).await?;
+            patients::stop_all(
+                tx,
+                std::slice::from_ref(patient),
+                SkipReason::Deceased,
+                self.now,
+            )
+            .await?;
+        } else {
+            let changed =
+                contact_points::mark(tx, hash, patient, ContactStatus::WrongNumber).await?;
+            marks::add(tx, &changed, self.now).await?;
+        }
+        let title = if died {
+            "A reply says that the patient has died: please correct the record"
+        } else {
+            "A number is in other hands: please correct the record"
+        };
+        self.task(tx, reply, TaskKind::Reply, Priority::Normal, title)
+            .await?;
+        Ok(if died { "deceased" } else { "wrong_number" })
+    }
+
+    async fn opt_out(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+        let hash = &self.text.text.from_hash;
+        let new = NewSuppression {
+            address_hash: hash.clone(),
+            patient: None,
+            scope: OptOut::All,
+            reason: SuppressionReason::Stop,
+        };
+        suppressions::add(tx, &new, self.now).await?;
+        replies::stop_address(tx, hash, None, "opted_out", self.now).await?;
+        if let Some(patient) = self.patient() {
+            consents::set(
+                tx,
+                patient,
+                self.bound.relation.as_ref(),
+                OptOut::All,
+                false,
+                "reply",
+                self.now,
+            )
+            .await?;
+            marks::add(tx, std::slice::from_ref(patient), self.now).await?;
+        }
+        self.answer(tx, reply, "answer_stop").await?;
+        if self.reading.needs_human {
+            self.task(
+                tx,
+                reply,
+                TaskKind::Reply,
+                Priority::Normal,
+                "A patient wants no more messages and says something besides",
+            )
+            .await?;
+        }
+        Ok("opted_out")
+    }
+
+    async fn opt_in(&self, tx: &mut Tx) -> Result<&'static str, StoreError> {
+        let hash = &self.text.text.from_hash;
+        let standing = suppressions::standing(tx, &[hash]).await?;
+        if standing.iter().any(|s| s.reason != SuppressionReason::Stop) || standing.is_empty() {
+            return Ok("noted");
+        }
+        suppressions::lift(tx, hash, None, None, self.now).await?;
+        if let Some(patient) = self.patient() {
+            consents::set(
+                tx,
+                patient,
+                self.bound.relation.as_ref(),
+                OptOut::All,
+                true,
+                "reply",
+                self.now,
+            )
+            .await?;
+            marks::add(tx, std::slice::from_ref(patient), self.now).await?;
+        }
+        self.answer(tx, &ReplyId::generate(), "answer_start")
+            .await?;
+        Ok("opted_in")
+    }
+
+    async fn confirm(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+        if !self.set(tx, ConfirmationEvent::SaidYes).await? {
+            return self.to_people(tx, reply, "task").await;
+        }
+        for occasion in &self.bound.occasions {
+            replies::withdraw_change(tx, &occasion.id, self.now).await?;
+        }
+        self.answer(tx, reply, "answer_confirmed").await?;
+        self.person_too(tx, reply, "A patient confirms and asks something besides")
+            .await?;
+        Ok("confirmed")
+    }
+
+    async fn decline(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+        if !self.set(tx, ConfirmationEvent::SaidNo).await? {
+            return self.to_people(tx, reply, "task").await;
+        }
+        self.wish(tx, reply, "cancel").await?;
+        for occasion in &self.bound.occasions {
+            replies::withdraw_occasion(tx, &occasion.id, self.now).await?;
+        }
+        self.answer(tx, reply, "answer_declined").await?;
+        self.task(
+            tx,
+            reply,
+            TaskKind::ChangeRequest,
+            Priority::Normal,
+            "A patient cancels",
+        )
+        .await?;
+        Ok("declined")
+    }
+
+    async fn reschedule(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+        if !self.set(tx, ConfirmationEvent::WantsChange).await? {
+            return self.to_people(tx, reply, "task").await;
+        }
+        self.wish(tx, reply, "reschedule").await?;
+        self.answer(tx, reply, "answer_change").await?;
+        self.task(
+            tx,
+            reply,
+            TaskKind::ChangeRequest,
+            Priority::Normal,
+            "A patient wants another time",
+        )
+        .await?;
+        Ok("change_requested")
+    }
+
+    async fn answered(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+        self.close(tx).await?;
+        self.to_people(tx, reply, "answered").await
+    }
+
+    /// Says once a day that we did not understand; a person reads it in any case that is not a machine's.
+    async fn unclear(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+        if !self.reading.needs_human {
+            return Ok("noted");
+        }
+        if self.bound.question.is_some() {
+            let day = self.now.to_string();
+            let key = format!(
+                "unclear:{}:{}",
+                self.text.text.from_hash,
+                day.get(..10).unwrap_or_default()
+            );
+            self.answer_once(tx, key, "answer_unclear").await?;
+        }
+        self.to_people(tx, reply, "task").await
+    }
+
+    /// Sets the confirmation of every occasion it is about; `false` when there is none that stands.
+    async fn set(&self, tx: &mut Tx, event: ConfirmationEvent) -> Result<bool, StoreError> {
+        let mut any = false;
+        for occasion in &self.bound.occasions {
+            any |= occasions::answer(tx, &occasion.id, occasion.epoch, event, self.now)
+                .await?
+                .is_some();
+        }
+        if any {
+            self.close(tx).await?;
+        }
+        Ok(any)
+    }
+
+    async fn close(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        if let Some(question) = &self.bound.question {
+            questions::answered(tx, &question.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn wish(
+        &self,
+        tx: &mut Tx,
+        reply: &ReplyId,
+        wish: &'static str,
+    ) -> Result<(), StoreError> {
+        for occasion in &self.bound.occasions {
+            let new = NewChangeRequest {
+                occasion: occasion.id.clone(),
+                epoch: occasion.epoch,
+                patient: occasion.patient.clone(),
+                reply: reply.clone(),
+                wish,
+                slots: slots(self.reading),
+            };
+            replies::request_change(tx, &new, self.now).await?;
+        }
+        Ok(())
+    }
+
+    async fn person_too(
+        &self,
+        tx: &mut Tx,
+        reply: &ReplyId,
+        title: &str,
+    ) -> Result<(), StoreError> {
+        if self.reading.needs_human {
+            self.task(tx, reply, TaskKind::Reply, Priority::Normal, title)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn to_people(
+        &self,
+        tx: &mut Tx,
+        reply: &ReplyId,
+        outcome: &'static str,
+    ) -> Result<&'static str, StoreError> {
+        let title = match self.reading.intent {
+            Intent::RunningLate => "A patient is running late",
+            Intent::Complaint => "A patient complains",
+            Intent::Question => "A patient asks something",
+            Intent::Choice => "A patient chose one of the times offered",
+            Intent::Rating => "A patient rated a visit",
+            _ => "A reply needs a person",
+        };
+        self.task(tx, reply, TaskKind::Reply, Priority::Normal, title)
+            .await?;
+        Ok(outcome)
+    }
+
+    async fn task(
+        &self,
+        tx: &mut Tx,
+        reply: &ReplyId,
+        kind: TaskKind,
+        priority: Priority,
+        title: &str,
+    ) -> Result<(), StoreError> {
+        let task = NewTask {
+            id: TaskId::generate(),
+            dedupe_key: format!("reply:{reply}"),
+            channel: Channel::Task,
+            kind,
+            priority,
+            department: self
+                .first()
+                .and_then(|o| o.department.clone())
+                .unwrap_or_else(|| self.department.to_owned()),
+            title: Private::new(title.to_owned()),
+            text: self.text.text.text.clone(),
+            patient: self.patient().cloned(),
+            occasion: self.first().map(|o| o.id.clone()),
+            reminder: None,
+            reply: Some(reply.clone()),
+            count: 1,
+        };
+        tasks::add(tx, &[task], self.now).await?;
+        Ok(())
+    }
+
+    async fn answer(&self, tx: &mut Tx, reply: &ReplyId, template: &str) -> Result<(), StoreError> {
+        self.answer_once(tx, reply.to_string(), template).await
+    }
+
+    async fn answer_once(
+        &self,
+        tx: &mut Tx,
+        key: String,
+        template: &str,
+    ) -> Result<(), StoreError> {
+        let answer = Answer {
+            patient: self.patient().cloned(),
+            relation: self.bound.relation.clone(),
+            occasion: self.first().map(|o| (o.id.clone(), o.epoch)),
+            template: template.to_owned(),
+            channel: self.text.text.channel,
+            address: self.text.text.from.clone(),
+            address_hash: self.text.text.from_hash.clone(),
+            key,
+            language: self.bound.patient.as_ref().and_then(|p| p.language.clone()),
+            data: serde_json::Map::new(),
+        };
+        reminders::answer(tx, &answer, self.now).await
+    }
+
+    fn kept(&self, id: ReplyId, outcome: &'static str) -> NewReply {
+        let text = &self.text.text;
+        NewReply {
+            id,
+            inbox: self.text.id.clone(),
+            channel: text.channel,
+            provider: text.provider.clone(),
+            address: text.from.clone(),
+            address_hash: text.from_hash.clone(),
+            sent_to: text.to.clone(),
+            text: text.text.clone(),
+            patient: self.patient().cloned(),
+            relation: self.bound.relation.clone(),
+            question: self.bound.question.as_ref().map(|q| q.id.clone()),
+            occasion: self.first().map(|o| o.id.clone()),
+            message: self.bound.question.as_ref().map(|q| q.message.clone()),
+            intent: self.reading.intent.as_str(),
+            slots: Private::new(slots(self.reading)),
+            needs_human: self.reading.needs_human,
+            outcome,
+            received_at: self.text.received_at,
+        }
+    }
+}
+
+fn slots(reading: &Reading) -> serde_json::Value {
+    serde_json::to_value(reading.slots).expect("slots are plain JSON")
+}

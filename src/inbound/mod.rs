@@ -1,0 +1,8 @@
+//! Inbound: what the network tells us is stored, then acknowledged, then acted upon.
+
+pub mod accept;
+mod act;
+mod bind;
+pub mod replies;
+
+pub use replies::Settings;

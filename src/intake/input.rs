@@ -1,0 +1,568 @@
+//! Patients and occasions as JSON: the bodies of `PUT /v1/patients/…` and `PUT /v1/occasions/…`, and of their AMQP twins.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use serde_json::{Map, Value};
+
+use super::record::{
+    Birth, Coding, ConsentRecord, Consented, Contact, FactRecord, Key, OccasionRecord, Origin,
+    PatientRecord, RecordUpdate, RelationRecord, Removal, Removed,
+};
+use super::{IntakeError, SiteInfo, located, moment};
+use crate::model::class::Channel;
+use crate::model::occasion::OccasionStatus;
+use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
+use crate::model::private::Private;
+
+/// A patient, whole: what is left out is empty afterwards, but for `facts`, which then stay as they are.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatientInput {
+    /// What they are called.
+    #[serde(default)]
+    pub name: NameInput,
+    /// `female`, `male`, `other` or `unknown`.
+    pub sex: Option<String>,
+    /// `1975-04-02`; a month or a year alone is kept as far as it goes.
+    #[schema(value_type = Option<String>)]
+    pub birth_date: Option<Private<String>>,
+    /// The lunar birthday they keep instead of the solar one.
+    pub lunar_birthday: Option<LunarDayInput>,
+    /// The language they read, BCP 47.
+    pub language: Option<String>,
+    /// Whether they have died: nothing is sent any more.
+    #[serde(default)]
+    pub deceased: bool,
+    /// To be reached through the family always.
+    #[serde(default)]
+    pub special: bool,
+    /// `false` when the source no longer uses this record: nothing is sent while it is so.
+    pub active: Option<bool>,
+    /// The record must not be stored: it is refused, and what is known of the patient is purged.
+    #[serde(default)]
+    pub sensitive: bool,
+    /// Free marks, such as `vip`.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Channels they asked for, best first: `sms`, `voice`, `email`.
+    #[serde(default)]
+    pub prefer: Vec<String>,
+    /// What else rules and templates may use.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub attributes: Private<Map<String, Value>>,
+    /// Numbers and addresses, best first.
+    #[serde(default)]
+    pub contacts: Vec<ContactInput>,
+    /// Family and guardians, in the order in which they are asked.
+    #[serde(default)]
+    pub relations: Vec<RelationInput>,
+    /// What they allow and refuse.
+    #[serde(default)]
+    pub consent: Vec<ConsentInput>,
+    /// Diagnoses, encounters …: all that this source tells of the patient.
+    pub facts: Option<Vec<FactInput>>,
+    /// A record with a lower one than we have is ignored.
+    pub version: Option<i64>,
+}
+
+/// What a person is called: the whole name, or its parts.
+#[derive(Debug, Default, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NameInput {
+    /// The whole name, as it is written to them.
+    #[schema(value_type = Option<String>)]
+    pub full: Option<Private<String>>,
+    /// Given name.
+    #[schema(value_type = Option<String>)]
+    pub given: Option<Private<String>>,
+    /// Family name.
+    #[schema(value_type = Option<String>)]
+    pub family: Option<Private<String>>,
+}
+
+/// A day of the Chinese lunisolar calendar.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LunarDayInput {
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 30.
+    pub day: u8,
+}
+
+/// A number or an address: one of the two.
+#[derive(Debug, Default, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactInput {
+    /// E.164, or a number of the site's country.
+    #[schema(value_type = Option<String>)]
+    pub phone: Option<Private<String>>,
+    /// A mail address.
+    #[schema(value_type = Option<String>)]
+    pub email: Option<Private<String>>,
+}
+
+/// A family member or guardian.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RelationInput {
+    /// `child`, `parent`, `spouse`, `guardian` …
+    pub relation: String,
+    /// What they are called.
+    #[serde(default)]
+    pub name: Option<NameInput>,
+    /// The language they read.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// Whether there is consent to tell them.
+    #[serde(default)]
+    pub consented: bool,
+    /// Numbers and addresses, best first.
+    #[serde(default)]
+    pub contacts: Vec<ContactInput>,
+}
+
+/// Leave to send, or its withdrawal.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentInput {
+    /// `all`, a class or a channel.
+    pub scope: String,
+    /// Leave, or its withdrawal.
+    pub granted: bool,
+    /// When they said so, RFC 3339; a word without a day never outweighs what the patient told us.
+    #[serde(default)]
+    pub at: Option<String>,
+}
+
+/// A dated, coded statement.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FactInput {
+    /// `diagnosis`, `encounter`, `medication`, `vaccination`, `result` …
+    pub kind: String,
+    /// The source's key; by default made of kind, code and day.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub key: Option<Private<String>>,
+    /// The code, such as `E11.9`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub code: Option<Private<String>>,
+    /// The system the code is from.
+    #[serde(default)]
+    pub system: Option<String>,
+    /// The day it holds from.
+    #[serde(default)]
+    pub on: Option<String>,
+    /// Where it was made.
+    #[serde(default)]
+    pub department: Option<String>,
+    /// What else rules and templates may use.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub attributes: Private<Map<String, Value>>,
+}
+
+/// A booking or another dated fact that reminders hang on.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OccasionInput {
+    /// `his/12345`, or the key alone within the same source.
+    #[schema(value_type = String)]
+    pub patient: Private<String>,
+    /// `appointment`, `revisit`, `recheck`, `discharge` … an open set.
+    pub kind: String,
+    /// `2026-07-24T10:00` on the wall clock, a day alone, or RFC 3339 with an offset.
+    pub at: String,
+    /// IANA; by default the site's.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// `booked` (the default), `cancelled`, `arrived`, `fulfilled` or `no_show`.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// When the booking was made, RFC 3339; by default now.
+    #[serde(default)]
+    pub created_at: Option<String>,
+    /// The department that sees the patient.
+    #[serde(default)]
+    pub department: Option<String>,
+    /// The doctor's name as it may be told to the patient.
+    #[serde(default)]
+    pub doctor: Option<String>,
+    /// Where to go, as it may be told to the patient.
+    #[serde(default)]
+    pub place: Option<String>,
+    /// What else templates may use.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub attributes: Map<String, Value>,
+    /// The record must not be stored.
+    #[serde(default)]
+    pub sensitive: bool,
+    /// A record with a lower one than we have is ignored.
+    #[serde(default)]
+    pub version: Option<i64>,
+}
+
+/// Reads the body of `PUT /v1/patients/{source}/{key}`.
+///
+/// # Errors
+/// Names the JSON path and what was expected there, never the value.
+pub fn patient_from_json(
+    source: &str,
+    key: &str,
+    body: &Value,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
+    let input: PatientInput = located::read(body)?;
+    let key = named(source, key)?;
+    let origin = Origin::inlet("http");
+    let mut updates = Vec::new();
+    let mut keep = Vec::new();
+    for (n, fact) in input.facts.iter().flatten().enumerate() {
+        let record = fact_record(fact, &key, &origin)
+            .map_err(|(field, expected)| wrong(format!("facts[{n}].{field}"), expected))?;
+        keep.push((record.kind.clone(), record.key.clone()));
+        updates.push(RecordUpdate::Fact(Box::new(record)));
+    }
+    if input.facts.is_some() {
+        updates.push(RecordUpdate::Remove(Removal {
+            origin: origin.clone(),
+            what: Removed::FactsBut {
+                patient: key.clone(),
+                keep,
+            },
+        }));
+    }
+    let record = patient_record(input, key, origin, site)?;
+    updates.insert(0, RecordUpdate::Patient(Box::new(record)));
+    Ok(updates)
+}
+
+/// Reads the body of `PUT /v1/occasions/{source}/{key}`.
+///
+/// # Errors
+/// Names the JSON path and what was expected there, never the value.
+pub fn occasion_from_json(
+    source: &str,
+    key: &str,
+    body: &Value,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
+    let input: OccasionInput = located::read(body)?;
+    let key = named(source, key)?;
+    let patient = match input.patient.reveal().split_once('/') {
+        Some((source, key)) => {
+            named(source, key).map_err(|_| wrong("patient", "expected SOURCE/KEY"))?
+        }
+        None => Key {
+            source: Arc::clone(&key.source),
+            key: input.patient.clone(),
+        },
+    };
+    if input.kind.trim().is_empty() {
+        return Err(wrong("kind", "expected a word such as appointment"));
+    }
+    let zone = match &input.timezone {
+        Some(name) => jiff::tz::TimeZone::get(name)
+            .map_err(|_| wrong("timezone", "expected an IANA name such as Asia/Shanghai"))?,
+        None => site.timezone.clone(),
+    };
+    let when = moment::moment(&input.at, None, &zone)
+        .ok_or_else(|| wrong("at", "expected a date and time such as 2026-07-24T10:00"))?;
+    let instant = |text: &Option<String>, path: &str| {
+        let read = text.as_ref().map(|text| {
+            text.parse().map_err(|_| {
+                wrong(
+                    path,
+                    "expected an instant such as 2026-07-24T10:00:00+08:00",
+                )
+            })
+        });
+        read.transpose()
+    };
+    let status = match &input.status {
+        Some(word) => word.parse::<OccasionStatus>().map_err(|_| {
+            wrong(
+                "status",
+                "expected booked, cancelled, arrived, fulfilled or no_show",
+            )
+        })?,
+        None => OccasionStatus::Booked,
+    };
+    Ok(vec![RecordUpdate::Occasion(Box::new(OccasionRecord {
+        origin: Origin::inlet("http"),
+        key,
+        patient,
+        kind: input.kind.trim().to_owned(),
+        when,
+        timezone: input.timezone,
+        status,
+        created_at: instant(&input.created_at, "created_at")?,
+        department: said(input.department),
+        doctor: said(input.doctor),
+        place: said(input.place),
+        attributes: input.attributes,
+        version: input.version,
+        reasons: Vec::new(),
+        sensitive: input.sensitive,
+    }))])
+}
+
+/// `DELETE /v1/patients/{source}/{key}`: every row about them goes.
+///
+/// # Errors
+/// When source or key are empty.
+pub fn delete_patient(source: &str, key: &str) -> Result<Vec<RecordUpdate>, IntakeError> {
+    Ok(vec![RecordUpdate::Remove(Removal {
+        origin: Origin::inlet("http"),
+        what: Removed::Patient(named(source, key)?),
+    })])
+}
+
+/// `DELETE /v1/occasions/{source}/{key}`: it is kept as cancelled, so that what was sent about it can be explained.
+///
+/// # Errors
+/// When source or key are empty.
+pub fn delete_occasion(source: &str, key: &str) -> Result<Vec<RecordUpdate>, IntakeError> {
+    Ok(vec![RecordUpdate::Remove(Removal {
+        origin: Origin::inlet("http"),
+        what: Removed::Occasion(named(source, key)?),
+    })])
+}
+
+fn patient_record(
+    input: PatientInput,
+    key: Key,
+    origin: Origin,
+    site: &SiteInfo,
+) -> Result<PatientRecord, IntakeError> {
+    let birth = match &input.birth_date {
+        Some(text) => Some(Private::new(
+            Birth::parse(text.reveal().trim())
+                .ok_or_else(|| wrong("birth_date", "expected a date such as 1975-04-02"))?,
+        )),
+        None => None,
+    };
+    let sex = match &input.sex {
+        Some(word) => Some(
+            Sex::parse(word)
+                .ok_or_else(|| wrong("sex", "expected female, male, other or unknown"))?,
+        ),
+        None => None,
+    };
+    let lunar_birthday = match &input.lunar_birthday {
+        Some(day) if (1..=12).contains(&day.month) && (1..=30).contains(&day.day) => {
+            Some(Private::new(LunarDay {
+                month: day.month,
+                day: day.day,
+            }))
+        }
+        Some(_) => {
+            return Err(wrong(
+                "lunar_birthday",
+                "expected a month of 1 to 12 and a day of 1 to 30",
+            ));
+        }
+        None => None,
+    };
+    let mut prefer = Vec::new();
+    for (n, word) in input.prefer.iter().enumerate() {
+        let channel = Channel::parse(word).filter(|channel| channel.contact_kind().is_some());
+        prefer.push(
+            channel.ok_or_else(|| wrong(format!("prefer[{n}]"), "expected sms, voice or email"))?,
+        );
+    }
+    let mut consents = Vec::new();
+    for (n, consent) in input.consent.iter().enumerate() {
+        let scope = OptOut::parse(&consent.scope).ok_or_else(|| {
+            wrong(
+                format!("consent[{n}].scope"),
+                "expected all, a class or a channel",
+            )
+        })?;
+        let at = consent.at.as_ref().map(|at| {
+            at.parse().map_err(|_| {
+                wrong(
+                    format!("consent[{n}].at"),
+                    "expected an instant such as 2026-07-24T10:00:00+08:00",
+                )
+            })
+        });
+        consents.push(ConsentRecord {
+            scope,
+            granted: consent.granted,
+            at: at.transpose()?,
+        });
+    }
+    let mut family = Vec::new();
+    for (n, relation) in input.relations.into_iter().enumerate() {
+        family.push(relation_record(relation, n, site)?);
+    }
+    Ok(PatientRecord {
+        origin,
+        also_known: Vec::new(),
+        name: person_name(&input.name).unwrap_or_default().into(),
+        sex,
+        birth,
+        lunar_birthday,
+        language: said(input.language),
+        deceased: input.deceased,
+        special: input.special,
+        inactive: input.active == Some(false),
+        flags: Vec::new(),
+        told: None,
+        tags: input.tags,
+        prefer,
+        attributes: input.attributes,
+        contacts: contacts(&input.contacts, "contacts", site)?,
+        family,
+        consents,
+        version: input.version,
+        sensitive: input.sensitive,
+        key,
+    })
+}
+
+fn relation_record(
+    relation: RelationInput,
+    n: usize,
+    site: &SiteInfo,
+) -> Result<RelationRecord, IntakeError> {
+    if relation.relation.trim().is_empty() {
+        return Err(wrong(
+            format!("relations[{n}].relation"),
+            "expected a word such as child",
+        ));
+    }
+    Ok(RelationRecord {
+        kind: relation.relation.trim().to_owned(),
+        name: relation
+            .name
+            .as_ref()
+            .and_then(person_name)
+            .map(Private::new),
+        language: said(relation.language),
+        consented: if relation.consented {
+            Consented::Yes
+        } else {
+            Consented::No
+        },
+        contacts: contacts(
+            &relation.contacts,
+            &format!("relations[{n}].contacts"),
+            site,
+        )?,
+    })
+}
+
+/// The whole name, made of its parts where it is not told; `None` when nothing is.
+fn person_name(input: &NameInput) -> Option<PersonName> {
+    let part = |part: &Option<Private<String>>| {
+        part.as_ref()
+            .map(|part| part.reveal().trim().to_owned())
+            .filter(|part| !part.is_empty())
+    };
+    let (full, given, family) = (part(&input.full), part(&input.given), part(&input.family));
+    let full = full.or_else(|| super::names::whole(family.as_deref(), given.as_deref()))?;
+    Some(PersonName {
+        full,
+        given,
+        family,
+    })
+}
+
+fn contacts(
+    inputs: &[ContactInput],
+    path: &str,
+    site: &SiteInfo,
+) -> Result<Vec<Contact>, IntakeError> {
+    let read = |(n, input): (usize, &ContactInput)| match (&input.phone, &input.email) {
+        (Some(phone), None) => Contact::phone(phone.reveal(), &site.country)
+            .map_err(|error| wrong(format!("{path}[{n}].phone"), error.to_string())),
+        (None, Some(email)) => Contact::email(email.reveal())
+            .map_err(|error| wrong(format!("{path}[{n}].email"), error.to_string())),
+        (Some(_), Some(_)) | (None, None) => Err(wrong(
+            format!("{path}[{n}]"),
+            "expected either a phone or an email",
+        )),
+    };
+    inputs.iter().enumerate().map(read).collect()
+}
+
+fn fact_record(
+    input: &FactInput,
+    patient: &Key,
+    origin: &Origin,
+) -> Result<FactRecord, (&'static str, &'static str)> {
+    if input.kind.trim().is_empty() {
+        return Err(("kind", "expected a word such as diagnosis"));
+    }
+    let on: Option<Date> = match &input.on {
+        Some(text) => Some(
+            text.trim()
+                .parse()
+                .map_err(|_| ("on", "expected a day such as 2026-07-24"))?,
+        ),
+        None => None,
+    };
+    let code = input
+        .code
+        .as_ref()
+        .map(|code| code.reveal().trim().to_owned())
+        .filter(|code| !code.is_empty());
+    let made = || {
+        Private::new(format!(
+            "{}/{}/{}",
+            patient.key.reveal(),
+            code.as_deref().unwrap_or_default(),
+            input.on.as_deref().unwrap_or_default()
+        ))
+    };
+    Ok(FactRecord {
+        origin: origin.clone(),
+        patient: patient.clone(),
+        key: input.key.clone().unwrap_or_else(made),
+        kind: input.kind.trim().to_owned(),
+        codings: code
+            .map(|code| Coding {
+                code: Private::new(code),
+                system: input.system.clone(),
+            })
+            .into_iter()
+            .collect(),
+        on,
+        at: None,
+        department: input.department.clone(),
+        attributes: input.attributes.clone(),
+        reasons: Vec::new(),
+        sensitive: false,
+        gone: false,
+    })
+}
+
+fn named(source: &str, key: &str) -> Result<Key, IntakeError> {
+    let (source, key) = (source.trim(), key.trim());
+    if source.is_empty() || key.is_empty() || source.len() > 64 || key.len() > 200 {
+        return Err(wrong(
+            "the path",
+            "expected the name of a source and its key",
+        ));
+    }
+    Ok(Key::new(&Arc::from(source), key))
+}
+
+fn said(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+}
+
+fn wrong(path: impl Into<String>, expected: impl Into<String>) -> IntakeError {
+    IntakeError::Input {
+        path: path.into(),
+        expected: expected.into(),
+    }
+}

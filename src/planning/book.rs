@@ -1,0 +1,231 @@
+//! The book: every rule and template as loaded. One bad document never stops the others.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::model::class::Channel;
+use crate::model::message::Ask;
+use crate::model::reminder::Unless;
+use crate::render::Catalog;
+use crate::rules::document;
+use crate::rules::rule::{Mode, Rule, Step};
+use crate::rules::site::Site;
+use crate::store::documents::{self, Document};
+use crate::store::reminders::NewReminder;
+use crate::store::{Store, StoreError};
+
+/// All rules and templates.
+#[derive(Clone, Debug)]
+pub struct Book {
+    rules: BTreeMap<String, Rule>,
+    broken: Vec<String>,
+    /// All templates.
+    pub catalog: Catalog,
+    documents: Vec<Document>,
+}
+
+/// Something wrong in a folder of documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Whether the document can be lived with all the same.
+    pub is_warning: bool,
+    /// Where and what, for people.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Problem {
+    fn error(text: impl fmt::Display) -> Self {
+        Self {
+            is_warning: false,
+            text: text.to_string(),
+        }
+    }
+
+    fn warning(text: impl fmt::Display) -> Self {
+        Self {
+            is_warning: true,
+            text: text.to_string(),
+        }
+    }
+}
+
+impl Book {
+    /// Reads every `.toml` of `rules_dir` and every template below `templates_dir`.
+    pub fn load(rules_dir: &Path, templates_dir: &Path, site: &Site) -> (Self, Vec<Problem>) {
+        let (catalog, faults) = Catalog::load_dir(templates_dir);
+        let mut problems: Vec<Problem> = faults.iter().map(Problem::error).collect();
+        let files = read_rules(rules_dir, &mut problems);
+        let (book, more) = Self::of(files, catalog, site);
+        problems.extend(more);
+        (book, problems)
+    }
+
+    /// Makes a book of rules, each an id, the file it is in and its text, and templates.
+    pub fn of(
+        files: impl IntoIterator<Item = (String, String, String)>,
+        catalog: Catalog,
+        site: &Site,
+    ) -> (Self, Vec<Problem>) {
+        let mut book = Self {
+            rules: BTreeMap::new(),
+            broken: Vec::new(),
+            catalog,
+            documents: Vec::new(),
+        };
+        let mut problems = Vec::new();
+        for (id, file, text) in files {
+            match document::parse(&id, &file, &text, site) {
+                Ok(rule) => {
+                    problems.extend(rule.warnings.iter().map(Problem::warning));
+                    book.missing_templates(&file, &rule, &mut problems);
+                    book.documents.push(Document {
+                        kind: "rule",
+                        id: id.clone(),
+                        version: rule.version.clone(),
+                        body: text,
+                        department: rule.department.clone(),
+                    });
+                    book.rules.insert(id, rule);
+                }
+                Err(errors) => {
+                    problems.extend(errors.iter().map(Problem::error));
+                    book.broken.push(id);
+                }
+            }
+        }
+        for template in book.catalog.names() {
+            let texts = book.catalog.texts_of(template).iter();
+            book.documents.extend(texts.map(|text| Document {
+                kind: "template",
+                id: format!("{template}/{}.{}", text.language, text.channel),
+                version: text.version.clone(),
+                body: text.source.clone(),
+                department: None,
+            }));
+        }
+        (book, problems)
+    }
+
+    fn missing_templates(&self, file: &str, rule: &Rule, problems: &mut Vec<Problem>) {
+        for (at, step) in rule.steps.iter().enumerate() {
+            if self.catalog.texts_of(&step.template).is_empty() {
+                problems.push(Problem::error(format!(
+                    "{file}: step[{}].send: unknown template `{}`",
+                    at + 1,
+                    step.template
+                )));
+                continue;
+            }
+            for channel in step
+                .by
+                .as_deref()
+                .unwrap_or(&[])
+                .iter()
+                .filter(|channel| !self.speaks(&step.template, **channel))
+            {
+                problems.push(Problem::warning(format!(
+                    "{file}: step[{}].by: template `{}` has no text for {channel}",
+                    at + 1,
+                    step.template
+                )));
+            }
+        }
+    }
+
+    fn speaks(&self, template: &str, channel: Channel) -> bool {
+        self.catalog.has(template, channel)
+    }
+
+    /// A rule by its id.
+    pub fn rule(&self, id: &str) -> Option<&Rule> {
+        self.rules.get(id)
+    }
+
+    /// All rules that could be read, by id.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.values()
+    }
+
+    /// The rules that plan: live ones and those in shadow.
+    pub fn active(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.values().filter(|rule| rule.mode != Mode::Off)
+    }
+
+    /// The step a reminder came of, as its rule has it now: an edited wording counts at once.
+    pub fn step(&self, plan: &NewReminder) -> Option<&Step> {
+        let steps = &self.rule(&plan.rule)?.steps;
+        steps.iter().find(|step| step.id == plan.step)
+    }
+
+    /// What makes a reminder needless, as its rule has it now.
+    pub fn unless(&self, plan: &NewReminder) -> Option<Unless> {
+        match self.step(plan) {
+            Some(step) => step.unless.and_then(|word| Unless::parse(word.as_str())),
+            None => plan.unless,
+        }
+    }
+
+    /// What a reply to a reminder answers, as its rule has it now.
+    pub fn ask(&self, plan: &NewReminder) -> Option<Ask> {
+        match self.step(plan) {
+            Some(step) => step.ask.and_then(|word| Ask::parse(word.as_str())),
+            None => plan.ask,
+        }
+    }
+
+    /// The ids of rules whose document cannot be read: what they planned waits for the repair.
+    pub fn broken(&self) -> &[String] {
+        &self.broken
+    }
+
+    /// Records the documents' versions as provisioned.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn provision(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = store.write().await?;
+        documents::provision(&mut tx, &self.documents, &self.broken, now).await?;
+        tx.commit().await
+    }
+}
+
+/// Id, file and text of every rule in the folder.
+fn read_rules(dir: &Path, problems: &mut Vec<Problem>) -> Vec<(String, String, String)> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => {
+            problems.push(Problem::error(format!("{}: {error}", dir.display())));
+            return Vec::new();
+        }
+    };
+    let mut paths: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "toml") && path.is_file())
+        .collect();
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        let Some(id) = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+        else {
+            continue;
+        };
+        let file = path.display().to_string();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => files.push((id, file, text)),
+            Err(error) => problems.push(Problem::error(format!("{file}: {error}"))),
+        }
+    }
+    files
+}

@@ -1,0 +1,173 @@
+//! What a template can print: the values it is filled with.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::{Map, Value, json};
+
+use crate::calendar::wall;
+use crate::model::class::Role;
+use crate::model::occasion::{Occasion, OccasionTime};
+use crate::model::patient::{Fact, Patient, PersonName, Relation};
+use crate::planning::House;
+use crate::planning::material::Material;
+use crate::rules::rule::Rule;
+use crate::rules::trigger::Trigger;
+use crate::store::reminders::Reminder;
+
+/// A reminder with the records it is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) reminder: &'a Reminder,
+    pub(crate) rule: Option<&'a Rule>,
+    pub(crate) patient: Option<&'a Patient>,
+    pub(crate) relation: Option<&'a Relation>,
+    pub(crate) occasion: Option<&'a Occasion>,
+    pub(crate) asks: bool,
+}
+
+/// The values for the template of `about`.
+pub(crate) fn context(
+    about: &About<'_>,
+    material: &Material,
+    house: &House,
+    now: Timestamp,
+) -> Value {
+    let zone = about.rule.map_or(&house.timezone, |rule| &rule.timezone);
+    let today = wall::date(zone, now);
+    let day = day_of(about).unwrap_or(today);
+    let mut all = Map::new();
+    all.insert("site".to_owned(), json!({"name": house.name}));
+    if let Some(patient) = about.patient {
+        let facts = material
+            .facts
+            .get(&patient.id)
+            .map_or(&[][..], Vec::as_slice);
+        all.insert("patient".to_owned(), patient_values(patient, facts, day));
+    }
+    all.insert("recipient".to_owned(), recipient_values(about, material));
+    if let Some(occasion) = about.occasion {
+        let values = occasion_values(occasion, material);
+        all.insert("occasions".to_owned(), json!([values]));
+        all.insert("occasion".to_owned(), values);
+    } else {
+        all.insert(
+            "occasion".to_owned(),
+            json!({"kind": about.rule.map(|rule| rule.trigger.word()), "date": day.to_string()}),
+        );
+    }
+    if let Some(rule) = about.rule {
+        all.insert(
+            "rule".to_owned(),
+            json!({"id": rule.id, "title": rule.title}),
+        );
+        if let Trigger::Holiday { id, .. } = &rule.trigger {
+            all.insert("holiday".to_owned(), json!({"id": id}));
+        }
+    }
+    all.insert(
+        "count".to_owned(),
+        json!(material.many.get(&about.reminder.id).copied().unwrap_or(1)),
+    );
+    all.insert(
+        "lead".to_owned(),
+        json!({"days": day.duration_since(today).as_hours() / 24}),
+    );
+    all.insert("ask".to_owned(), json!(about.asks));
+    if let Some(data) = &about.reminder.data {
+        all.insert("data".to_owned(), Value::Object(data.reveal().data.clone()));
+    }
+    Value::Object(all)
+}
+
+/// The languages to try, best first.
+pub(crate) fn languages<'a>(about: &About<'a>, house: &'a House) -> Vec<&'a str> {
+    let of_patient = about
+        .patient
+        .and_then(|patient| patient.language.as_deref());
+    let own = match about.reminder.plan.role {
+        Role::Staff => return vec![&house.language],
+        Role::Patient => of_patient,
+        Role::Family => about
+            .relation
+            .and_then(|relation| relation.language.as_deref()),
+    };
+    let answers = about
+        .reminder
+        .data
+        .as_ref()
+        .and_then(|data| data.reveal().language.as_deref());
+    let mut all: Vec<&str> = [answers, own, of_patient].into_iter().flatten().collect();
+    all.push(&house.language);
+    all
+}
+
+/// The day of the occasion, or of the computed occurrence.
+fn day_of(about: &About<'_>) -> Option<Date> {
+    match about.occasion {
+        Some(occasion) => Some(occasion.when.date()),
+        None => about.reminder.plan.occurrence.get(..10)?.parse().ok(),
+    }
+}
+
+fn patient_values(patient: &Patient, facts: &[Fact], day: Date) -> Value {
+    let name = patient.name.reveal();
+    let age = patient
+        .birth_on
+        .as_ref()
+        .map(|birth| wall::age_on(*birth.reveal(), day));
+    let codes: Vec<&str> = facts
+        .iter()
+        .filter(|fact| fact.kind == "diagnosis")
+        .filter_map(|fact| fact.code.as_deref())
+        .collect();
+    json!({
+        "name": name.full, "given": name.given, "family": name.family, "sex": patient.sex, "age": age,
+        "attributes": patient.attributes.reveal(), "tags": patient.tags, "diagnoses": codes,
+    })
+}
+
+fn recipient_values(about: &About<'_>, material: &Material) -> Value {
+    let plan = &about.reminder.plan;
+    let full = |name: &PersonName| name.full.clone();
+    let (name, relation) = match plan.role {
+        Role::Patient => (
+            about.patient.map(|patient| full(patient.name.reveal())),
+            None,
+        ),
+        Role::Family => {
+            let name = about
+                .relation
+                .and_then(|relation| relation.name.as_ref())
+                .map(|name| full(name.reveal()));
+            (name, about.relation.map(|relation| relation.kind.as_str()))
+        }
+        Role::Staff => (
+            plan.department
+                .as_deref()
+                .map(|id| department(id, material)),
+            None,
+        ),
+    };
+    json!({"role": plan.role, "name": name, "relation": relation})
+}
+
+fn occasion_values(occasion: &Occasion, material: &Material) -> Value {
+    let clock = match occasion.when {
+        OccasionTime::At(at) => Some(at.strftime("%H:%M").to_string()),
+        OccasionTime::On(_) => None,
+    };
+    json!({
+        "kind": occasion.kind, "date": occasion.when.date().to_string(), "clock": clock, "doctor": occasion.doctor,
+        "place": occasion.place, "department": occasion.department.as_deref().map(|id| department(id, material)),
+        "attributes": occasion.attributes, "confirmation": occasion.confirmation,
+    })
+}
+
+/// What a department is called, or its id where it has no name.
+fn department(id: &str, material: &Material) -> String {
+    material
+        .departments
+        .get(id)
+        .cloned()
+        .unwrap_or_else(|| id.to_owned())
+}

@@ -1,0 +1,302 @@
+//! Decides what the rules yield for one patient, given what was planned and sent before.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jiff::civil::Time;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::calendar::wall;
+use crate::model::class::Role;
+use crate::model::id::OccasionId;
+use crate::model::message::Ask;
+use crate::model::reminder::{ReminderState, SkipReason, Unless};
+use crate::planning::subject::Subject;
+use crate::rules::plan::{self, Decision, Plan, PlannedReminder, SentLead};
+use crate::rules::rule::Rule;
+use crate::rules::trigger::Trigger;
+use crate::store::reminders::{NewReminder, Reminder};
+
+/// How long after it came up an occasion that nobody planned yet is planned as of the moment it came up.
+const FRESH: SignedDuration = SignedDuration::from_hours(48);
+
+/// How far ahead occasions are planned: whole.
+pub const WHOLE: SignedDuration = SignedDuration::from_hours(24 * 3660);
+
+/// How far to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Horizon {
+    /// The present moment.
+    pub now: Timestamp,
+    /// How far ahead computed dates are planned, and the rest of that day.
+    pub ahead: SignedDuration,
+    /// Whether to plan as of the moment an occasion came up: for changed records, not for a rule switched on.
+    pub looks_back: bool,
+    /// Plans all up to here instead: for a look ahead.
+    pub to: Option<Timestamp>,
+}
+
+/// What the rules yield for one patient.
+#[derive(Clone, Debug, Default)]
+pub struct Decided {
+    /// What is to be said or done.
+    pub reminders: Vec<NewReminder>,
+    /// What is not, and why, by rule.
+    pub decisions: Vec<(String, Decision)>,
+}
+
+impl Horizon {
+    /// The first moment that is not planned yet for `rule`.
+    pub fn until(&self, rule: &Rule) -> Timestamp {
+        if let Some(to) = self.to {
+            return to;
+        }
+        let after = |ahead| self.now.saturating_add(ahead).unwrap_or(Timestamp::MAX);
+        match rule.trigger {
+            Trigger::Occasion { .. } => after(WHOLE),
+            Trigger::Birthday
+            | Trigger::Holiday { .. }
+            | Trigger::Season { .. }
+            | Trigger::Every { .. }
+            | Trigger::Manual => {
+                // Whole days, so that a day's birthdays are looked for once.
+                let next = wall::add_days(wall::date(&rule.timezone, after(self.ahead)), 1);
+                wall::instant(&rule.timezone, next.to_datetime(Time::midnight()))
+            }
+        }
+    }
+}
+
+/// What `rules` yield for `subject`.
+///
+/// What is due but not composed yet counts as sent, so that it is neither repeated nor caught up, and stays
+/// only if the rule, asked as of that moment, still wants it.
+pub fn decide<'r>(
+    rules: impl Iterator<Item = &'r Rule>,
+    subject: &Subject,
+    horizon: &Horizon,
+) -> Decided {
+    let mut decided = Decided::default();
+    let fresh = if horizon.looks_back {
+        Fresh::of(subject, horizon.now)
+    } else {
+        Fresh::default()
+    };
+    let mut by_rule: BTreeMap<&str, Vec<&Reminder>> = BTreeMap::new();
+    for reminder in &subject.reminders {
+        by_rule
+            .entry(&reminder.plan.rule)
+            .or_default()
+            .push(reminder);
+    }
+    for rule in rules {
+        let known = by_rule.get(rule.id.as_str()).map_or(&[][..], Vec::as_slice);
+        decide_one(rule, subject, known, &fresh, horizon, &mut decided);
+    }
+    decided
+}
+
+fn decide_one(
+    rule: &Rule,
+    subject: &Subject,
+    known: &[&Reminder],
+    fresh: &Fresh<'_>,
+    horizon: &Horizon,
+    decided: &mut Decided,
+) {
+    let waits = |r: &&&Reminder| is_waiting(r, horizon.now);
+    let waiting: BTreeMap<&str, &Reminder> = known
+        .iter()
+        .filter(waits)
+        .map(|r| (r.plan.plan_key.as_str(), *r))
+        .collect();
+    let sent: Vec<SentLead> = known
+        .iter()
+        .filter(|r| is_settled(r) || waits(r))
+        .map(|r| sent(r))
+        .collect();
+    let until = horizon.until(rule);
+    let plan = plan_at(rule, subject, &sent, horizon.now, until);
+    let decisions = plan.decisions.into_iter();
+    decided
+        .decisions
+        .extend(decisions.map(|decision| (rule.id.clone(), decision)));
+    let of_now = plan
+        .reminders
+        .into_iter()
+        .filter(|reminder| !fresh.has(reminder) && !waiting.contains_key(reminder.key.as_str()));
+    decided
+        .reminders
+        .extend(of_now.map(|reminder| new_reminder(rule, reminder)));
+    // Once more as of each moment past: for what waits since then, and for what came up before anybody planned it.
+    // Of a lead that waits, what went out to another recipient is no reason against it; and the lead may have
+    // another recipient by now.
+    let leads: HashMap<Lead<'_>, Timestamp> = waiting
+        .values()
+        .map(|r| (lead_of(r), planned_moment(r)))
+        .collect();
+    let settled: Vec<SentLead> = known
+        .iter()
+        .filter(|r| is_settled(r) && !leads.contains_key(&lead_of(r)))
+        .map(|r| self::sent(r))
+        .collect();
+    let moments: BTreeSet<Timestamp> = leads.values().chain(fresh.0.values()).copied().collect();
+    for moment in moments {
+        for reminder in plan_at(rule, subject, &settled, moment, until).reminders {
+            let since = leads.get(&planned_lead(&reminder)).copied();
+            if since.or_else(|| fresh.since(&reminder)) == Some(moment) {
+                let before = waiting.get(reminder.key.as_str()).copied();
+                let mut new = new_reminder(rule, reminder);
+                keep_moment(&mut new, before);
+                decided.reminders.push(new);
+            }
+        }
+    }
+}
+
+/// What the rule yields as of `at`, from a day before, since a minute that runs counts as well.
+fn plan_at(
+    rule: &Rule,
+    subject: &Subject,
+    sent: &[SentLead],
+    at: Timestamp,
+    until: Timestamp,
+) -> Plan {
+    let subject = plan::Subject {
+        patient: &subject.patient,
+        facts: &subject.facts,
+        occasions: &subject.occasions,
+        sent,
+        sensitive: false,
+    };
+    let from = at
+        .saturating_sub(SignedDuration::from_hours(24))
+        .unwrap_or(at);
+    plan::plan(rule, &subject, at, from..until)
+}
+
+/// Occurrence, epoch, step and lead.
+type Lead<'a> = (&'a str, i64, &'a str, &'a str);
+
+fn lead_of(reminder: &Reminder) -> Lead<'_> {
+    let plan = &reminder.plan;
+    (&plan.occurrence, plan.epoch, &plan.step, &plan.lead)
+}
+
+fn planned_lead(planned: &PlannedReminder) -> Lead<'_> {
+    (
+        &planned.occurrence,
+        planned.epoch,
+        &planned.step,
+        &planned.lead,
+    )
+}
+
+/// What the composer put off, and a catch-up that waits already, stay where they are.
+fn keep_moment(new: &mut NewReminder, before: Option<&Reminder>) {
+    if let Some(before) = before
+        && (before.planned_for == Some(new.due_at) || before.plan.catch_up)
+    {
+        new.due_at = before.plan.due_at;
+    }
+}
+
+/// The moment it was planned for.
+fn planned_moment(reminder: &Reminder) -> Timestamp {
+    reminder.planned_for.unwrap_or(reminder.plan.due_at)
+}
+
+/// Whether its moment has come and nobody composed it yet.
+fn is_waiting(reminder: &Reminder, now: Timestamp) -> bool {
+    reminder.state == ReminderState::Planned && planned_moment(reminder) <= now
+}
+
+/// Whether it is done with: it went out, or there is no sense in making up for it.
+fn is_settled(reminder: &Reminder) -> bool {
+    match reminder.state {
+        ReminderState::Composed => true,
+        ReminderState::Planned | ReminderState::Superseded => false,
+        ReminderState::Skipped => {
+            let needless = [
+                SkipReason::AlreadyAnswered,
+                SkipReason::AlreadyDelivered,
+                SkipReason::Declined,
+                SkipReason::FrequencyCap,
+                SkipReason::Merged,
+                SkipReason::OptedOut,
+                SkipReason::Shadow,
+            ];
+            needless
+                .iter()
+                .any(|reason| reminder.reason.as_deref() == Some(reason.as_str()))
+        }
+    }
+}
+
+fn sent(reminder: &Reminder) -> SentLead {
+    let plan = &reminder.plan;
+    SentLead {
+        occurrence: plan.occurrence.clone(),
+        epoch: plan.epoch,
+        step: Some(plan.step.clone()),
+        lead: plan.lead.clone(),
+    }
+}
+
+/// Occasions that came up or were moved lately and that nobody planned since, with that moment.
+#[derive(Debug, Default)]
+struct Fresh<'a>(BTreeMap<&'a OccasionId, Timestamp>);
+
+impl<'a> Fresh<'a> {
+    fn of(subject: &'a Subject, now: Timestamp) -> Self {
+        let oldest = now.saturating_sub(FRESH).unwrap_or(Timestamp::MIN);
+        let rows = subject.reminders.iter();
+        let planned: HashSet<(&OccasionId, i64)> = rows
+            .filter_map(|r| Some((r.plan.occasion.as_ref()?, r.plan.epoch)))
+            .collect();
+        let occasions = subject.occasions.iter();
+        let came_up = occasions.filter_map(|o| Some((o, o.created_at.max(o.moved_at)?)));
+        let fresh = came_up.filter(|(o, since)| {
+            *since <= now && *since >= oldest && !planned.contains(&(&o.id, o.epoch))
+        });
+        Self(fresh.map(|(o, since)| (&o.id, since)).collect())
+    }
+
+    fn since(&self, reminder: &PlannedReminder) -> Option<Timestamp> {
+        self.0.get(reminder.occasion.as_ref()?).copied()
+    }
+
+    fn has(&self, reminder: &PlannedReminder) -> bool {
+        self.since(reminder).is_some()
+    }
+}
+
+/// A planned reminder as the store takes it.
+fn new_reminder(rule: &Rule, planned: PlannedReminder) -> NewReminder {
+    // Staff hear of a holiday once, with a count.
+    let is_shared = rule.trigger.is_shared() && planned.role == Role::Staff && !planned.stands_in;
+    NewReminder {
+        plan_key: planned.key,
+        rule: planned.rule,
+        rule_version: rule.version.clone(),
+        timing: rule.timing_hash().to_owned(),
+        class: planned.class,
+        patient: (!is_shared).then_some(planned.patient),
+        relation: planned.relation,
+        occasion: planned.occasion,
+        epoch: planned.epoch,
+        occurrence: planned.occurrence,
+        step: planned.step,
+        lead: planned.lead,
+        role: planned.role,
+        department: planned.department,
+        channels: planned.channels,
+        template: planned.template,
+        ask: planned.ask.and_then(|ask| Ask::parse(ask.as_str())),
+        unless: planned
+            .unless
+            .and_then(|unless| Unless::parse(unless.as_str())),
+        catch_up: planned.catch_up,
+        due_at: planned.due_at,
+        expires_at: planned.expires_at,
+    }
+}

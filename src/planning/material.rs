@@ -1,0 +1,171 @@
+//! All that composing a chunk of due reminders looks at, loaded in sets.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::calendar::wall;
+use crate::gates::{Counts, Standing};
+use crate::model::class::Channel;
+use crate::model::id::{OccasionId, PatientId, RelationId, ReminderId};
+use crate::model::occasion::Occasion;
+use crate::model::patient::{Fact, Patient};
+use crate::model::reminder::Unless;
+use crate::planning::book::Book;
+use crate::planning::subject::{standing, standing_of};
+use crate::planning::{House, walk};
+use crate::store::due::{self, Got};
+use crate::store::reminders::Reminder;
+use crate::store::staff::{self, Staff};
+use crate::store::{StoreError, Tx, facts, occasions, patients, suppressions};
+
+/// What a chunk needs.
+#[derive(Debug, Default)]
+pub(crate) struct Material {
+    pub(crate) patients: HashMap<PatientId, Patient>,
+    pub(crate) facts: HashMap<PatientId, Vec<Fact>>,
+    pub(crate) occasions: HashMap<OccasionId, Occasion>,
+    pub(crate) standing: Vec<Standing>,
+    pub(crate) delivered: HashSet<ReminderId>,
+    pub(crate) departments: HashMap<String, String>,
+    pub(crate) staff: HashMap<String, Vec<Staff>>,
+    /// How many patients a reminder stands for, where one stands for many.
+    pub(crate) many: HashMap<ReminderId, i64>,
+    got: Got,
+}
+
+impl Material {
+    /// Loads what `reminders` need.
+    pub(crate) async fn load(
+        tx: &mut Tx,
+        reminders: &[Reminder],
+        book: &Book,
+        house: &House,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let about: BTreeSet<&PatientId> = reminders
+            .iter()
+            .filter_map(|r| r.plan.patient.as_ref())
+            .collect();
+        let about: Vec<PatientId> = about.into_iter().cloned().collect();
+        let hang_on: BTreeSet<&OccasionId> = reminders
+            .iter()
+            .filter_map(|r| r.plan.occasion.as_ref())
+            .collect();
+        let hang_on: Vec<OccasionId> = hang_on.into_iter().cloned().collect();
+        let found = patients::load(tx, &about).await?;
+        let mut material = Self {
+            standing: standing(tx, &found, &house.address_key).await?,
+            ..Self::default()
+        };
+        let wrote: Vec<&str> = reminders
+            .iter()
+            .filter_map(|r| r.data.as_ref())
+            .map(|data| data.reveal().address_hash.as_str())
+            .collect();
+        material.standing.extend(
+            suppressions::standing(tx, &wrote)
+                .await?
+                .into_iter()
+                .map(standing_of),
+        );
+        material.patients = found
+            .into_iter()
+            .map(|patient| (patient.id.clone(), patient))
+            .collect();
+        material.facts = facts::of(tx, &about).await?;
+        material.occasions = occasions::load(tx, &hang_on)
+            .await?
+            .into_iter()
+            .map(|occasion| (occasion.id.clone(), occasion))
+            .collect();
+        let capped: BTreeSet<&PatientId> = reminders
+            .iter()
+            .filter(|r| r.plan.class.is_capped())
+            .filter_map(|r| r.plan.patient.as_ref())
+            .collect();
+        let capped: Vec<PatientId> = capped.into_iter().cloned().collect();
+        let (today, week) = since(&house.timezone, now);
+        material.got = due::got(tx, &capped, today, week).await?;
+        let hopes = reminders
+            .iter()
+            .filter(|r| book.unless(&r.plan) == Some(Unless::Delivered))
+            .map(|r| &r.id);
+        material.delivered = due::delivered_before(tx, &hopes.collect::<Vec<_>>()).await?;
+        material.load_staff(tx, reminders).await?;
+        material.count_many(tx, reminders, book, house, now).await?;
+        Ok(material)
+    }
+
+    async fn load_staff(&mut self, tx: &mut Tx, reminders: &[Reminder]) -> Result<(), StoreError> {
+        self.departments = due::departments(tx).await?;
+        let outside = reminders.iter().filter(|r| {
+            r.plan
+                .channels
+                .iter()
+                .any(|channel| matches!(channel, Channel::Email | Channel::Sms))
+        });
+        let asked: BTreeSet<&String> = outside.filter_map(|r| r.plan.department.as_ref()).collect();
+        for department in asked {
+            self.staff.insert(
+                department.clone(),
+                staff::of_department(tx, department).await?,
+            );
+        }
+        Ok(())
+    }
+
+    async fn count_many(
+        &mut self,
+        tx: &mut Tx,
+        reminders: &[Reminder],
+        book: &Book,
+        house: &House,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for reminder in reminders.iter().filter(|r| r.plan.patient.is_none()) {
+            if let Some(rule) = book.rule(&reminder.plan.rule) {
+                let many = walk::count(tx, rule, &reminder.plan.occurrence, house, now).await?;
+                self.many.insert(reminder.id.clone(), many);
+            }
+        }
+        Ok(())
+    }
+
+    /// What one recipient got already.
+    pub(crate) fn counts(&self, patient: &PatientId, relation: Option<&RelationId>) -> Counts {
+        let (today, week) = self
+            .got
+            .get(&(patient.clone(), relation.cloned()))
+            .copied()
+            .unwrap_or_default();
+        let number = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+        Counts {
+            today: number(today),
+            week: number(week),
+        }
+    }
+
+    /// Notes that one recipient gets one more.
+    pub(crate) fn count(&mut self, patient: &PatientId, relation: Option<&RelationId>) {
+        let got = self
+            .got
+            .entry((patient.clone(), relation.cloned()))
+            .or_default();
+        *got = (got.0 + 1, got.1 + 1);
+    }
+}
+
+/// When the local day began, and the seven days up to now.
+fn since(zone: &TimeZone, now: Timestamp) -> (Timestamp, Timestamp) {
+    let today = wall::instant(
+        zone,
+        wall::date(zone, now).to_datetime(jiff::civil::Time::midnight()),
+    );
+    (
+        today,
+        now.saturating_sub(SignedDuration::from_hours(24 * 7))
+            .unwrap_or(Timestamp::MIN),
+    )
+}

@@ -1,0 +1,24 @@
+//! What a rule yields for whom and why: the one place that the scheduler, `plan`, `explain` and the previews share.
+//!
+//! Decides and writes nothing. The wording is `render`'s, the moment's last word `gates`'.
+
+pub mod book;
+pub(crate) mod context;
+pub mod decide;
+pub(crate) mod material;
+pub mod preview;
+pub mod subject;
+pub mod walk;
+
+/// The house, as far as plans and texts tell of it.
+#[derive(Clone, Debug)]
+pub struct House {
+    /// What it is called.
+    pub name: String,
+    /// The language of its staff, and of patients who named none.
+    pub language: String,
+    /// Its wall clock.
+    pub timezone: jiff::tz::TimeZone,
+    /// The key of its address hashes.
+    pub address_key: Vec<u8>,
+}

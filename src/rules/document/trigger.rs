@@ -1,0 +1,139 @@
+//! Reads the `[trigger]` of a rule.
+
+use crate::calendar::holiday::{self, Holiday};
+use crate::rules::reader::{Faults, Field, Table, nearest};
+use crate::rules::trigger::Trigger;
+
+/// The trigger and its daily cap.
+pub(super) fn read_trigger(
+    field: &Field<'_>,
+    faults: &mut Faults,
+) -> Option<(Trigger, Option<u32>)> {
+    let table = field.table(
+        &["on", "holiday", "from", "until", "cron", "daily_cap"],
+        faults,
+    )?;
+    let on = table.require(
+        "on",
+        "birthday, holiday, season, every, manual or a kind of occasion",
+        faults,
+    )?;
+    let word = on.read(
+        "birthday, holiday, season, every, manual or a kind of occasion in small letters",
+        faults,
+        kind,
+    )?;
+    let own: &[&str] = match word.as_str() {
+        "holiday" => &["holiday", "daily_cap"],
+        "season" => &["from", "until", "daily_cap"],
+        "every" => &["cron", "daily_cap"],
+        "manual" => &["daily_cap"],
+        _ => &[],
+    };
+    for key in ["holiday", "from", "until", "cron", "daily_cap"] {
+        if let Some(field) = table.get(key).filter(|_| !own.contains(&key)) {
+            faults.error(&field.place, format!("does not go with `on = \"{word}\"`"));
+        }
+    }
+    let cap = table
+        .get("daily_cap")
+        .and_then(|field| field.integer(1, 1_000_000, faults))
+        .and_then(|cap| u32::try_from(cap).ok());
+    let trigger = match word.as_str() {
+        "birthday" => Some(Trigger::Birthday),
+        "holiday" => read_holiday(&table, faults),
+        "season" => read_season(&table, faults),
+        "every" => read_every(&table, faults),
+        "manual" => Some(Trigger::Manual),
+        _ => {
+            const KNOWN: &[&str] = &[
+                "birthday",
+                "holiday",
+                "season",
+                "every",
+                "manual",
+                "appointment",
+                "revisit",
+                "recheck",
+            ];
+            if let Some(near) = nearest(&word, KNOWN.iter().copied()) {
+                faults.warn(
+                    &on.place,
+                    format!("`{word}` is read as a kind of occasion; did you mean `{near}`?"),
+                );
+            }
+            Some(Trigger::Occasion { kind: word })
+        }
+    };
+    trigger.map(|trigger| (trigger, cap))
+}
+
+fn kind(text: &str) -> Option<String> {
+    let plain = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    plain.then(|| text.to_owned())
+}
+
+fn read_holiday(table: &Table<'_>, faults: &mut Faults) -> Option<Trigger> {
+    let field = table.require(
+        "holiday",
+        "a holiday such as \"mid_autumn\", or a day such as \"09-10\"",
+        faults,
+    )?;
+    let id = field.text(
+        "a holiday such as \"mid_autumn\", or a day such as \"09-10\"",
+        faults,
+    )?;
+    if let Some(holiday) = Holiday::parse(id) {
+        return Some(Trigger::Holiday {
+            id: id.to_owned(),
+            holiday,
+        });
+    }
+    let names = || holiday::NAMED.iter().map(|(name, _)| *name);
+    let expected = match nearest(id, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!(
+            "expected a day such as \"09-10\" or one of {}",
+            names().collect::<Vec<_>>().join(", ")
+        ),
+    };
+    faults.error(&field.place, format!("`{id}` is no holiday; {expected}"));
+    None
+}
+
+fn read_season(table: &Table<'_>, faults: &mut Faults) -> Option<Trigger> {
+    let expected = "a day of the year such as \"09-15\"";
+    let from = table
+        .require("from", expected, faults)
+        .and_then(|field| field.read(expected, faults, |text| text.parse().ok()));
+    let until = table
+        .require("until", expected, faults)
+        .and_then(|field| field.read(expected, faults, |text| text.parse().ok()));
+    Some(Trigger::Season {
+        from: from?,
+        until: until?,
+    })
+}
+
+fn read_every(table: &Table<'_>, faults: &mut Faults) -> Option<Trigger> {
+    let expected = "five fields of cron such as \"0 9 1 * *\"";
+    let field = table.require("cron", expected, faults)?;
+    let pattern = field.text(expected, faults)?;
+    let cron = croner::parser::CronParser::builder()
+        .seconds(croner::parser::Seconds::Disallowed)
+        .year(croner::parser::Year::Disallowed)
+        .build();
+    match cron.parse(pattern) {
+        Ok(cron) => Some(Trigger::Every {
+            pattern: pattern.to_owned(),
+            cron: Box::new(cron),
+        }),
+        Err(error) => {
+            faults.error(&field.place, format!("expected {expected}: {error}"));
+            None
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! A plan in the making: one patient, occurrence by occurrence, step by step, lead by lead.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+use crate::calendar::wall;
+use crate::model::class::{Channel, Role};
+use crate::model::reminder::SkipReason;
+use crate::rules::audience::Moment as AudienceMoment;
+use crate::rules::lead::Lead;
+use crate::rules::plan::{CATCH_UP, Decision, Note, Plan, SentLead, Subject, whole};
+use crate::rules::planned::{Entry, address, reminder};
+use crate::rules::recipient;
+use crate::rules::rule::{Rule, Step};
+use crate::rules::timing::{self, Moment};
+use crate::rules::triggers::Occurrence;
+
+/// A plan in the making.
+pub(crate) struct Draft<'a, 'n> {
+    pub(crate) rule: &'a Rule,
+    pub(crate) subject: &'a Subject<'a>,
+    pub(crate) now: Timestamp,
+    pub(crate) window: Range<Timestamp>,
+    pub(crate) plan: Plan,
+    pub(crate) note: Note<'n>,
+}
+
+/// Recipient, channel and minute: one occasion is told there once.
+type Seen = HashSet<(String, Channel, Timestamp)>;
+
+impl<'a> Draft<'a, '_> {
+    /// The dead and the sensitive are left alone by everybody.
+    pub(crate) fn may_plan(&mut self) -> bool {
+        let refused = if self.subject.patient.deceased {
+            Some((SkipReason::Deceased, "the patient has died"))
+        } else if self.subject.sensitive {
+            Some((SkipReason::Sensitive, "the patient is a sensitive one"))
+        } else {
+            None
+        };
+        self.plan
+            .decisions
+            .extend(refused.map(|(reason, detail)| whole(reason, detail)));
+        refused.is_none()
+    }
+
+    /// Plans what comes of one occurrence.
+    pub(crate) fn occurrence(&mut self, occurrence: &Occurrence<'_>) {
+        let rule = self.rule;
+        let moment = AudienceMoment {
+            day: occurrence.day,
+            kind: rule.trigger.word(),
+            occasion: occurrence.occasion,
+        };
+        if let Err((reason, detail)) =
+            rule.audience
+                .admits(self.subject.patient, self.subject.facts, moment)
+        {
+            let at = Some(occurrence.start)
+                .filter(|at| self.window.contains(at) || occurrence.occasion.is_some());
+            self.plan.decisions.push(Decision {
+                at,
+                occurrence: occurrence.key.clone(),
+                ..whole(reason, &detail)
+            });
+            return;
+        }
+        let mut seen = Seen::new();
+        for step in &rule.steps {
+            self.step(step, occurrence, &mut seen);
+        }
+    }
+
+    fn step(&mut self, step: &'a Step, occurrence: &Occurrence<'_>, seen: &mut Seen) {
+        let rule = self.rule;
+        let mut missed = 0;
+        for lead in &step.leads {
+            let name = lead.to_string();
+            let runs_after = matches!(lead, Lead::After(_));
+            if self.was_sent(occurrence, step, *lead) {
+                self.skip(
+                    occurrence,
+                    step,
+                    &name,
+                    None,
+                    SkipReason::Duplicate,
+                    "sent already",
+                );
+                continue;
+            }
+            if !runs_after && self.is_past(occurrence) {
+                self.skip(
+                    occurrence,
+                    step,
+                    &name,
+                    Some(occurrence.end),
+                    SkipReason::Past,
+                    "the occasion is over",
+                );
+                continue;
+            }
+            let note = &mut *self.note;
+            match timing::moment(rule, step, *lead, occurrence, self.now, &mut |text| {
+                note(&step.id, &name, text)
+            }) {
+                Moment::Due(due) => self.entry(
+                    &Entry {
+                        occurrence,
+                        step,
+                        lead: name,
+                        runs_after,
+                        due,
+                        catch_up: false,
+                    },
+                    seen,
+                ),
+                Moment::Missed(at) => {
+                    missed += 1;
+                    let since = timing::shown(rule, timing::earliest(occurrence, self.now));
+                    self.skip(
+                        occurrence,
+                        step,
+                        &name,
+                        Some(at),
+                        SkipReason::Missed,
+                        &format!("was past at {since}"),
+                    );
+                }
+                Moment::Dropped(at, reason, why) => {
+                    self.skip(occurrence, step, &name, Some(at), reason, &why)
+                }
+            }
+        }
+        if missed == step.leads.len() && !step.leads.is_empty() {
+            self.late(step, occurrence, seen);
+        }
+    }
+
+    /// What becomes of an entry all of whose leads were missed.
+    fn late(&mut self, step: &'a Step, occurrence: &Occurrence<'_>, seen: &mut Seen) {
+        let rule = self.rule;
+        if self.blocks_catch_up(occurrence, step) {
+            return;
+        }
+        let note = &mut *self.note;
+        let mut note = |text| note(&step.id, CATCH_UP, text);
+        let moment = if occurrence.late_until.is_some() && step.to != Role::Staff {
+            timing::late_entry(rule, step, occurrence, self.now, &mut note).map(Moment::Due)
+        } else if occurrence.catches_up && rule.class.is_transactional() && !step.is_on_created() {
+            Some(timing::catch_up(
+                rule, step, occurrence, self.now, &mut note,
+            ))
+        } else {
+            None
+        };
+        let lead = CATCH_UP.to_owned();
+        match moment {
+            Some(Moment::Due(due)) => self.entry(
+                &Entry {
+                    occurrence,
+                    step,
+                    lead,
+                    runs_after: false,
+                    due,
+                    catch_up: true,
+                },
+                seen,
+            ),
+            Some(Moment::Dropped(at, reason, why)) => {
+                self.skip(occurrence, step, CATCH_UP, Some(at), reason, &why)
+            }
+            Some(Moment::Missed(_)) | None => {}
+        }
+    }
+
+    /// Finds the recipients of a lead that is due.
+    fn entry(&mut self, entry: &Entry<'_>, seen: &mut Seen) {
+        let rule = self.rule;
+        let day = wall::date(&rule.timezone, entry.due);
+        let told = recipient::recipients(rule, entry.step, self.subject.patient, day);
+        for missed in told.missed {
+            let decision = Decision {
+                role: Some(missed.role),
+                ..whole(missed.reason, &missed.detail)
+            };
+            self.plan.decisions.push(Decision {
+                at: Some(entry.due),
+                occurrence: entry.occurrence.key.clone(),
+                step: entry.step.id.clone(),
+                lead: entry.lead.clone(),
+                ..decision
+            });
+        }
+        for recipient in told.found {
+            let reminder = reminder(rule, self.subject.patient, entry, &recipient);
+            let Some(channel) = reminder.channels.first() else {
+                continue;
+            };
+            if !seen.insert((address(&recipient), *channel, wall::minute(entry.due))) {
+                self.skip(
+                    entry.occurrence,
+                    entry.step,
+                    &entry.lead,
+                    Some(entry.due),
+                    SkipReason::Duplicate,
+                    "the same recipient hears of it by an earlier step in that minute",
+                );
+                continue;
+            }
+            if self.window.contains(&entry.due) {
+                self.plan.reminders.push(reminder);
+            }
+        }
+    }
+
+    fn skip(
+        &mut self,
+        occurrence: &Occurrence<'_>,
+        step: &Step,
+        lead: &str,
+        at: Option<Timestamp>,
+        reason: SkipReason,
+        detail: &str,
+    ) {
+        let decision = Decision {
+            at,
+            occurrence: occurrence.key.clone(),
+            role: Some(step.to),
+            ..whole(reason, detail)
+        };
+        self.plan.decisions.push(Decision {
+            step: step.id.clone(),
+            lead: lead.to_owned(),
+            ..decision
+        });
+    }
+
+    fn is_past(&self, occurrence: &Occurrence<'_>) -> bool {
+        occurrence.is_over || occurrence.end < wall::minute(timing::earliest(occurrence, self.now))
+    }
+
+    /// What went out for this occurrence in its present epoch.
+    fn sent<'s>(
+        &'s self,
+        occurrence: &'s Occurrence<'_>,
+    ) -> impl Iterator<Item = &'a SentLead> + 's {
+        self.subject
+            .sent
+            .iter()
+            .filter(|sent| sent.occurrence == occurrence.key && sent.epoch == occurrence.epoch)
+    }
+
+    fn was_sent(&self, occurrence: &Occurrence<'_>, step: &Step, lead: Lead) -> bool {
+        let of_step = |sent: &&SentLead| sent.step.as_ref().is_none_or(|id| *id == step.id);
+        self.sent(occurrence)
+            .filter(of_step)
+            .any(|sent| lead.is_called(&sent.lead))
+    }
+
+    /// A catch-up is for who has heard nothing. What is known to have gone to staff alone told the patient nothing.
+    fn blocks_catch_up(&self, occurrence: &Occurrence<'_>, step: &Step) -> bool {
+        let staff_only = |sent: &SentLead| {
+            let other = sent
+                .step
+                .as_ref()
+                .and_then(|id| self.rule.steps.iter().find(|step| step.id == *id));
+            other.is_some_and(|other| other.to == Role::Staff) && step.to != Role::Staff
+        };
+        self.sent(occurrence).any(|sent| !staff_only(sent))
+    }
+}

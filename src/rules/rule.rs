@@ -1,0 +1,170 @@
+//! A rule, checked: when and to whom.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+
+use crate::calendar::quiet::QuietHours;
+use crate::calendar::workday::WorkingDays;
+use crate::model::class::{Channel, Class, Role};
+use crate::model::words::words;
+use crate::rules::audience::Audience;
+use crate::rules::error::RuleError;
+use crate::rules::lead::Lead;
+use crate::rules::trigger::Trigger;
+
+/// A rule as its document says it, with every default filled in.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name: the file's without `.toml`.
+    pub id: String,
+    /// What people call it.
+    pub title: String,
+    /// Who owns it, sees it and edits it.
+    pub department: Option<String>,
+    /// What kind of word it sends.
+    pub class: Class,
+    /// Whether it acts.
+    pub mode: Mode,
+    /// Whose wall clock its times are on.
+    pub timezone: TimeZone,
+    /// When patients and family are left in peace; `None` is never.
+    pub quiet: Option<QuietHours>,
+    /// How long before the occasion a shifted or caught-up reminder must come.
+    pub min_useful: SignedDuration,
+    /// Where birthdays of 29 February go in common years.
+    pub leap_day: LeapDay,
+    /// Nothing is due before this day.
+    pub effective_from: Option<Date>,
+    /// What starts it.
+    pub trigger: Trigger,
+    /// How many a day at most; spread by who plans.
+    pub daily_cap: Option<u32>,
+    /// Who qualifies.
+    pub audience: Audience,
+    /// When the family is told.
+    pub family: Family,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+    /// What looks wrong but can be lived with.
+    pub warnings: Vec<RuleError>,
+    /// Names this wording of the document: a message keeps it.
+    pub version: String,
+    pub(crate) timing_hash: String,
+    pub(crate) working_days: Arc<WorkingDays>,
+}
+
+words! {
+    /// Whether a rule acts.
+    Mode {
+        /// It does.
+        Live = "live",
+        /// It plans and shows, and never sends.
+        Shadow = "shadow",
+        /// It rests.
+        Off = "off",
+    }
+}
+
+words! {
+    /// Where birthdays of 29 February go in common years.
+    LeapDay {
+        /// The day before.
+        Feb28 = "feb28",
+        /// The day after.
+        Mar1 = "mar1",
+    }
+}
+
+words! {
+    /// What a reply answers.
+    Ask {
+        /// Will you come?
+        Confirm = "confirm",
+        /// Which of these?
+        Choice = "choice",
+        /// How was it?
+        Survey = "survey",
+    }
+}
+
+words! {
+    /// What makes a step needless; looked at when the reminder is composed.
+    Unless {
+        /// The patient answered, whatever it was.
+        Answered = "answered",
+        /// The patient will come.
+        Confirmed = "confirmed",
+        /// An earlier step's message arrived.
+        Delivered = "delivered",
+    }
+}
+
+/// When the family is told instead of the patient, or beside them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Family {
+    /// From this age.
+    pub from_age: Option<i64>,
+    /// Beside the patient, not instead.
+    pub copy: bool,
+    /// When the patient cannot be reached.
+    pub fallback: bool,
+}
+
+/// One act at one or more leads.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its name within the rule; by default recipient and position.
+    pub id: String,
+    /// To whom.
+    pub to: Role,
+    /// Whose staff; the rule's by default.
+    pub department: Option<String>,
+    /// When, in the order of the document.
+    pub leads: Vec<Lead>,
+    /// The time of day of leads that are counted in days.
+    pub at: Time,
+    /// Whether it moves back to a working day.
+    pub previous_workday: bool,
+    /// What is said.
+    pub template: String,
+    /// By what, in order; `None` is the patient's own wish, or a task for staff.
+    pub by: Option<Vec<Channel>>,
+    /// What a reply answers.
+    pub ask: Option<Ask>,
+    /// What makes it needless.
+    pub unless: Option<Unless>,
+}
+
+impl Rule {
+    /// Changes when, and only when, another plan may come of the rule: not with its title, mode, templates or questions.
+    pub fn timing_hash(&self) -> &str {
+        &self.timing_hash
+    }
+
+    /// The working days it goes by.
+    pub fn working_days(&self) -> &WorkingDays {
+        &self.working_days
+    }
+
+    /// The years between `from` and `to` for which its zone has a table of working days that lacks them.
+    pub fn missing_workday_years(&self, from: Date, to: Date) -> Vec<i16> {
+        if !self.steps.iter().any(|step| step.previous_workday) {
+            return Vec::new();
+        }
+        let lacks = |year: &i16| {
+            self.working_days
+                .lacks_year(&self.timezone, Date::constant(*year, 1, 1))
+        };
+        (from.year()..=to.year()).filter(lacks).collect()
+    }
+}
+
+impl Step {
+    /// Whether it acts when the occasion comes up.
+    pub fn is_on_created(&self) -> bool {
+        self.leads.contains(&Lead::Created)
+    }
+}

@@ -1,0 +1,253 @@
+//! Reads the `[[step]]` tables of a rule.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::time;
+
+use crate::model::class::{Channel, Role};
+use crate::rules::lead::{Distance, Lead};
+use crate::rules::reader::{Faults, Field, Table};
+use crate::rules::rule::{Ask, Step};
+use crate::rules::trigger::Trigger;
+
+const KEYS: &[&str] = &[
+    "id",
+    "to",
+    "department",
+    "before",
+    "after",
+    "on",
+    "at",
+    "workday",
+    "send",
+    "by",
+    "ask",
+    "unless",
+];
+const LEADS: &str = "a list of leads such as [\"3d\", \"1d\"] with mo, w, d, h or m";
+
+/// Reads all steps; `trigger` is `None` when it has faults of its own.
+pub(crate) fn read(
+    field: &Field<'_>,
+    trigger: Option<&Trigger>,
+    department: Option<&str>,
+    faults: &mut Faults,
+) -> Vec<Step> {
+    let items = field.list("[[step]] tables", faults);
+    if field.is_empty_list() {
+        faults.error(&field.place, "expected at least one step");
+    }
+    let mut steps = Vec::new();
+    let mut ids = BTreeSet::new();
+    for (at, item) in items.iter().enumerate() {
+        let Some(table) = item.table(KEYS, faults) else {
+            continue;
+        };
+        let Some(step) = read_step(&table, at + 1, trigger, department, faults) else {
+            continue;
+        };
+        if !ids.insert(step.id.clone()) {
+            faults.error(
+                &table.place,
+                format!("a second step with the id `{}`", step.id),
+            );
+        }
+        steps.push(step);
+    }
+    steps
+}
+
+fn read_step(
+    table: &Table<'_>,
+    position: usize,
+    trigger: Option<&Trigger>,
+    department: Option<&str>,
+    faults: &mut Faults,
+) -> Option<Step> {
+    let to: Option<Role> = table
+        .require("to", "one of patient, family, staff", faults)
+        .and_then(|field| field.word(&["patient", "family", "staff"], faults));
+    let template = table.require("send", "the name of a template", faults);
+    let template = template.and_then(|field| {
+        field.read(
+            "the name of a template in small letters, digits, `_` and `-`",
+            faults,
+            name,
+        )
+    });
+    let leads = read_leads(table, trigger, faults);
+    let at = read_at(table, &leads, faults);
+    let to = to?;
+    let own_department = table
+        .get("department")
+        .and_then(|field| field.text("a department", faults));
+    if to == Role::Staff && own_department.or(department).is_none() {
+        faults.error(
+            &table.place,
+            "staff of which department? Expected `department` here or at the head of the rule",
+        );
+    }
+    let id = table
+        .get("id")
+        .and_then(|field| field.read("a name in small letters, digits, `_` and `-`", faults, name));
+    let previous_workday = table.get("workday").is_some_and(|field| {
+        if to != Role::Staff {
+            faults.warn(
+                &field.place,
+                "patients and family are not moved to working days",
+            );
+        }
+        field.word::<String>(&["previous"], faults).is_some()
+    });
+    Some(Step {
+        id: id.unwrap_or_else(|| format!("{to}_{position}")),
+        to,
+        department: own_department.or(department).map(str::to_owned),
+        leads,
+        at,
+        previous_workday,
+        template: template?,
+        by: table
+            .get("by")
+            .map(|field| read_channels(&field, to, faults)),
+        ask: read_ask(table, to, faults),
+        unless: table
+            .get("unless")
+            .and_then(|field| field.word(&["answered", "confirmed", "delivered"], faults)),
+    })
+}
+
+fn name(text: &str) -> Option<String> {
+    let plain = !text.is_empty()
+        && text.len() <= 64
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
+    plain.then(|| text.to_owned())
+}
+
+fn read_leads(table: &Table<'_>, trigger: Option<&Trigger>, faults: &mut Faults) -> Vec<Lead> {
+    let mut leads = Vec::new();
+    for (key, lead) in [
+        ("before", Lead::Before as fn(Distance) -> Lead),
+        ("after", Lead::After),
+    ] {
+        let Some(field) = table.get(key) else {
+            continue;
+        };
+        for item in field.list(LEADS, faults) {
+            let Some(distance) = item.read(
+                "a lead such as \"3d\" with mo, w, d, h or m",
+                faults,
+                Distance::parse,
+            ) else {
+                continue;
+            };
+            if leads.contains(&lead(distance)) {
+                faults.warn(&item.place, format!("`{distance}` stands there twice"));
+            } else {
+                leads.push(lead(distance));
+            }
+        }
+        if field.is_empty_list() {
+            faults.error(&field.place, format!("expected {LEADS}"));
+        }
+    }
+    let dated = table.get("before").or_else(|| table.get("after"));
+    if let Some(field) = table.get("on")
+        && field.word::<String>(&["created"], faults).is_some()
+    {
+        if dated.is_some() {
+            faults.error(
+                &field.place,
+                "a step acts on `created` or at leads, not both; make it two steps",
+            );
+        }
+        if trigger.is_some_and(|trigger| !matches!(trigger, Trigger::Occasion { .. })) {
+            faults.error(
+                &field.place,
+                "only occasions are created; this rule's trigger is none",
+            );
+        }
+        leads.push(Lead::Created);
+    } else if dated.is_none() && table.get("on").is_none() {
+        match trigger {
+            // With a time of its own it acts that day at that time, else at the very moment.
+            Some(trigger) if trigger.is_a_moment() => leads.push(match table.get("at") {
+                Some(_) => Lead::Before(Distance {
+                    count: 0,
+                    unit: crate::rules::lead::Unit::Days,
+                }),
+                None => Lead::Now,
+            }),
+            Some(_) => faults.error(
+                &table.place,
+                "when? Expected `before`, `after` or `on = \"created\"`",
+            ),
+            None => {}
+        }
+    }
+    leads
+}
+
+fn read_at(table: &Table<'_>, leads: &[Lead], faults: &mut Faults) -> jiff::civil::Time {
+    let morning = time(9, 0, 0, 0);
+    let Some(field) = table.get("at") else {
+        return morning;
+    };
+    let elapsed = |lead: &Lead| match lead {
+        Lead::Before(distance) | Lead::After(distance) => !distance.is_calendar(),
+        Lead::Created | Lead::Now => false,
+    };
+    if leads.iter().any(elapsed) {
+        faults.error(
+            &field.place,
+            "does not go with leads in hours or minutes, which count from the occasion's own time",
+        );
+    }
+    if leads.contains(&Lead::Created) {
+        faults.warn(
+            &field.place,
+            "does nothing: `on = \"created\"` acts at once",
+        );
+    }
+    field.time(faults).unwrap_or(morning)
+}
+
+fn read_channels(field: &Field<'_>, to: Role, faults: &mut Faults) -> Vec<Channel> {
+    let words: &[&str] = match to {
+        Role::Staff => &["popup", "task", "email", "sms"],
+        Role::Patient | Role::Family => &["sms", "voice", "email"],
+    };
+    let mut channels = Vec::new();
+    for item in field.list(&format!("a list of {}", words.join(", ")), faults) {
+        let Some(channel) = item.word::<Channel>(words, faults) else {
+            continue;
+        };
+        if channels.contains(&channel) {
+            faults.warn(&item.place, format!("`{channel}` stands there twice"));
+        } else {
+            channels.push(channel);
+        }
+    }
+    if field.is_empty_list() {
+        faults.error(
+            &field.place,
+            format!("expected a list of {}", words.join(", ")),
+        );
+    }
+    channels
+}
+
+fn read_ask(table: &Table<'_>, to: Role, faults: &mut Faults) -> Option<Ask> {
+    let field = table.get("ask")?;
+    if to == Role::Staff {
+        faults.error(
+            &field.place,
+            "staff are not asked; expected it on a step to patient or family",
+        );
+    }
+    let word: String = field.word(&["confirm", "choice", "rsvp", "survey"], faults)?;
+    // An invitation is answered like a booking.
+    Ask::parse(if word == "rsvp" { "confirm" } else { &word })
+}

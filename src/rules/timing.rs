@@ -1,0 +1,245 @@
+//! When a lead falls due: the wall clock, working days, quiet hours, and what is too late (TRADE.md §8.1-5).
+
+use jiff::Timestamp;
+use jiff::civil::Time;
+
+use crate::calendar::quiet::{QuietHours, Shift};
+use crate::calendar::wall;
+use crate::model::class::Role;
+use crate::model::reminder::SkipReason;
+use crate::rules::lead::Lead;
+use crate::rules::rule::{Rule, Step};
+use crate::rules::triggers::Occurrence;
+
+/// What became of a lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// It is due then.
+    Due(Timestamp),
+    /// It was past before it could be planned.
+    Missed(Timestamp),
+    /// It cannot be kept, and nothing is caught up for it.
+    Dropped(Timestamp, SkipReason, String),
+}
+
+/// Nothing of `occurrence` can be due earlier than this.
+pub(crate) fn earliest(occurrence: &Occurrence<'_>, now: Timestamp) -> Timestamp {
+    occurrence.since.map_or(now, |since| since.max(now))
+}
+
+/// When `lead` of `step` falls due; what it took on the way is told to `note`.
+pub(crate) fn moment(
+    rule: &Rule,
+    step: &Step,
+    lead: Lead,
+    occurrence: &Occurrence<'_>,
+    now: Timestamp,
+    note: &mut dyn FnMut(String),
+) -> Moment {
+    let zone = &rule.timezone;
+    let earliest = earliest(occurrence, now);
+    let Some(start) = (if lead == Lead::Created {
+        occurrence.created
+    } else {
+        Some(occurrence.start)
+    }) else {
+        return Moment::Dropped(
+            occurrence.start,
+            SkipReason::Missed,
+            "nobody knows when it came up: it was there before the first import".to_owned(),
+        );
+    };
+    let mut due = lead.instant(zone, start, occurrence.day, step.at);
+    note(format!("lead {lead} points at {}", shown(rule, due)));
+    if step.to == Role::Staff && step.previous_workday && lead != Lead::Created {
+        due = previous_workday(rule, due, note);
+    }
+    let runs_after = matches!(lead, Lead::After(_));
+    if !runs_after && due > occurrence.end {
+        return Moment::Dropped(
+            due,
+            SkipReason::TooLate,
+            format!(
+                "falls after the occasion, which ends {}",
+                shown(rule, occurrence.end)
+            ),
+        );
+    }
+    let limit = (!runs_after).then(|| useful_until(rule, occurrence));
+    let (due, dropped) = shift(rule, step, due, limit, earliest, note);
+    if let Some(why) = dropped {
+        return Moment::Dropped(due, SkipReason::QuietHours, why);
+    }
+    if rule
+        .effective_from
+        .is_some_and(|from| wall::date(zone, due) < from)
+    {
+        return Moment::Dropped(
+            due,
+            SkipReason::NotEffective,
+            "before the rule's first day".to_owned(),
+        );
+    }
+    if due < wall::minute(earliest) {
+        Moment::Missed(due)
+    } else {
+        Moment::Due(due)
+    }
+}
+
+/// The one late reminder of an entry all of whose leads were missed.
+pub(crate) fn catch_up(
+    rule: &Rule,
+    step: &Step,
+    occurrence: &Occurrence<'_>,
+    now: Timestamp,
+    note: &mut dyn FnMut(String),
+) -> Moment {
+    let earliest = earliest(occurrence, now);
+    if earliest > useful_until(rule, occurrence) {
+        return Moment::Dropped(
+            earliest,
+            SkipReason::TooLate,
+            "too little time is left before the occasion to catch up".to_owned(),
+        );
+    }
+    let (due, dropped) = shift(
+        rule,
+        step,
+        earliest,
+        Some(useful_until(rule, occurrence)),
+        earliest,
+        note,
+    );
+    match dropped {
+        Some(why) => Moment::Dropped(due, SkipReason::QuietHours, why),
+        None if rule
+            .effective_from
+            .is_some_and(|from| wall::date(&rule.timezone, due) < from) =>
+        {
+            Moment::Dropped(
+                due,
+                SkipReason::NotEffective,
+                "before the rule's first day".to_owned(),
+            )
+        }
+        None => Moment::Due(due),
+    }
+}
+
+/// The next time the clock shows `step.at` on or before the last day of a season.
+pub(crate) fn late_entry(
+    rule: &Rule,
+    step: &Step,
+    occurrence: &Occurrence<'_>,
+    now: Timestamp,
+    note: &mut dyn FnMut(String),
+) -> Option<Timestamp> {
+    let last = occurrence.late_until?;
+    let earliest = wall::minute(earliest(occurrence, now));
+    let effective = rule.effective_from.map_or(earliest, |from| {
+        earliest.max(wall::instant(
+            &rule.timezone,
+            from.to_datetime(Time::midnight()),
+        ))
+    });
+    let today = wall::date(&rule.timezone, effective);
+    let mut days = (0..3)
+        .map(|days| wall::add_days(today, days))
+        .take_while(|day| *day <= last);
+    days.find_map(|day| {
+        let due = wall::instant(&rule.timezone, day.to_datetime(step.at));
+        if due < effective {
+            return None;
+        }
+        let (due, dropped) = shift(
+            rule,
+            step,
+            due,
+            Some(useful_until(rule, occurrence)),
+            effective,
+            note,
+        );
+        dropped.is_none().then_some(due)
+    })
+}
+
+/// The last instant that leaves `min_useful` before the occasion.
+fn useful_until(rule: &Rule, occurrence: &Occurrence<'_>) -> Timestamp {
+    occurrence
+        .end
+        .saturating_sub(rule.min_useful)
+        .unwrap_or(Timestamp::MIN)
+}
+
+fn previous_workday(rule: &Rule, due: Timestamp, note: &mut dyn FnMut(String)) -> Timestamp {
+    let wall = rule.timezone.to_datetime(due);
+    let day = rule.working_days.on_or_before(&rule.timezone, wall.date());
+    if day == wall.date() {
+        return due;
+    }
+    let moved = wall::instant(&rule.timezone, day.to_datetime(wall.time()));
+    note(format!(
+        "{} is no working day: moved to {}",
+        wall.date(),
+        shown(rule, moved)
+    ));
+    moved
+}
+
+/// Where quiet hours put it, or why they leave no room for it. Staff have none.
+fn shift(
+    rule: &Rule,
+    step: &Step,
+    due: Timestamp,
+    limit: Option<Timestamp>,
+    earliest: Timestamp,
+    note: &mut dyn FnMut(String),
+) -> (Timestamp, Option<String>) {
+    let Some(quiet) = rule.quiet.filter(|_| step.to != Role::Staff) else {
+        return (due, None);
+    };
+    match quiet.shift(&rule.timezone, due, limit, earliest) {
+        Shift::Stands => (due, None),
+        Shift::Pushed(end) => {
+            note(format!(
+                "quiet hours {}: pushed to {}",
+                hours(quiet),
+                shown(rule, end)
+            ));
+            (end, None)
+        }
+        Shift::PulledBack(evening) => {
+            note(format!(
+                "quiet hours {} end too late: pulled back to {}",
+                hours(quiet),
+                shown(rule, evening)
+            ));
+            (evening, None)
+        }
+        Shift::Dropped { end, evening } => {
+            let why = format!(
+                "in quiet hours {}; their end {} is too late, and {} is past",
+                hours(quiet),
+                shown(rule, end),
+                shown(rule, evening)
+            );
+            (due, Some(why))
+        }
+    }
+}
+
+fn hours(quiet: QuietHours) -> String {
+    format!(
+        "{}-{}",
+        quiet.from.strftime("%H:%M"),
+        quiet.to.strftime("%H:%M")
+    )
+}
+
+/// An instant as people of the rule's zone read it.
+pub(crate) fn shown(rule: &Rule, at: Timestamp) -> String {
+    at.to_zoned(rule.timezone.clone())
+        .strftime("%Y-%m-%dT%H:%M%:z")
+        .to_string()
+}

@@ -1,0 +1,101 @@
+//! Composes: due reminders become messages, tasks, or a named reason why not.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::model::id::ReminderId;
+use crate::planning::House;
+use crate::planning::book::Book;
+use crate::planning::material::Material;
+use crate::scheduler::Settings;
+use crate::scheduler::make::{Bench, Made, make};
+use crate::stage::Bell;
+use crate::store::due::{self, Outcome};
+use crate::store::messages::{self, Desk};
+use crate::store::{Store, StoreError, questions, tasks};
+
+/// Names this work among processes that share a database.
+const WORK: i64 = 0x6361_7262_0002;
+
+/// The stage that composes.
+#[derive(Clone, Debug)]
+pub struct ComposeStage {
+    /// Where reminders wait and messages go.
+    pub store: Store,
+    /// Rules and templates.
+    pub book: Arc<Book>,
+    /// What texts tell of the house.
+    pub house: Arc<House>,
+    /// Which provider carries what.
+    pub desk: Arc<Desk>,
+    /// Caps and chunk.
+    pub settings: Settings,
+    /// The one source of now.
+    pub clock: Clock,
+    /// Rung when messages wait to be delivered.
+    pub delivery: Bell,
+}
+
+impl ComposeStage {
+    /// One pass: a chunk of due reminders. Says how many were settled.
+    ///
+    /// # Errors
+    /// When the database fails; nothing of the chunk is written then.
+    pub async fn pass(&self) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        // Several processes on one server take turns, so that caps are counted right. On SQLite there is one.
+        let mut tx = if self.store.is_shared() {
+            self.store.write().await?
+        } else {
+            self.store.read().await?
+        };
+        if !due::alone(&mut tx, WORK).await? {
+            return Ok(0);
+        }
+        let reminders = due::due(&mut tx, self.book.broken(), now, self.settings.limit()).await?;
+        if reminders.is_empty() {
+            return Ok(0);
+        }
+        let mut material =
+            Material::load(&mut tx, &reminders, &self.book, &self.house, now).await?;
+        let bench = Bench {
+            book: &self.book,
+            house: &self.house,
+            desk: &self.desk,
+            settings: &self.settings,
+            now,
+        };
+        let made: Vec<(ReminderId, Made)> = reminders
+            .iter()
+            .map(|reminder| (reminder.id.clone(), make(bench, reminder, &mut material)))
+            .collect();
+        if !self.store.is_shared() {
+            drop(tx);
+            tx = self.store.write().await?;
+        }
+        let outcomes: Vec<(ReminderId, Outcome)> = made
+            .iter()
+            .map(|(id, made)| (id.clone(), made.outcome.clone()))
+            .collect();
+        // Only what is still planned and still true is ours; the rest is looked at anew in the next pass.
+        let ours: HashSet<ReminderId> = due::settle(&mut tx, &outcomes, now)
+            .await?
+            .into_iter()
+            .collect();
+        let (mut to_send, mut to_do, mut to_ask) = (Vec::new(), Vec::new(), Vec::new());
+        for (_, made) in made.into_iter().filter(|(id, _)| ours.contains(id)) {
+            to_send.extend(made.messages);
+            to_do.extend(made.tasks);
+            to_ask.extend(made.questions);
+        }
+        messages::insert(&mut tx, &to_send, &self.desk, now).await?;
+        questions::ask(&mut tx, &to_ask, now).await?;
+        tasks::add(&mut tx, &to_do, now).await?;
+        tx.commit().await?;
+        if !to_send.is_empty() {
+            self.delivery.ring();
+        }
+        Ok(ours.len())
+    }
+}

@@ -1,0 +1,88 @@
+//! What the composer itself tells staff: few words, in the languages of the house.
+
+use crate::model::reminder::SkipReason;
+use crate::render::RenderError;
+
+/// Title and text of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) title: String,
+    pub(crate) text: String,
+}
+
+fn is_chinese(language: &str) -> bool {
+    language
+        .split(['-', '_'])
+        .next()
+        .is_some_and(|primary| primary.eq_ignore_ascii_case("zh"))
+}
+
+/// A template prints a value that the records lack. Names the path, never a value.
+pub(crate) fn missing_value(language: &str, rule: &str, template: &str, path: &str) -> Note {
+    if is_chinese(language) {
+        return Note {
+            title: format!("模板 {template} 缺少 {path}"),
+            text: format!(
+                "规则“{rule}”的提醒未发送：模板 {template} 要用到 {path}，记录里没有。请补全记录或修改模板。"
+            ),
+        };
+    }
+    Note {
+        title: format!("Template {template} lacks {path}"),
+        text: format!(
+            "A reminder of rule \"{rule}\" was not sent: template {template} prints {path}, which the records do not have. Complete the records or change the template."
+        ),
+    }
+}
+
+/// A template cannot be filled.
+pub(crate) fn template_fault(
+    language: &str,
+    rule: &str,
+    template: &str,
+    fault: &RenderError,
+) -> Note {
+    if is_chinese(language) {
+        return Note {
+            title: format!("模板 {template} 有错误"),
+            text: format!("规则“{rule}”的提醒未发送：{fault}。"),
+        };
+    }
+    Note {
+        title: format!("Template {template} has a fault"),
+        text: format!("A reminder of rule \"{rule}\" was not sent: {fault}."),
+    }
+}
+
+/// A patient whom no message can reach.
+pub(crate) fn unreachable(language: &str, rule: &str, reason: SkipReason, patient: &str) -> Note {
+    let chinese = is_chinese(language);
+    let why = match (reason, chinese) {
+        (SkipReason::OptedOut, true) => "对方已退订",
+        (SkipReason::OptedOut, false) => "the recipient has opted out",
+        (SkipReason::NoGuardian, true) => "患者未成年，没有可联系的监护人",
+        (SkipReason::NoGuardian, false) => "the patient is under age and no guardian can be told",
+        (SkipReason::NoConsent, true) => "没有家属同意接收",
+        (SkipReason::NoConsent, false) => "no relation has consented",
+        (_, true) => "没有可用的联系方式",
+        (_, false) => "there is no usable number or address",
+    };
+    if chinese {
+        return Note {
+            title: format!("无法提醒：{patient}"),
+            text: format!("“{rule}”没有发送：{why}。请用其他方式联系。"),
+        };
+    }
+    Note {
+        title: format!("Cannot be reached: {patient}"),
+        text: format!("\"{rule}\" was not sent: {why}. Please reach out in another way."),
+    }
+}
+
+/// A department that has no address for what a rule wants to send it.
+pub(crate) fn no_staff_address(language: &str, channel: &str) -> String {
+    if is_chinese(language) {
+        return format!("（科室没有可用的 {channel} 地址或通道，改为任务。）");
+    }
+    format!("(The department has no {channel} address or route for it, so this became a task.)")
+}

@@ -1,0 +1,181 @@
+//! The two databases behind one face: pools, transactions, and what each needs at opening.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Postgres, Sqlite, Transaction};
+
+use super::StoreError;
+
+/// An open database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// One file, one writer, many readers.
+    Sqlite {
+        /// Readers.
+        read: SqlitePool,
+        /// The one writing connection; waiting for it is fair.
+        write: SqlitePool,
+        /// Where the file lies.
+        file: PathBuf,
+    },
+    /// A server that several processes share.
+    Postgres {
+        /// Readers and writers.
+        pool: PgPool,
+    },
+}
+
+/// A transaction. Dropped without `commit` it is rolled back.
+#[derive(Debug)]
+pub enum Tx {
+    /// Of the file.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// Of the server.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Store {
+    /// Opens what `url` names: `sqlite://FILE` (made if missing, relative to `base`) or `postgres://…`.
+    ///
+    /// # Errors
+    /// When the URL is wrong or the database cannot be reached.
+    pub async fn open(url: &str, base: &Path) -> Result<Self, StoreError> {
+        if let Some(file) = url.strip_prefix("sqlite://") {
+            Self::open_sqlite(&base.join(file)).await
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::open_postgres(url).await
+        } else {
+            // What stands before the first colon holds no password.
+            Err(StoreError::BadUrl(
+                url.split(':').next().unwrap_or_default().to_owned(),
+            ))
+        }
+    }
+
+    async fn open_sqlite(file: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL survives a power cut; with group commit it costs next to nothing (DELIVERY.md §2).
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true)
+            // Deleted rows are overwritten: a purge must leave nothing on freed pages.
+            .pragma("secure_delete", "ON")
+            .pragma("cache_size", "-8000")
+            .pragma("journal_size_limit", "67108864")
+            .disable_statement_logging();
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None);
+        let write = write
+            .acquire_timeout(Duration::from_secs(60))
+            .connect_with(options.clone())
+            .await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(30));
+        let read = read.connect_with(options.create_if_missing(false)).await?;
+        Ok(Self::Sqlite {
+            read,
+            write,
+            file: file.to_owned(),
+        })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|_| StoreError::BadUrl("postgres".to_owned()))?;
+        let options = options
+            .application_name("carebell")
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(12)
+            .acquire_timeout(Duration::from_secs(30));
+        Ok(Self::Postgres {
+            pool: pool.connect_with(options).await?,
+        })
+    }
+
+    /// A transaction to read in: one snapshot on SQLite, read committed on PostgreSQL.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        match self {
+            Self::Sqlite { read, .. } => Ok(Tx::Sqlite(read.begin().await?)),
+            Self::Postgres { pool } => Ok(Tx::Postgres(pool.begin().await?)),
+        }
+    }
+
+    /// A transaction to write in. On SQLite it is the only one, taken in turn: keep it short.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn write(&self) -> Result<Tx, StoreError> {
+        match self {
+            // A deferred BEGIN that reads first fails with SQLITE_BUSY_SNAPSHOT without waiting.
+            Self::Sqlite { write, .. } => {
+                Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?))
+            }
+            Self::Postgres { pool } => Ok(Tx::Postgres(pool.begin().await?)),
+        }
+    }
+
+    /// Whether several processes may work on it side by side.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres { .. })
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write, .. } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres { pool } => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Makes it last.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => Ok(tx.commit().await?),
+            Self::Postgres(tx) => Ok(tx.commit().await?),
+        }
+    }
+
+    /// Takes it back.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => Ok(tx.rollback().await?),
+            Self::Postgres(tx) => Ok(tx.rollback().await?),
+        }
+    }
+
+    /// Runs one statement that brings nothing back, with no parameters.
+    ///
+    /// # Errors
+    /// When the database refuses it.
+    pub async fn run(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        super::on!(self, conn => sqlx::query(sql).execute(conn).await.map(|_| ()))
+    }
+}

@@ -1,0 +1,224 @@
+//! Dated, coded statements about patients.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::patients::ids;
+use super::{StoreError, Tx, marks, on, rows};
+use crate::model::id::{FactId, PatientId};
+use crate::model::patient::Fact;
+
+/// Every fact of these patients, the earliest first.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn of(
+    tx: &mut Tx,
+    patients: &[PatientId],
+) -> Result<HashMap<PatientId, Vec<Fact>>, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        patient_id: PatientId,
+        kind: String,
+        code: Option<String>,
+        system: Option<String>,
+        on_day: Option<String>,
+        at: Option<i64>,
+    }
+    const SQL: &str = "SELECT f.patient_id, f.kind, f.code, f.system, f.on_day, f.at
+        FROM fact AS f WHERE f.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
+        ORDER BY f.patient_id, f.on_day, f.id";
+    let mut all: HashMap<PatientId, Vec<Fact>> = HashMap::new();
+    if patients.is_empty() {
+        return Ok(all);
+    }
+    let found: Vec<Row> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    for row in found {
+        let on = row
+            .on_day
+            .map(|day| {
+                day.parse().map_err(|_| StoreError::BadRow {
+                    table: "fact",
+                    what: "on_day",
+                })
+            })
+            .transpose()?;
+        let fact = Fact {
+            kind: row.kind,
+            code: row.code,
+            system: row.system,
+            on,
+            at: row.at,
+        };
+        all.entry(row.patient_id).or_default().push(fact);
+    }
+    Ok(all)
+}
+
+/// One code of a fact to be written. Holds private data in the open: it has no `Debug`.
+#[derive(serde::Serialize)]
+pub struct FactPut {
+    /// Whose it is.
+    pub patient: PatientId,
+    /// `diagnosis` … an open set.
+    pub kind: String,
+    /// The source's key.
+    pub source_key: String,
+    /// Which of the codes of this statement, from 0.
+    pub coding: usize,
+    /// The code.
+    pub code: Option<String>,
+    /// The system the code is from.
+    pub system: Option<String>,
+    /// Civil day.
+    pub on_day: Option<String>,
+    /// Instant in ms.
+    pub at: Option<i64>,
+    /// Where it was made.
+    pub department: Option<String>,
+    /// JSON object.
+    pub attributes: String,
+    /// Of the whole statement.
+    pub row_hash: String,
+}
+
+#[derive(serde::Serialize)]
+struct Name<'a> {
+    kind: &'a str,
+    key: &'a str,
+    codings: usize,
+}
+
+/// Whose the facts with these kinds and keys are, and the hashes of their records.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn known(
+    tx: &mut Tx,
+    source: &str,
+    names: &[(&str, &str)],
+) -> Result<HashMap<(String, String), (PatientId, String)>, StoreError> {
+    const SQL: &str = "SELECT f.kind, f.source_key, f.patient_id, f.row_hash FROM json_each($2) AS j
+        JOIN fact AS f ON f.source = $1 AND f.kind = j.value ->> 'kind' AND f.source_key = j.value ->> 'key' AND f.coding = 0";
+    let set: Vec<Name<'_>> = names
+        .iter()
+        .map(|(kind, key)| Name {
+            kind,
+            key,
+            codings: 0,
+        })
+        .collect();
+    let found: Vec<(String, String, PatientId, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(&set)).fetch_all(conn).await)?;
+    Ok(found
+        .into_iter()
+        .map(|(kind, key, patient, hash)| ((kind, key), (patient, hash)))
+        .collect())
+}
+
+/// Writes facts of `source`, every code of each, and marks their patients.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put(
+    tx: &mut Tx,
+    source: &str,
+    facts: &[FactPut],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    #[derive(serde::Serialize)]
+    struct Row<'a> {
+        id: FactId,
+        #[serde(flatten)]
+        fact: &'a FactPut,
+    }
+    const SQL: &str = "INSERT INTO fact (id, patient_id, source, source_key, coding, kind, code, system, on_day, at, department, attributes, row_hash, updated_at)
+        SELECT j.value ->> 'id', j.value ->> 'patient', $1, j.value ->> 'source_key', CAST(j.value ->> 'coding' AS BIGINT), j.value ->> 'kind',
+            j.value ->> 'code', j.value ->> 'system', j.value ->> 'on_day', CAST(j.value ->> 'at' AS BIGINT), j.value ->> 'department',
+            j.value ->> 'attributes', j.value ->> 'row_hash', CAST($3 AS BIGINT)
+        FROM json_each($2) AS j WHERE TRUE
+        ON CONFLICT (source, kind, source_key, coding) DO UPDATE SET patient_id = excluded.patient_id, code = excluded.code,
+            system = excluded.system, on_day = excluded.on_day, at = excluded.at, department = excluded.department,
+            attributes = excluded.attributes, row_hash = excluded.row_hash, updated_at = excluded.updated_at";
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let set: Vec<Row<'_>> = facts
+        .iter()
+        .map(|fact| Row {
+            id: FactId::generate(),
+            fact,
+        })
+        .collect();
+    on!(&mut *tx, conn => sqlx::query(SQL).bind(source).bind(rows(&set)).bind(now.as_millisecond()).execute(conn).await.map(|_| ()))?;
+    let mut codings: HashMap<(&str, &str), usize> = HashMap::new();
+    for fact in facts {
+        *codings.entry((&fact.kind, &fact.source_key)).or_default() += 1;
+    }
+    let names: Vec<Name<'_>> = codings
+        .into_iter()
+        .map(|((kind, key), codings)| Name { kind, key, codings })
+        .collect();
+    trim(tx, source, &names).await?;
+    let patients: Vec<PatientId> = facts.iter().map(|fact| fact.patient.clone()).collect();
+    marks::add(tx, &patients, now).await
+}
+
+/// Removes the facts with these kinds and keys; returns and marks their patients.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remove(
+    tx: &mut Tx,
+    source: &str,
+    names: &[(&str, &str)],
+    now: Timestamp,
+) -> Result<Vec<PatientId>, StoreError> {
+    let set: Vec<Name<'_>> = names
+        .iter()
+        .map(|(kind, key)| Name {
+            kind,
+            key,
+            codings: 0,
+        })
+        .collect();
+    let patients = trim(tx, source, &set).await?;
+    marks::add(tx, &patients, now).await?;
+    Ok(patients)
+}
+
+/// Removes what `source` told of one patient, but for the facts with these kinds and keys; returns how many rows went.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remove_but(
+    tx: &mut Tx,
+    source: &str,
+    patient: &PatientId,
+    keep: &[(&str, &str)],
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    const SQL: &str = "DELETE FROM fact WHERE patient_id = $2 AND source = $1
+        AND (kind, source_key) NOT IN (SELECT j.value ->> 'kind', j.value ->> 'key' FROM json_each($3) AS j) RETURNING patient_id";
+    let set: Vec<Name<'_>> = keep
+        .iter()
+        .map(|(kind, key)| Name {
+            kind,
+            key,
+            codings: 0,
+        })
+        .collect();
+    let gone: Vec<PatientId> = on!(&mut *tx, conn => sqlx::query_scalar(SQL).bind(source).bind(patient).bind(rows(&set)).fetch_all(conn).await)?;
+    marks::add(tx, &gone, now).await?;
+    Ok(gone.len())
+}
+
+/// Removes the codes that a statement no longer has.
+async fn trim(tx: &mut Tx, source: &str, names: &[Name<'_>]) -> Result<Vec<PatientId>, StoreError> {
+    const SQL: &str = "DELETE FROM fact WHERE id IN (SELECT f.id FROM json_each($2) AS j
+        JOIN fact AS f ON f.source = $1 AND f.kind = j.value ->> 'kind' AND f.source_key = j.value ->> 'key'
+        AND f.coding >= CAST(j.value ->> 'codings' AS BIGINT)) RETURNING patient_id";
+    on!(tx, conn => sqlx::query_scalar(SQL).bind(source).bind(rows(names)).fetch_all(conn).await)
+}

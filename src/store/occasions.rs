@@ -1,0 +1,169 @@
+//! Bookings and other dated facts that reminders hang on.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::events::{self, NewEvent};
+use super::patients::ids;
+use super::{StoreError, Tx, on, rows};
+use crate::model::id::{OccasionId, PatientId};
+use crate::model::occasion::{
+    Confirmation, ConfirmationEvent, Occasion, OccasionStatus, OccasionTime,
+};
+
+/// How long an occasion is still looked at after it was over.
+const LOOK_BACK_MS: i64 = 400 * 24 * 3_600_000;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: OccasionId,
+    patient_id: PatientId,
+    kind: String,
+    local_at: String,
+    timezone: String,
+    status: String,
+    epoch: i64,
+    confirmation: String,
+    created_at: Option<i64>,
+    moved_at: Option<i64>,
+    cancelled_at: Option<i64>,
+    department: Option<String>,
+    doctor: Option<String>,
+    place: Option<String>,
+    attributes: String,
+}
+
+/// The occasions of these patients in the order of time, but for those that were over for more than
+/// 400 days when they were last told of.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn of(
+    tx: &mut Tx,
+    patients: &[PatientId],
+) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
+    const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
+        o.moved_at, o.cancelled_at, o.department, o.doctor, o.place, o.attributes
+        FROM occasion AS o WHERE o.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND o.at > o.updated_at - $2
+        ORDER BY o.patient_id, o.at, o.id";
+    let mut all: HashMap<PatientId, Vec<Occasion>> = HashMap::new();
+    if patients.is_empty() {
+        return Ok(all);
+    }
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(LOOK_BACK_MS).fetch_all(conn).await)?;
+    for row in found {
+        let occasion = occasion(row)?;
+        all.entry(occasion.patient.clone())
+            .or_default()
+            .push(occasion);
+    }
+    Ok(all)
+}
+
+/// These occasions, in the order of time; those that are gone are left out.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn load(tx: &mut Tx, occasions: &[OccasionId]) -> Result<Vec<Occasion>, StoreError> {
+    #[derive(serde::Serialize)]
+    struct Id<'a> {
+        id: &'a str,
+    }
+    const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
+        o.moved_at, o.cancelled_at, o.department, o.doctor, o.place, o.attributes
+        FROM occasion AS o WHERE o.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY o.at, o.id";
+    if occasions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let set: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
+    let found: Vec<Row> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    found.into_iter().map(occasion).collect()
+}
+
+/// The occasion that a source knows by `key`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find(tx: &mut Tx, source: &str, key: &str) -> Result<Option<OccasionId>, StoreError> {
+    const SQL: &str = "SELECT id FROM occasion WHERE source = $1 AND source_key = $2";
+    on!(tx, conn => sqlx::query_scalar(SQL).bind(source).bind(key).fetch_optional(conn).await)
+}
+
+/// Keeps what the patient answered about `epoch` of an occasion, and tells of it.
+///
+/// Returns what then stands, or `None` when the occasion is gone or has another epoch: the answer was to
+/// a date that is no more.
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn answer(
+    tx: &mut Tx,
+    occasion: &OccasionId,
+    epoch: i64,
+    event: ConfirmationEvent,
+    now: Timestamp,
+) -> Result<Option<Confirmation>, StoreError> {
+    const READ: &str = "SELECT confirmation, patient_id, source, source_key FROM occasion WHERE id = $1 AND epoch = $2";
+    const WRITE: &str =
+        "UPDATE occasion SET confirmation = $3 WHERE id = $1 AND epoch = $2 AND confirmation = $4";
+    loop {
+        let found: Option<(String, PatientId, String, String)> = on!(&mut *tx, conn => sqlx::query_as(READ).bind(occasion).bind(epoch).fetch_optional(conn).await)?;
+        let Some((word, patient, source, key)) = found else {
+            return Ok(None);
+        };
+        let before = Confirmation::parse(&word).ok_or(StoreError::BadRow {
+            table: "occasion",
+            what: "confirmation",
+        })?;
+        let after = before.after(event);
+        if after == before {
+            return Ok(Some(after));
+        }
+        let written = on!(&mut *tx, conn => sqlx::query(WRITE).bind(occasion).bind(epoch).bind(after.as_str()).bind(&word)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
+        // Another answer came between reading and writing: look again.
+        if written == 0 {
+            continue;
+        }
+        let data = serde_json::json!({"occasion": occasion, "patient": patient, "epoch": epoch, "source": source, "source_key": key});
+        events::add(
+            tx,
+            &[NewEvent {
+                kind: format!("occasion.{after}"),
+                data,
+            }],
+            now,
+        )
+        .await?;
+        return Ok(Some(after));
+    }
+}
+
+fn occasion(row: Row) -> Result<Occasion, StoreError> {
+    let bad = |what| StoreError::BadRow {
+        table: "occasion",
+        what,
+    };
+    let instant = |ms: Option<i64>| {
+        ms.map(|ms| Timestamp::from_millisecond(ms).map_err(|_| bad("an instant")))
+            .transpose()
+    };
+    Ok(Occasion {
+        id: row.id,
+        patient: row.patient_id,
+        kind: row.kind,
+        when: OccasionTime::parse(&row.local_at).ok_or(bad("local_at"))?,
+        timezone: row.timezone,
+        status: OccasionStatus::parse(&row.status).ok_or(bad("status"))?,
+        epoch: row.epoch,
+        confirmation: Confirmation::parse(&row.confirmation).ok_or(bad("confirmation"))?,
+        created_at: instant(row.created_at)?,
+        moved_at: instant(row.moved_at)?,
+        cancelled_at: instant(row.cancelled_at)?,
+        department: row.department,
+        doctor: row.doctor,
+        place: row.place,
+        attributes: serde_json::from_str(&row.attributes).map_err(|_| bad("attributes"))?,
+    })
+}

@@ -1,0 +1,315 @@
+//! Patients with everything that planning and composing look at, and how all work for one is stopped.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::events::{self, NewEvent};
+use super::{StoreError, Tx, on, rows};
+use crate::model::class::{Channel, ContactKind};
+use crate::model::id::{ContactPointId, MessageId, PatientId, RelationId};
+use crate::model::patient::{
+    ContactPoint, ContactStatus, LunarDay, OptOut, Patient, PersonName, Relation, Sex,
+};
+use crate::model::private::Private;
+use crate::model::reminder::SkipReason;
+
+/// Ids as a set of rows with one column `id`.
+pub(super) fn ids(patients: &[PatientId]) -> String {
+    #[derive(serde::Serialize)]
+    struct Id<'a> {
+        id: &'a str,
+    }
+    rows(
+        &patients
+            .iter()
+            .map(|id| Id { id: id.as_str() })
+            .collect::<Vec<_>>(),
+    )
+}
+
+/// These patients, with contact points, family and refusals, in the order of their ids.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn load(tx: &mut Tx, patients: &[PatientId]) -> Result<Vec<Patient>, StoreError> {
+    const SQL: &str = "SELECT p.id, p.source, p.source_key, p.name, p.sex, p.birth_on, p.lunar_md, p.language, p.deceased, p.special, p.held,
+        p.tags, p.prefer, p.attributes
+        FROM patient AS p WHERE p.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY p.id";
+    if patients.is_empty() {
+        return Ok(Vec::new());
+    }
+    let set = ids(patients);
+    let found: Vec<PatientRow> =
+        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(&set).fetch_all(conn).await)?;
+    let (mut contacts, mut of_relations) = contacts(tx, &set).await?;
+    let mut refusals = refusals(tx, &set).await?;
+    let mut family = family(tx, &set, &mut of_relations, &mut refusals).await?;
+    found
+        .into_iter()
+        .map(|row| {
+            let mut patient = row.into_patient()?;
+            patient.contacts = contacts.remove(&patient.id).unwrap_or_default();
+            patient.family = family.remove(&patient.id).unwrap_or_default();
+            patient.opt_outs = refusals
+                .remove(&(patient.id.clone(), String::new()))
+                .unwrap_or_default();
+            Ok(patient)
+        })
+        .collect()
+}
+
+/// The patient that a source knows by `key`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find(tx: &mut Tx, source: &str, key: &str) -> Result<Option<PatientId>, StoreError> {
+    const SQL: &str = "SELECT id FROM patient WHERE source = $1 AND source_key = $2";
+    on!(tx, conn => sqlx::query_scalar(SQL).bind(source).bind(key).fetch_optional(conn).await)
+}
+
+/// Whose address it is: patients themselves and relations of patients; not those who said that it is a wrong one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn by_address(
+    tx: &mut Tx,
+    address_hash: &str,
+) -> Result<Vec<(PatientId, Option<RelationId>)>, StoreError> {
+    const SQL: &str = "SELECT DISTINCT patient_id, relation_id FROM contact_point
+        WHERE address_hash = $1 AND status <> 'wrong_number' ORDER BY patient_id, relation_id";
+    on!(tx, conn => sqlx::query_as(SQL).bind(address_hash).fetch_all(conn).await)
+}
+
+/// Stops all that has not left for these patients: planned reminders are skipped and waiting messages
+/// suppressed, in this transaction (promise 6).
+///
+/// What is on the wire is left to its outcome but never sent again. A message that may have gone out
+/// once ends in `unconfirmed`, since `suppressed` would claim that nothing did.
+/// # Errors
+/// When the database refuses.
+pub async fn stop_all(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    reason: SkipReason,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const REMINDERS: &str = "UPDATE reminder SET state = 'skipped', reason = $2, updated_at = $3
+        WHERE state = 'planned' AND patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    // Taking the rows first makes a worker that journals an attempt at this moment come wholly before or after us.
+    const LOCK: &str =
+        "UPDATE dispatch SET fence = fence WHERE message_id IN (SELECT m.id FROM message AS m
+        WHERE m.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j))";
+    const MESSAGES: &str = "UPDATE message SET reason = $2, updated_at = $3, state = CASE WHEN EXISTS
+            (SELECT 1 FROM attempt AS a WHERE a.message_id = message.id AND a.phase = 'unknown') THEN 'unconfirmed' ELSE 'suppressed' END
+        WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
+        AND state IN ('scheduled', 'queued', 'held', 'sending')
+        AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.message_id = message.id AND a.phase = 'prepared')
+        RETURNING id, state, patient_id";
+    const LAST: &str = "UPDATE message SET no_resend = TRUE, updated_at = $2
+        WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND state IN ('sending', 'uncertain')";
+    const DISPATCH: &str = "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    if patients.is_empty() {
+        return Ok(());
+    }
+    let (set, why, at) = (ids(patients), reason.as_str(), now.as_millisecond());
+    on!(&mut *tx, conn => sqlx::query(REMINDERS).bind(&set).bind(why).bind(at).execute(conn).await.map(|_| ()))?;
+    on!(&mut *tx, conn => sqlx::query(LOCK).bind(&set).execute(conn).await.map(|_| ()))?;
+    let stopped: Vec<(MessageId, String, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(MESSAGES).bind(&set).bind(why).bind(at).fetch_all(conn).await)?;
+    on!(&mut *tx, conn => sqlx::query(LAST).bind(&set).bind(at).execute(conn).await.map(|_| ()))?;
+    let gone = rows(
+        &stopped
+            .iter()
+            .map(|(id, ..)| json!({"id": id}))
+            .collect::<Vec<_>>(),
+    );
+    on!(&mut *tx, conn => sqlx::query(DISPATCH).bind(gone).execute(conn).await.map(|_| ()))?;
+    let told: Vec<NewEvent> = stopped
+        .iter()
+        .map(|(id, state, patient)| NewEvent {
+            kind: format!("message.{state}"),
+            data: json!({"message": id, "patient": patient, "state": state, "reason": why}),
+        })
+        .collect();
+    events::add(tx, &told, now).await
+}
+
+#[derive(sqlx::FromRow)]
+struct PatientRow {
+    id: PatientId,
+    source: String,
+    source_key: String,
+    name: String,
+    sex: Option<String>,
+    birth_on: Option<String>,
+    lunar_md: Option<i64>,
+    language: Option<String>,
+    deceased: bool,
+    special: bool,
+    held: bool,
+    tags: String,
+    prefer: String,
+    attributes: String,
+}
+
+impl PatientRow {
+    fn into_patient(self) -> Result<Patient, StoreError> {
+        let bad = |what| StoreError::BadRow {
+            table: "patient",
+            what,
+        };
+        let prefer: Vec<Channel> = serde_json::from_str(&self.prefer).map_err(|_| bad("prefer"))?;
+        Ok(Patient {
+            id: self.id,
+            source: self.source,
+            source_key: Private::new(self.source_key),
+            name: Private::new(serde_json::from_str(&self.name).map_err(|_| bad("name"))?),
+            sex: self
+                .sex
+                .map(|word| Sex::parse(&word).ok_or(bad("sex")))
+                .transpose()?,
+            birth_on: self
+                .birth_on
+                .map(|day| day.parse().map(Private::new).map_err(|_| bad("birth_on")))
+                .transpose()?,
+            lunar_birthday: self
+                .lunar_md
+                .map(|md| lunar_day(md).map(Private::new).ok_or(bad("lunar_md")))
+                .transpose()?,
+            language: self.language,
+            deceased: self.deceased,
+            special: self.special,
+            held: self.held,
+            tags: serde_json::from_str(&self.tags).map_err(|_| bad("tags"))?,
+            prefer,
+            attributes: Private::new(
+                serde_json::from_str(&self.attributes).map_err(|_| bad("attributes"))?,
+            ),
+            contacts: Vec::new(),
+            family: Vec::new(),
+            opt_outs: Vec::new(),
+        })
+    }
+}
+
+fn lunar_day(md: i64) -> Option<LunarDay> {
+    let (month, day) = (u8::try_from(md / 100).ok()?, u8::try_from(md % 100).ok()?);
+    ((1..=12).contains(&month) && (1..=30).contains(&day)).then_some(LunarDay { month, day })
+}
+
+type Contacts<K> = HashMap<K, Vec<ContactPoint>>;
+
+/// Contact points of the patients themselves, and of their relations.
+async fn contacts(
+    tx: &mut Tx,
+    set: &str,
+) -> Result<(Contacts<PatientId>, Contacts<RelationId>), StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        id: ContactPointId,
+        patient_id: PatientId,
+        relation_id: Option<RelationId>,
+        kind: String,
+        address: String,
+        rank: i64,
+        status: String,
+    }
+    const SQL: &str = "SELECT c.id, c.patient_id, c.relation_id, c.kind, c.address, c.rank, c.status
+        FROM contact_point AS c WHERE c.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY c.rank, c.id";
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
+    let (mut own, mut of_relations) = (Contacts::new(), Contacts::new());
+    for row in found {
+        let bad = |what| StoreError::BadRow {
+            table: "contact_point",
+            what,
+        };
+        let contact = ContactPoint {
+            id: row.id,
+            kind: ContactKind::parse(&row.kind).ok_or(bad("kind"))?,
+            address: Private::new(row.address),
+            rank: row.rank,
+            status: ContactStatus::parse(&row.status).ok_or(bad("status"))?,
+        };
+        match row.relation_id {
+            Some(relation) => of_relations.entry(relation).or_default().push(contact),
+            None => own.entry(row.patient_id).or_default().push(contact),
+        }
+    }
+    Ok((own, of_relations))
+}
+
+/// What each person refused: by patient, and relation or `''` for the patient.
+type Refusals = HashMap<(PatientId, String), Vec<OptOut>>;
+
+async fn refusals(tx: &mut Tx, set: &str) -> Result<Refusals, StoreError> {
+    const SQL: &str = "SELECT c.patient_id, c.relation_id, c.scope FROM consent AS c
+        WHERE c.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND c.granted = FALSE ORDER BY c.scope";
+    let found: Vec<(PatientId, String, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
+    let mut all = Refusals::new();
+    for (patient, relation, scope) in found {
+        let scope = OptOut::parse(&scope).ok_or(StoreError::BadRow {
+            table: "consent",
+            what: "scope",
+        })?;
+        all.entry((patient, relation)).or_default().push(scope);
+    }
+    Ok(all)
+}
+
+async fn family(
+    tx: &mut Tx,
+    set: &str,
+    contacts: &mut Contacts<RelationId>,
+    refusals: &mut Refusals,
+) -> Result<HashMap<PatientId, Vec<Relation>>, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        id: RelationId,
+        patient_id: PatientId,
+        kind: String,
+        name: Option<String>,
+        language: Option<String>,
+        consented: bool,
+    }
+    const SQL: &str = "SELECT r.id, r.patient_id, r.kind, r.name, r.language, r.consented
+        FROM relation AS r WHERE r.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY r.rank, r.source_key, r.id";
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
+    let mut all: HashMap<PatientId, Vec<Relation>> = HashMap::new();
+    for row in found {
+        let name: Option<PersonName> = row
+            .name
+            .map(|name| serde_json::from_str(&name))
+            .transpose()
+            .map_err(|_| StoreError::BadRow {
+                table: "relation",
+                what: "name",
+            })?;
+        let key = (row.patient_id, row.id.as_str().to_owned());
+        let relation = Relation {
+            kind: row.kind,
+            name: name.map(Private::new),
+            language: row.language,
+            consented: row.consented,
+            contacts: contacts.remove(&row.id).unwrap_or_default(),
+            opt_outs: refusals.remove(&key).unwrap_or_default(),
+            id: row.id,
+        };
+        all.entry(key.0).or_default().push(relation);
+    }
+    Ok(all)
+}
+
+/// Blocks a patient until a person has looked: nothing is sent to them or about them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold(tx: &mut Tx, patient: &PatientId, now: Timestamp) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE patient SET held = TRUE, updated_at = $2 WHERE id = $1";
+    super::execute!(
+        tx,
+        sqlx::query(SQL).bind(patient).bind(now.as_millisecond())
+    )?;
+    Ok(())
+}

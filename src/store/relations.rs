@@ -1,0 +1,140 @@
+//! Family and guardians as sources tell them: within the patient's record, or as records of their own.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use super::contact_points::{self, ContactPut, Owner};
+use super::patients::ids;
+use super::{StoreError, Tx, marks, on, rows};
+use crate::model::id::{PatientId, RelationId};
+
+/// A relation to be written. Holds private data in the open: it has no `Debug`.
+pub struct RelationPut {
+    /// `#…` within a patient's record, else the source's key.
+    pub source_key: String,
+    /// Lower goes first.
+    pub rank: i64,
+    /// What they are to the patient.
+    pub kind: String,
+    /// A name as JSON.
+    pub name: Option<String>,
+    /// BCP 47.
+    pub language: Option<String>,
+    /// Whether they may be told.
+    pub consented: bool,
+    /// Of the record; empty within a patient's.
+    pub row_hash: String,
+    /// Their numbers and addresses, best first.
+    pub contacts: Vec<ContactPut>,
+}
+
+/// Relations that are records of their own: their hashes, by patient and key.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn known(tx: &mut Tx, patients: &[PatientId]) -> Result<HashMap<(PatientId, String), String>, StoreError> {
+    const SQL: &str = "SELECT r.patient_id, r.source_key, r.row_hash FROM relation AS r
+        WHERE r.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND r.source_key NOT LIKE '#%'";
+    let found: Vec<(PatientId, String, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    Ok(found.into_iter().map(|(patient, key, hash)| ((patient, key), hash)).collect())
+}
+
+/// Those relations of these patients that are told within the patient's record.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn told_within(tx: &mut Tx, patients: &[PatientId]) -> Result<HashSet<RelationId>, StoreError> {
+    let had = had(tx, patients).await?;
+    Ok(had.into_iter().filter(|((_, key), _)| key.starts_with('#')).map(|(_, id)| id).collect())
+}
+
+/// Writes relations that are records of their own, and marks their patients.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn put(tx: &mut Tx, family: Vec<(PatientId, RelationPut)>, now: Timestamp) -> Result<(), StoreError> {
+    let patients: Vec<PatientId> = family.iter().map(|(patient, _)| patient.clone()).collect();
+    let had = had(tx, &patients).await?;
+    write(tx, family, &had).await?;
+    marks::add(tx, &patients, now).await
+}
+
+/// Removes relations that are records of their own, and marks their patients.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remove(tx: &mut Tx, gone: &[(PatientId, String)], now: Timestamp) -> Result<(), StoreError> {
+    let patients: Vec<PatientId> = gone.iter().map(|(patient, _)| patient.clone()).collect();
+    let had = had(tx, &patients).await?;
+    let gone: Vec<RelationId> = gone.iter().filter_map(|key| had.get(key).cloned()).collect();
+    delete(tx, &gone).await?;
+    marks::add(tx, &patients, now).await
+}
+
+/// Puts `family` in the place of all that the records of `patients` told of relations before.
+/// A relation that is told again keeps its id.
+pub(super) async fn replace_told_within(tx: &mut Tx, patients: &[PatientId], family: Vec<(PatientId, RelationPut)>) -> Result<(), StoreError> {
+    let had = had(tx, patients).await?;
+    let told: HashSet<(&PatientId, &str)> = family.iter().map(|(patient, put)| (patient, put.source_key.as_str())).collect();
+    let gone: Vec<RelationId> =
+        had.iter().filter(|((patient, key), _)| key.starts_with('#') && !told.contains(&(patient, key.as_str()))).map(|(_, id)| id.clone()).collect();
+    delete(tx, &gone).await?;
+    write(tx, family, &had).await
+}
+
+async fn had(tx: &mut Tx, patients: &[PatientId]) -> Result<HashMap<(PatientId, String), RelationId>, StoreError> {
+    const SQL: &str = "SELECT r.patient_id, r.source_key, r.id FROM relation AS r
+        WHERE r.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    let found: Vec<(PatientId, String, RelationId)> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    Ok(found.into_iter().map(|(patient, key, id)| ((patient, key), id)).collect())
+}
+
+/// Contact points go by themselves; what such a relation refused goes here.
+async fn delete(tx: &mut Tx, gone: &[RelationId]) -> Result<(), StoreError> {
+    const CONSENT: &str = "DELETE FROM consent WHERE relation_id <> '' AND (patient_id, relation_id) IN
+        (SELECT r.patient_id, r.id FROM relation AS r WHERE r.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j))";
+    const RELATION: &str = "DELETE FROM relation WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let set = rows(&gone.iter().map(|id| serde_json::json!({"id": id})).collect::<Vec<_>>());
+    on!(&mut *tx, conn => sqlx::query(CONSENT).bind(&set).execute(conn).await.map(|_| ()))?;
+    on!(&mut *tx, conn => sqlx::query(RELATION).bind(&set).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+async fn write(tx: &mut Tx, family: Vec<(PatientId, RelationPut)>, had: &HashMap<(PatientId, String), RelationId>) -> Result<(), StoreError> {
+    #[derive(serde::Serialize)]
+    struct Row {
+        id: RelationId,
+        patient: PatientId,
+        source_key: String,
+        rank: i64,
+        kind: String,
+        name: Option<String>,
+        language: Option<String>,
+        consented: bool,
+        row_hash: String,
+    }
+    const SQL: &str = "INSERT INTO relation (id, patient_id, source_key, rank, kind, name, language, consented, row_hash)
+        SELECT j.value ->> 'id', j.value ->> 'patient', j.value ->> 'source_key', CAST(j.value ->> 'rank' AS BIGINT), j.value ->> 'kind',
+            j.value ->> 'name', j.value ->> 'language', CAST(j.value ->> 'consented' AS BOOLEAN), j.value ->> 'row_hash'
+        FROM json_each($1) AS j WHERE TRUE
+        ON CONFLICT (id) DO UPDATE SET rank = excluded.rank, kind = excluded.kind, name = excluded.name, language = excluded.language,
+            consented = excluded.consented, row_hash = excluded.row_hash";
+    if family.is_empty() {
+        return Ok(());
+    }
+    let (mut set, mut contacts) = (Vec::with_capacity(family.len()), Vec::new());
+    for (patient, put) in family {
+        let id = had.get(&(patient.clone(), put.source_key.clone())).cloned().unwrap_or_else(RelationId::generate);
+        contacts.extend(put.contacts.into_iter().map(|contact| (Owner { patient: patient.clone(), relation: Some(id.clone()) }, contact)));
+        let RelationPut { source_key, rank, kind, name, language, consented, row_hash, contacts: _ } =
+            RelationPut { contacts: Vec::new(), ..put };
+        set.push(Row { id, patient, source_key, rank, kind, name, language, consented, row_hash });
+    }
+    on!(&mut *tx, conn => sqlx::query(SQL).bind(rows(&set)).execute(conn).await.map(|_| ()))?;
+    let relations: Vec<RelationId> = set.into_iter().map(|row| row.id).collect();
+    contact_points::replace(tx, &[], &relations, contacts).await
+}
