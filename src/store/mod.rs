@@ -45,8 +45,8 @@ pub mod rule_plans;
 pub mod settle;
 pub mod sources;
 pub mod staff;
-pub mod suppressions;
 pub mod suppression_list;
+pub mod suppressions;
 pub mod tasks;
 #[doc(hidden)]
 pub mod testing;
