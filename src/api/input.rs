@@ -12,7 +12,11 @@ use serde_json::Value;
 use super::ApiState;
 use super::problem::Problem;
 use crate::access::{Client, Scope};
+use crate::intake::messages::RecordKey;
+use crate::model::id::PatientId;
+use crate::model::private::Private;
 use crate::store::message_view::Place;
+use crate::store::{Tx, patients};
 
 /// The most rows of one page.
 pub(super) const MOST_ROWS: i64 = 500;
@@ -127,6 +131,55 @@ fn not_json(problem: &serde_json::Error) -> Problem {
         "The body is no JSON",
     )
     .detail(format!("expected JSON in UTF-8; it breaks off at {place}"))
+}
+
+/// A body of JSON, or none.
+pub(super) struct OptionalBody(pub(super) Option<Value>);
+
+impl<S: Send + Sync> FromRequest<S> for OptionalBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let length = request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok());
+        let is_empty = length.is_none_or(|length| length.trim() == "0")
+            && !request.headers().contains_key(header::TRANSFER_ENCODING);
+        if is_empty {
+            return Ok(Self(None));
+        }
+        Body::from_request(request, state)
+            .await
+            .map(|Body(value)| Self(Some(value)))
+    }
+}
+
+/// `{source}/{key}` of a path: a record by the hospital's own key.
+pub(super) struct RecordPath(pub(super) String, pub(super) Private<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for RecordPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Params((source, key)) =
+            Params::<(String, String)>::from_request_parts(parts, state).await?;
+        let record =
+            RecordKey::parse(&format!("{source}/{key}")).filter(|record| record.source == source);
+        record
+            .map(|record| Self(record.source, record.key))
+            .ok_or_else(Problem::not_found)
+    }
+}
+
+/// The patient of our id, or of source/key.
+pub(super) async fn patient_of(tx: &mut Tx, name: &str) -> Result<Option<PatientId>, Problem> {
+    if let Some(id) = PatientId::parse(name) {
+        return Ok(Some(id));
+    }
+    let key = RecordKey::parse(name)
+        .ok_or_else(|| Problem::bad_parameter("patient", "source/key, such as his/12345"))?;
+    Ok(patients::find(tx, &key.source, key.key.reveal()).await?)
 }
 
 /// The parts of the path.

@@ -9,6 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use super::Routes;
+use crate::store::message_view::{Attempt, Message, ReplyTo};
 
 pub(super) use acts::{__path_cancel, __path_resend, __path_resolve};
 pub(super) use enqueue::{__path_batch, __path_one};
@@ -30,4 +31,18 @@ pub(super) fn routes() -> Routes {
         ("/v1/messages/{id}/resend", post(acts::resend)),
         ("/v1/messages/{id}/resolve", post(acts::resolve)),
     ]
+}
+
+/// A message as the API shows it, for the shell.
+///
+/// # Errors
+/// Never: it is plain JSON.
+pub fn message_json(
+    message: Message,
+    attempts: Vec<Attempt>,
+    replies: Vec<ReplyTo>,
+    sees_private: bool,
+) -> serde_json::Result<serde_json::Value> {
+    let view = shape::MessageView::of(message, sees_private);
+    serde_json::to_value(view.with(attempts, replies, sees_private))
 }

@@ -2,12 +2,21 @@
 //!
 //! Every answer that is no success is a problem; what a key may see hangs on its scopes.
 
+mod change_requests;
+mod events;
+mod incoming;
 mod input;
 mod messages;
 mod openapi;
 mod problem;
+mod providers;
+mod records;
 mod shapes;
+mod suppressions;
+mod tasks;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,10 +26,13 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 
+pub use messages::message_json;
 pub use openapi::document;
 
 use crate::access::Keys;
+use crate::channels::Provider;
 use crate::clock::Clock;
+use crate::intake::SiteInfo;
 use crate::intake::messages::Intake;
 use crate::stage::Bell;
 use crate::store::writer::Writer;
@@ -32,10 +44,12 @@ const LARGEST_BODY: usize = 1 << 20;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What the API works with. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiState {
     /// How messages come in; it holds the store.
     pub intake: Intake,
+    /// What the applying of records has to know of the site.
+    pub records: Arc<SiteInfo>,
     /// Where messages go to be committed.
     pub writer: Writer,
     /// The source of now.
@@ -44,6 +58,17 @@ pub struct ApiState {
     pub keys: Keys,
     /// The stages that may have work afterwards.
     pub bells: Bells,
+    /// Who carries messages.
+    pub providers: Arc<[Arc<dyn Provider>]>,
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState")
+            .field("intake", &self.intake)
+            .field("bells", &self.bells)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The bells of the stages that a request may give work to.
@@ -82,10 +107,18 @@ type Routes = Vec<(&'static str, MethodRouter<ApiState>)>;
 
 /// Every path with its methods; a test holds it against the document.
 fn routes() -> Routes {
-    [openapi::routes(), messages::routes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        openapi::routes(),
+        messages::routes(),
+        records::routes(),
+        change_requests::routes(),
+        incoming::routes(),
+        events::routes(),
+        suppressions::routes(),
+        tasks::routes(),
+        providers::routes(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Ends what takes too long, and marks answers as not to be kept or guessed at.

@@ -13,6 +13,14 @@ pub(super) struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// A page with nothing on it.
+    pub(super) const fn none() -> Self {
+        Self {
+            data: Vec::new(),
+            next_cursor: None,
+        }
+    }
+
     /// A page of up to `limit` rows of the one more that was asked for.
     pub(super) fn of<R>(
         mut rows: Vec<R>,

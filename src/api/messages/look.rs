@@ -6,15 +6,14 @@ use axum::extract::State;
 use super::shape::{MessageView, MomentView, Timeline};
 use crate::access::Scope;
 use crate::api::ApiState;
-use crate::api::input::{Asked, Caller, Params, cursor};
+use crate::api::input::{Asked, Caller, Params, cursor, patient_of};
 use crate::api::problem::{Details, Problem};
 use crate::api::shapes::Page;
-use crate::intake::messages::RecordKey;
 use crate::model::class::Channel;
-use crate::model::id::{MessageId, PatientId};
+use crate::model::id::MessageId;
 use crate::model::message::MessageState;
 use crate::store::message_view::{self, Filter};
-use crate::store::{Tx, patients, timeline};
+use crate::store::timeline;
 
 /// One message, with its tries, receipts and replies.
 #[utoipa::path(
@@ -79,14 +78,9 @@ pub(super) async fn list(
     };
     let mut tx = state.intake.store.read().await?;
     if let Some(name) = asked.text("patient") {
-        match patient(&mut tx, name).await? {
+        match patient_of(&mut tx, name).await? {
             Some(id) => filter.patient = Some(id),
-            None => {
-                return Ok(Json(Page {
-                    data: Vec::new(),
-                    next_cursor: None,
-                }));
-            }
+            None => return Ok(Json(Page::none())),
         }
     }
     let found = message_view::list(&mut tx, &filter).await?;
@@ -95,16 +89,6 @@ pub(super) async fn list(
     Ok(Json(Page::of(found, limit, place, |message| {
         MessageView::of(message, sees_private)
     })))
-}
-
-/// The patient of our id, or of source/key.
-pub(in crate::api) async fn patient(tx: &mut Tx, name: &str) -> Result<Option<PatientId>, Problem> {
-    if let Some(id) = PatientId::parse(name) {
-        return Ok(Some(id));
-    }
-    let key = RecordKey::parse(name)
-        .ok_or_else(|| Problem::bad_parameter("patient", "source/key, such as his/12345"))?;
-    Ok(patients::find(tx, &key.source, key.key.reveal()).await?)
 }
 
 /// Everything that happened to a message, in order.

@@ -14,7 +14,9 @@ use crate::api::{ApiState, Bells, router};
 use crate::calendar::quiet::QuietHours;
 use crate::clock::Clock;
 use crate::gates::Caps;
+use crate::intake::SiteInfo;
 use crate::intake::messages::{InFlight, Intake, Site};
+use crate::intake::sensitive::Sensitive;
 use crate::model::class::{Channel, Class};
 use crate::model::route::{Route, Routes};
 use crate::outbox::Publisher;
@@ -138,12 +140,20 @@ async fn open(held: TestStore) -> anyhow::Result<Bench> {
         site: Arc::new(site()),
         in_flight: InFlight::default(),
     };
+    let records = SiteInfo {
+        timezone: site().timezone,
+        country: "CN".to_owned(),
+        address_key: desk().address_key,
+        sensitive: Sensitive::default(),
+    };
     let state = ApiState {
         intake,
+        records: Arc::new(records),
         writer,
         clock: clock.clone(),
         keys: Keys::new(store.clone()),
         bells: Bells::default(),
+        providers: Arc::new([]),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

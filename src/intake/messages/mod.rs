@@ -24,8 +24,10 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 pub use fields::Fault;
+pub(crate) use fields::{speakable, storable};
 pub use flight::InFlight;
 pub use refusal::Refusal;
+pub(crate) use request::read_address;
 pub use request::{Content, MessageRequest, RecordKey, To, idempotency_key};
 pub use resend::{Resent, resend};
 pub use resolve::{Ready, ready};
