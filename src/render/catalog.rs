@@ -55,7 +55,7 @@ pub(crate) struct Variant {
 #[derive(Clone)]
 pub struct Catalog {
     pub(crate) texts: Environment<'static>,
-    conditions: Environment<'static>,
+    pub(crate) conditions: Environment<'static>,
     templates: BTreeMap<String, Vec<TemplateText>>,
 }
 

@@ -132,6 +132,14 @@ fn check_text(
         let Ok(template) = catalog.texts.get_template(&variant.name) else {
             continue;
         };
+        if let Some((when, line)) = &variant.when
+            && let Ok(condition) = catalog.conditions.get_template(when)
+        {
+            // A condition may look at anything, but at nothing that is not there.
+            for path in condition.undeclared_variables(true) {
+                check_known(text, classes, &path, *line, &mut find);
+            }
+        }
         let mut paths: Vec<String> = template.undeclared_variables(true).into_iter().collect();
         paths.sort();
         for path in &paths {
@@ -218,6 +226,28 @@ fn check_path(
     line: usize,
     find: &mut impl FnMut(usize, Severity, String),
 ) {
+    check_known(text, classes, path, line, find);
+    let last = path.rsplit('.').next().unwrap_or(path);
+    if matches!(text.channel, Channel::Sms | Channel::Voice) && PRIVATE.contains(&last) {
+        find(
+            line,
+            Severity::Error,
+            format!(
+                "`{path}` may not be said by {}: no diagnosis, drug, result or identity number",
+                text.channel
+            ),
+        );
+    }
+}
+
+/// A reminder fills only what the composer gives; other systems may give what they like.
+fn check_known(
+    text: &TemplateText,
+    classes: &BTreeSet<Class>,
+    path: &str,
+    line: usize,
+    find: &mut impl FnMut(usize, Severity, String),
+) {
     let is_known = KNOWN.iter().any(|known| {
         *known == path
             || known
@@ -238,17 +268,6 @@ fn check_path(
             format!(
                 "`{path}` is nothing a reminder knows; did you mean `{}`?",
                 near.unwrap_or(&"occasion.date")
-            ),
-        );
-    }
-    let last = path.rsplit('.').next().unwrap_or(path);
-    if matches!(text.channel, Channel::Sms | Channel::Voice) && PRIVATE.contains(&last) {
-        find(
-            line,
-            Severity::Error,
-            format!(
-                "`{path}` may not be said by {}: no diagnosis, drug, result or identity number",
-                text.channel
             ),
         );
     }

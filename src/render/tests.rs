@@ -363,6 +363,23 @@ fn what_costs_or_tells_too_much_is_found() {
 }
 
 #[test]
+fn a_condition_looks_at_what_is_there() {
+    check_lint(
+        "t/en.sms.txt",
+        "A\n--- when \"E11\" in patient.diagnoses\nB",
+        None,
+    );
+    check_lint(
+        "t/en.sms.txt",
+        "A\n--- when patient.agee >= 70\nB",
+        Some((
+            Severity::Error,
+            "2: `patient.agee` is nothing a reminder knows; did you mean `patient.age`?",
+        )),
+    );
+}
+
+#[test]
 fn missing_texts_are_found() {
     let catalog = catalog(&[
         ("t/en.sms.txt", "x"),
