@@ -11,7 +11,7 @@ use super::{StoreError, Tx, audits, events, execute, on};
 use crate::model::id::MessageId;
 use crate::model::message::{MessageEvent, MessageState};
 
-/// How long a receipt is waited for (DELIVERY.md §1: 72 h, then `unconfirmed`).
+/// How long a receipt is waited for (ARCHITECTURE.md, "The life of a message": 72 h, then `unconfirmed`).
 const RECEIPT_TIMEOUT: SignedDuration = SignedDuration::from_hours(72);
 
 /// What became of the wish to call a message off.
