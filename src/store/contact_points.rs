@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::patients::ids;
 use super::{StoreError, Tx, on, rows};
 use crate::model::class::ContactKind;
 use crate::model::id::{ContactPointId, PatientId, RelationId};
@@ -44,14 +43,9 @@ pub struct ContactPut {
     pub address_hash: String,
 }
 
-/// Puts `contacts`, in their order, in the place of all that `patients` themselves and `relations` had.
+/// Puts `contacts`, in their order, in the place of all that `owners` had.
 /// An address that an owner keeps has the id and status that it had.
-pub(super) async fn replace(
-    tx: &mut Tx,
-    patients: &[PatientId],
-    relations: &[RelationId],
-    contacts: Vec<(Owner, ContactPut)>,
-) -> Result<(), StoreError> {
+pub(super) async fn replace(tx: &mut Tx, owners: &[Owner], contacts: Vec<(Owner, ContactPut)>) -> Result<(), StoreError> {
     type Kept = (ContactPointId, PatientId, Option<RelationId>, String, String);
     #[derive(serde::Serialize)]
     struct Row {
@@ -64,14 +58,20 @@ pub(super) async fn replace(
         rank: usize,
         status: String,
     }
-    const GONE: &str = "DELETE FROM contact_point WHERE (relation_id IS NULL AND patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j))
-        OR relation_id IN (SELECT k.value ->> 'id' FROM json_each($2) AS k) RETURNING id, patient_id, relation_id, address, status";
+    #[derive(serde::Serialize)]
+    struct Whose<'a> {
+        patient: &'a PatientId,
+        relation: &'a str,
+    }
+    const GONE: &str = "DELETE FROM contact_point WHERE patient_id IN (SELECT k.value ->> 'patient' FROM json_each($1) AS k)
+        AND (patient_id, COALESCE(relation_id, '')) IN (SELECT j.value ->> 'patient', j.value ->> 'relation' FROM json_each($1) AS j)
+        RETURNING id, patient_id, relation_id, address, status";
     const SQL: &str = "INSERT INTO contact_point (id, patient_id, relation_id, kind, address, address_hash, rank, status)
         SELECT j.value ->> 'id', j.value ->> 'patient', j.value ->> 'relation', j.value ->> 'kind', j.value ->> 'address', j.value ->> 'hash',
             CAST(j.value ->> 'rank' AS BIGINT), j.value ->> 'status'
         FROM json_each($1) AS j";
-    let of_relations = rows(&relations.iter().map(|id| serde_json::json!({"id": id})).collect::<Vec<_>>());
-    let had: Vec<Kept> = on!(&mut *tx, conn => sqlx::query_as(GONE).bind(ids(patients)).bind(of_relations).fetch_all(conn).await)?;
+    let whose: Vec<Whose<'_>> = owners.iter().map(|owner| Whose { patient: &owner.patient, relation: owner.relation.as_ref().map_or("", RelationId::as_str) }).collect();
+    let had: Vec<Kept> = on!(&mut *tx, conn => sqlx::query_as(GONE).bind(rows(&whose)).fetch_all(conn).await)?;
     let mut had: HashMap<(Owner, String), (ContactPointId, String)> =
         had.into_iter().map(|(id, patient, relation, address, status)| ((Owner { patient, relation }, address), (id, status))).collect();
     let mut ranks: HashMap<Owner, usize> = HashMap::new();

@@ -78,8 +78,9 @@ struct Name<'a> {
 /// # Errors
 /// When the database refuses.
 pub async fn known(tx: &mut Tx, source: &str, names: &[(&str, &str)]) -> Result<HashMap<(String, String), (PatientId, String)>, StoreError> {
+    // A plain JOIN lets SQLite scan the facts and read the set again for each of them.
     const SQL: &str = "SELECT f.kind, f.source_key, f.patient_id, f.row_hash FROM json_each($2) AS j
-        JOIN fact AS f ON f.source = $1 AND f.kind = j.value ->> 'kind' AND f.source_key = j.value ->> 'key' AND f.coding = 0";
+        CROSS JOIN fact AS f WHERE f.source = $1 AND f.kind = j.value ->> 'kind' AND f.source_key = j.value ->> 'key' AND f.coding = 0";
     let set: Vec<Name<'_>> = names.iter().map(|(kind, key)| Name { kind, key, codings: 0 }).collect();
     let found: Vec<(String, String, PatientId, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(&set)).fetch_all(conn).await)?;
     Ok(found.into_iter().map(|(kind, key, patient, hash)| ((kind, key), (patient, hash))).collect())
@@ -146,7 +147,7 @@ pub async fn remove_but(tx: &mut Tx, source: &str, patient: &PatientId, keep: &[
 /// Removes the codes that a statement no longer has.
 async fn trim(tx: &mut Tx, source: &str, names: &[Name<'_>]) -> Result<Vec<PatientId>, StoreError> {
     const SQL: &str = "DELETE FROM fact WHERE id IN (SELECT f.id FROM json_each($2) AS j
-        JOIN fact AS f ON f.source = $1 AND f.kind = j.value ->> 'kind' AND f.source_key = j.value ->> 'key'
+        CROSS JOIN fact AS f WHERE f.source = $1 AND f.kind = j.value ->> 'kind' AND f.source_key = j.value ->> 'key'
         AND f.coding >= CAST(j.value ->> 'codings' AS BIGINT)) RETURNING patient_id";
     on!(tx, conn => sqlx::query_scalar(SQL).bind(source).bind(rows(names)).fetch_all(conn).await)
 }
