@@ -20,9 +20,13 @@ use crate::model::private::Private;
 /// # Errors
 /// Names the JSON path and what was expected there, never the value.
 pub fn patient_from_json(source: &str, key: &str, body: &Value, site: &SiteInfo) -> Result<Vec<RecordUpdate>, IntakeError> {
-    let input: PatientInput = located::read(body)?;
     let key = named(source, key)?;
     let origin = Origin::inlet("http");
+    if body.get("sensitive") == Some(&Value::Bool(true)) {
+        // Whatever else is wrong with it: the patient must be known as a forbidden one.
+        return Ok(vec![RecordUpdate::Patient(Box::new(PatientRecord::forbidden(origin, key)))]);
+    }
+    let input: PatientInput = located::read(body)?;
     let mut updates = Vec::new();
     let mut keep = Vec::new();
     for (n, fact) in input.facts.iter().flatten().enumerate() {
