@@ -40,9 +40,21 @@ impl Facts {
         let words = lexicon.number_words(&tokens);
         let found = without_hidden(lexicon.find(&tokens, &words));
         let is_long = tokens.list.len() > LONGEST_ANSWER;
-        let calendar = Calendar { today: context.now.date(), is_month_first: is_month_first(context, &tokens) };
-        let mentions = if is_long { Vec::new() } else { mentions(&tokens, calendar) };
-        Self { tokens, found, mentions, is_long }
+        let calendar = Calendar {
+            today: context.now.date(),
+            is_month_first: is_month_first(context, &tokens),
+        };
+        let mentions = if is_long {
+            Vec::new()
+        } else {
+            mentions(&tokens, calendar)
+        };
+        Self {
+            tokens,
+            found,
+            mentions,
+            is_long,
+        }
     }
 
     /// Whether `sense` was found.
@@ -67,8 +79,13 @@ impl Facts {
 
     fn stretch(&self, at: usize, ends: impl Fn(Kind) -> bool) -> (usize, usize) {
         let length = self.tokens.list.len();
-        let start = (0..at.min(length)).rev().find(|i| self.tokens.kind(*i).is_some_and(&ends)).map_or(0, |i| i + 1);
-        let end = (at..length).find(|i| self.tokens.kind(*i).is_some_and(&ends)).unwrap_or(length);
+        let start = (0..at.min(length))
+            .rev()
+            .find(|i| self.tokens.kind(*i).is_some_and(&ends))
+            .map_or(0, |i| i + 1);
+        let end = (at..length)
+            .find(|i| self.tokens.kind(*i).is_some_and(&ends))
+            .unwrap_or(length);
         (start, end)
     }
 
@@ -84,19 +101,37 @@ impl Facts {
             return false;
         }
         let covers = |at: usize| {
-            self.found.iter().any(|found| (is_named(found) || matches!(found.sense, Sense::Thanks | Sense::Filler)) && found.start <= at && at < found.end)
+            self.found.iter().any(|found| {
+                (is_named(found) || matches!(found.sense, Sense::Thanks | Sense::Filler))
+                    && found.start <= at
+                    && at < found.end
+            })
         };
         self.spoken().all(covers)
     }
 
     /// Words that no phrase of `senses` and no moment explains, outside of the clauses that `skips` names.
-    pub(crate) fn unexplained(&self, senses: &[Sense], skips: impl Fn(usize) -> bool) -> Vec<usize> {
+    pub(crate) fn unexplained(
+        &self,
+        senses: &[Sense],
+        skips: impl Fn(usize) -> bool,
+    ) -> Vec<usize> {
         let covers = |at: usize| {
-            let by_phrase = self.found.iter().any(|found| senses.contains(&found.sense) && !found.is_loose && found.start <= at && at < found.end);
-            let by_moment = self.mentions.iter().any(|mention| mention.start <= at && at < mention.end);
+            let by_phrase = self.found.iter().any(|found| {
+                senses.contains(&found.sense)
+                    && !found.is_loose
+                    && found.start <= at
+                    && at < found.end
+            });
+            let by_moment = self
+                .mentions
+                .iter()
+                .any(|mention| mention.start <= at && at < mention.end);
             by_phrase || by_moment
         };
-        self.spoken().filter(|at| !covers(*at) && !skips(*at)).collect()
+        self.spoken()
+            .filter(|at| !covers(*at) && !skips(*at))
+            .collect()
     }
 
     /// The one number that is all that is said, with politeness and words such as "reply" or "option" around it.
@@ -104,7 +139,11 @@ impl Facts {
         let mut value = None;
         let mut at = 0;
         while at < self.tokens.list.len() {
-            if self.tokens.kind(at).is_some_and(|kind| kind.is_break() || kind == Kind::Mark) {
+            if self
+                .tokens
+                .kind(at)
+                .is_some_and(|kind| kind.is_break() || kind == Kind::Mark)
+            {
                 at += 1;
                 continue;
             }
@@ -116,12 +155,44 @@ impl Facts {
                 at = end;
                 continue;
             }
-            let polite = self.found.iter().filter(|found| matches!(found.sense, Sense::Thanks | Sense::Filler) && found.start == at).map(|found| found.end).max();
+            let polite = self
+                .found
+                .iter()
+                .filter(|found| {
+                    matches!(found.sense, Sense::Thanks | Sense::Filler) && found.start == at
+                })
+                .map(|found| found.end)
+                .max();
             let is_frame = matches!(
                 self.tokens.text(at),
-                "回" | "复" | "按" | "选" | "择" | "我" | "键" | "号" | "项" | "第" | "option" | "number" | "no" | "press" | "reply" | "choice" | "opcion" | "numero" | "la" | "el" | "the" | "xuan" | "answer" | "respuesta" | "num"
+                "回" | "复"
+                    | "按"
+                    | "选"
+                    | "择"
+                    | "我"
+                    | "键"
+                    | "号"
+                    | "项"
+                    | "第"
+                    | "option"
+                    | "number"
+                    | "no"
+                    | "press"
+                    | "reply"
+                    | "choice"
+                    | "opcion"
+                    | "numero"
+                    | "la"
+                    | "el"
+                    | "the"
+                    | "xuan"
+                    | "answer"
+                    | "respuesta"
+                    | "num"
             );
-            if is_frame && value.is_none() || matches!(self.tokens.text(at), "号" | "吧" | "键" | "项" | "个") {
+            if is_frame && value.is_none()
+                || matches!(self.tokens.text(at), "号" | "吧" | "键" | "项" | "个")
+            {
                 at += 1;
             } else {
                 at = polite?;
@@ -133,7 +204,10 @@ impl Facts {
     /// A number that opens the reply and is followed by a pause: the answer before the explanation.
     pub(crate) fn leading_number(&self) -> Option<u32> {
         let value = self.tokens.number(0)?;
-        self.tokens.kind(1).is_none_or(Kind::is_break).then_some(value)
+        self.tokens
+            .kind(1)
+            .is_none_or(Kind::is_break)
+            .then_some(value)
     }
 
     /// Whether the clause around token `at` ends in a question mark.
@@ -148,7 +222,10 @@ impl Facts {
             .iter()
             .filter(|found| found.sense != Sense::Filler)
             .take(40)
-            .map(|found| Matched { sense: found.sense.as_str(), words: Private::new(self.tokens.phrase(found.start, found.end)) })
+            .map(|found| Matched {
+                sense: found.sense.as_str(),
+                words: Private::new(self.tokens.phrase(found.start, found.end)),
+            })
             .collect()
     }
 }
@@ -166,17 +243,31 @@ fn without_hidden(all: Vec<Found>) -> Vec<Found> {
         if !covers || outer.sense == inner.sense {
             return false;
         }
-        let is_equal_filler = !is_longer && inner.sense == Sense::Filler && outer.sense != Sense::Filler;
-        !inner.sense.is_safety() && (is_longer || is_equal_filler) && !outer.is_loose && outer.sense.hides_others()
+        let is_equal_filler =
+            !is_longer && inner.sense == Sense::Filler && outer.sense != Sense::Filler;
+        !inner.sense.is_safety()
+            && (is_longer || is_equal_filler)
+            && !outer.is_loose
+            && outer.sense.hides_others()
     };
-    let kept: Vec<bool> = all.iter().map(|inner| !all.iter().any(|outer| hides(outer, inner))).collect();
-    all.into_iter().zip(kept).filter_map(|(found, is_kept)| is_kept.then_some(found)).collect()
+    let kept: Vec<bool> = all
+        .iter()
+        .map(|inner| !all.iter().any(|outer| hides(outer, inner)))
+        .collect();
+    all.into_iter()
+        .zip(kept)
+        .filter_map(|(found, is_kept)| is_kept.then_some(found))
+        .collect()
 }
 
 /// Whether `3/4` means 4 March to this patient: everywhere but in Spanish outside of the United States.
 fn is_month_first(context: &ReplyContext, _tokens: &Tokens) -> bool {
     match context.locale.as_deref() {
-        Some(locale) => !(locale.starts_with("es") && !locale.eq_ignore_ascii_case("es-US") || locale.eq_ignore_ascii_case("en-GB") || locale.eq_ignore_ascii_case("en-AU")),
+        Some(locale) => {
+            !(locale.starts_with("es") && !locale.eq_ignore_ascii_case("es-US")
+                || locale.eq_ignore_ascii_case("en-GB")
+                || locale.eq_ignore_ascii_case("en-AU"))
+        }
         None => true,
     }
 }

@@ -51,7 +51,13 @@ pub(super) struct Decoded {
 
 impl Decoded {
     pub(super) fn open(file: &Path, encoding: &'static Encoding) -> io::Result<Self> {
-        Ok(Self { file: File::open(file)?, decoder: encoding.new_decoder_with_bom_removal(), raw: vec![0; 64 * 1024], waiting: 0..0, ended: false })
+        Ok(Self {
+            file: File::open(file)?,
+            decoder: encoding.new_decoder_with_bom_removal(),
+            raw: vec![0; 64 * 1024],
+            waiting: 0..0,
+            ended: false,
+        })
     }
 }
 
@@ -63,7 +69,9 @@ impl Read for Decoded {
                 self.waiting = 0..read;
                 self.ended = read == 0;
             }
-            let (_, read, written, _) = self.decoder.decode_to_utf8(&self.raw[self.waiting.clone()], out, self.ended);
+            let (_, read, written, _) =
+                self.decoder
+                    .decode_to_utf8(&self.raw[self.waiting.clone()], out, self.ended);
             self.waiting.start += read;
             if written > 0 || self.ended {
                 return Ok(written);
@@ -80,11 +88,14 @@ mod tests {
 
     #[track_caller]
     fn check(bytes: &[u8], name: &str, expected: &str) {
-        let file = std::env::temp_dir().join(format!("carebell-test-{}", uuid::Uuid::now_v7().simple()));
+        let file =
+            std::env::temp_dir().join(format!("carebell-test-{}", uuid::Uuid::now_v7().simple()));
         std::fs::write(&file, bytes).expect("the temporary folder takes a file");
         let encoding = detect(&file).expect("it can be read");
         let mut text = String::new();
-        Decoded::open(&file, encoding).and_then(|mut decoded| decoded.read_to_string(&mut text)).expect("it can be decoded");
+        Decoded::open(&file, encoding)
+            .and_then(|mut decoded| decoded.read_to_string(&mut text))
+            .expect("it can be decoded");
         std::fs::remove_file(&file).expect("it can be removed");
         assert_eq!((encoding.name(), text.as_str()), (name, expected));
     }
