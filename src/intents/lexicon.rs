@@ -78,28 +78,15 @@ impl Lexicon {
 
     /// The shipped words and those of every `.toml` in `dir`, of which a file replaces the shipped one of its name.
     pub(crate) fn load_dir(dir: &Path) -> Result<Self, Vec<LexiconError>> {
-        let unreadable = |path: &Path, error: &std::io::Error| LexiconError {
-            file: path.display().to_string(),
-            line: 0,
-            expected: format!("a readable file: {error}"),
-        };
+        let unreadable = |path: &Path, error: &std::io::Error| LexiconError { file: path.display().to_string(), line: 0, expected: format!("a readable file: {error}") };
         let mut errors = Vec::new();
-        let mut files: Vec<(String, String, String)> = BUILTIN
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*name).to_owned(), (*text).to_owned()))
-            .collect();
+        let mut files: Vec<(String, String, String)> =
+            BUILTIN.iter().map(|(name, text)| ((*name).to_owned(), (*name).to_owned(), (*text).to_owned())).collect();
         let entries = std::fs::read_dir(dir).map_err(|error| vec![unreadable(dir, &error)])?;
-        let mut paths: Vec<_> = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|e| e == "toml"))
-            .collect();
+        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
         paths.sort();
         for path in paths {
-            let name = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             match std::fs::read_to_string(&path) {
                 Ok(text) => {
                     files.retain(|(known, _, _)| *known != name);
@@ -115,49 +102,28 @@ impl Lexicon {
             }
         }
         lexicon.finish();
-        if errors.is_empty() {
-            Ok(lexicon)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(lexicon) } else { Err(errors) }
     }
 
     /// Adds the phrases of one file.
     pub(crate) fn add(&mut self, file: &str, text: &str) -> Result<(), LexiconError> {
-        let fault = |line: usize, expected: String| LexiconError {
-            file: file.to_owned(),
-            line,
-            expected,
-        };
-        let line_of = |at: usize| {
-            1 + text
-                .get(..at)
-                .map_or(0, |before| before.matches('\n').count())
-        };
-        let lists: HashMap<toml::Spanned<String>, Vec<toml::Spanned<String>>> =
-            toml::from_str(text).map_err(|error| {
-                fault(
-                    error.span().map_or(0, |span| line_of(span.start)),
-                    format!("lists of phrases: {}", error.message()),
-                )
-            })?;
+        let fault = |line: usize, expected: String| LexiconError { file: file.to_owned(), line, expected };
+        let line_of = |at: usize| 1 + text.get(..at).map_or(0, |before| before.matches('\n').count());
+        let lists: HashMap<toml::Spanned<String>, Vec<toml::Spanned<String>>> = toml::from_str(text).map_err(|error| {
+            fault(error.span().map_or(0, |span| line_of(span.start)), format!("lists of phrases: {}", error.message()))
+        })?;
         for (name, phrases) in lists {
             if name.get_ref() == "known" {
-                self.typos
-                    .know(phrases.iter().map(|phrase| phrase.get_ref().as_str()));
+                self.typos.know(phrases.iter().map(|phrase| phrase.get_ref().as_str()));
                 continue;
             }
             let sense = Sense::parse(name.get_ref()).ok_or_else(|| {
                 let all: Vec<&str> = Sense::ALL.iter().map(|sense| sense.as_str()).collect();
-                fault(
-                    line_of(name.span().start),
-                    format!("one of {}, known", all.join(", ")),
-                )
+                fault(line_of(name.span().start), format!("one of {}, known", all.join(", ")))
             })?;
             for phrase in phrases {
                 let line = line_of(phrase.span().start);
-                let parts =
-                    phrase::parse(phrase.get_ref()).map_err(|expected| fault(line, expected))?;
+                let parts = phrase::parse(phrase.get_ref()).map_err(|expected| fault(line, expected))?;
                 let node = self.insert(ROOT, &parts);
                 let ends = self.ends.entry(node).or_default();
                 if !ends.contains(&sense) {
@@ -198,10 +164,7 @@ impl Lexicon {
     fn insert_words(&mut self, mut node: u32, text: &str) -> u32 {
         let tokens = Tokens::cut(text);
         for at in 0..tokens.list.len() {
-            if tokens
-                .kind(at)
-                .is_some_and(|kind| kind.is_break() || kind == Kind::Mark)
-            {
+            if tokens.kind(at).is_some_and(|kind| kind.is_break() || kind == Kind::Mark) {
                 continue;
             }
             let word = self.word_or_new(tokens.text(at));
@@ -225,18 +188,12 @@ impl Lexicon {
 
     /// The number of each token's word.
     pub(crate) fn number_words(&self, tokens: &Tokens) -> Vec<u32> {
-        (0..tokens.list.len())
-            .map(|at| self.words.get(tokens.text(at)).copied().unwrap_or(UNKNOWN))
-            .collect()
+        (0..tokens.list.len()).map(|at| self.words.get(tokens.text(at)).copied().unwrap_or(UNKNOWN)).collect()
     }
 
     /// The word a typed one was meant to be; empty when it is right or nobody knows.
     pub(crate) fn meant(&self, word: &str) -> &str {
-        if self.words.contains_key(word) {
-            ""
-        } else {
-            self.typos.right(word).unwrap_or("")
-        }
+        if self.words.contains_key(word) { "" } else { self.typos.right(word).unwrap_or("") }
     }
 
     /// Every phrase in the reply, also those inside of others.
@@ -244,12 +201,7 @@ impl Lexicon {
         let mut found = Vec::new();
         for start in 0..words.len() {
             if !tokens.kind(start).is_some_and(Kind::is_break) {
-                let step = Step {
-                    node: ROOT,
-                    at: start,
-                    start,
-                    is_loose: false,
-                };
+                let step = Step { node: ROOT, at: start, start, is_loose: false };
                 self.walk(tokens, words, step, &mut found);
             }
         }
@@ -257,44 +209,15 @@ impl Lexicon {
     }
 
     fn walk(&self, tokens: &Tokens, words: &[u32], step: Step, found: &mut Vec<Found>) {
-        let Step {
-            node,
-            at,
-            start,
-            is_loose,
-        } = step;
+        let Step { node, at, start, is_loose } = step;
         for sense in self.ends.get(&node).into_iter().flatten() {
-            let is_known = |one: &Found| {
-                one.sense == *sense
-                    && one.start == start
-                    && one.end == at
-                    && (one.is_loose == is_loose || is_loose)
-            };
-            if at > start
-                && !found
-                    .iter()
-                    .rev()
-                    .take_while(|one| one.start == start)
-                    .any(is_known)
-            {
-                found.push(Found {
-                    sense: *sense,
-                    start,
-                    end: at,
-                    is_loose,
-                });
+            let is_known = |one: &Found| one.sense == *sense && one.start == start && one.end == at && (one.is_loose == is_loose || is_loose);
+            if at > start && !found.iter().rev().take_while(|one| one.start == start).any(is_known) {
+                found.push(Found { sense: *sense, start, end: at, is_loose });
             }
         }
         for join in self.joins.get(&node).into_iter().flatten() {
-            self.walk(
-                tokens,
-                words,
-                Step {
-                    node: *join,
-                    ..step
-                },
-                found,
-            );
+            self.walk(tokens, words, Step { node: *join, ..step }, found);
         }
         let is_edge = |at: usize| tokens.kind(at).is_none_or(Kind::is_break);
         let next = |word: u32| self.steps.get(&(node, word)).copied();
@@ -314,45 +237,15 @@ impl Lexicon {
                 if skip > 0 && is_edge(at + skip - 1) {
                     break;
                 }
-                self.walk(
-                    tokens,
-                    words,
-                    Step {
-                        node,
-                        at: at + skip,
-                        is_loose: is_loose || skip > 0,
-                        ..step
-                    },
-                    found,
-                );
+                self.walk(tokens, words, Step { node, at: at + skip, is_loose: is_loose || skip > 0, ..step }, found);
             }
         }
-        let Some(word) = words.get(at).copied().filter(|_| !is_edge(at)) else {
-            return;
-        };
+        let Some(word) = words.get(at).copied().filter(|_| !is_edge(at)) else { return };
         if let Some(node) = next(word).filter(|_| word != UNKNOWN) {
-            self.walk(
-                tokens,
-                words,
-                Step {
-                    node,
-                    at: at + 1,
-                    ..step
-                },
-                found,
-            );
+            self.walk(tokens, words, Step { node, at: at + 1, ..step }, found);
         }
         if let Some(node) = next(NUMBER).filter(|_| tokens.kind(at) == Some(Kind::Number)) {
-            self.walk(
-                tokens,
-                words,
-                Step {
-                    node,
-                    at: at + 1,
-                    ..step
-                },
-                found,
-            );
+            self.walk(tokens, words, Step { node, at: at + 1, ..step }, found);
         }
     }
 }
@@ -380,22 +273,11 @@ mod tests {
 
     #[test]
     fn mistakes_name_file_and_line() {
-        let error = |text: &str| {
-            Lexicon::default()
-                .add("x.toml", text)
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            error("cancel = [\n\"a\",\n\"(b\"]"),
-            "x.toml:3: expected a closing bracket"
-        );
+        let error = |text: &str| Lexicon::default().add("x.toml", text).unwrap_err().to_string();
+        assert_eq!(error("cancel = [\n\"a\",\n\"(b\"]"), "x.toml:3: expected a closing bracket");
         assert!(error("\nyes_please = []").starts_with("x.toml:2: expected one of emergency, "));
         assert!(error("cancel = 1").starts_with("x.toml:1: expected lists of phrases: "));
-        assert_eq!(
-            error("cancel = [\"*\"]"),
-            "x.toml:1: expected a phrase with a word in it"
-        );
+        assert_eq!(error("cancel = [\"*\"]"), "x.toml:1: expected a phrase with a word in it");
     }
 
     #[track_caller]
@@ -406,10 +288,7 @@ mod tests {
         let mut tokens = Tokens::cut(text);
         tokens.correct(|word| lexicon.meant(word));
         let found = lexicon.find(&tokens, &lexicon.number_words(&tokens));
-        let found: Vec<String> = found
-            .iter()
-            .map(|f| tokens.phrase(f.start, f.end))
-            .collect();
+        let found: Vec<String> = found.iter().map(|f| tokens.phrase(f.start, f.end)).collect();
         assert_eq!(found, expected);
     }
 
@@ -419,14 +298,10 @@ mod tests {
         check("不(去|来)", "我不去了，也不來", &["不去", "不来"]);
         check("cant make it", "Sorry I can't make it", &["cant make it"]);
         check("not coming", "knot coming, not now coming", &[]);
-        check(
-            "stop * text",
-            "stop sending me text",
-            &["stop sending me text"],
-        );
+        check("stop * text", "stop sending me text", &["stop sending me text"]);
         check("stop * text", "stop. text", &[]);
         check("^no$", "no, i said no way", &["no"]);
         check("option #", "option 2 please", &["option 2"]);
-        check("cancel", "please cancle it", &["cancle"]);
+        check("cancel", "please cancle it", &["cancel"]);
     }
 }

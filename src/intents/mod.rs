@@ -34,9 +34,7 @@ use std::sync::LazyLock;
 
 use lexicon::Lexicon;
 
-static BUILTIN: LazyLock<Reader> = LazyLock::new(|| Reader {
-    lexicon: Lexicon::builtin(),
-});
+static BUILTIN: LazyLock<Reader> = LazyLock::new(|| Reader { lexicon: Lexicon::builtin() });
 
 /// A reader of replies with its words.
 #[derive(Clone, Debug)]
@@ -55,9 +53,7 @@ impl Reader {
     /// # Errors
     /// When a file cannot be read or has a mistake.
     pub fn load_dir(dir: &Path) -> Result<Self, Vec<LexiconError>> {
-        Ok(Self {
-            lexicon: Lexicon::load_dir(dir)?,
-        })
+        Ok(Self { lexicon: Lexicon::load_dir(dir)? })
     }
 
     /// Reads `text` as an answer in `context`. In doubt it is unknown, for a human.

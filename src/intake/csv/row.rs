@@ -9,8 +9,7 @@ use super::{Table, words};
 use crate::intake::contacts::{emails, is_nothing, phones};
 use crate::intake::import::Parsed;
 use crate::intake::record::{
-    Birth, Coding, ConsentRecord, Consented, Contact, FactRecord, Field, Key, OccasionRecord,
-    Origin, PatientRecord, RecordKind, RecordUpdate, RelationRecord, StaffRecord,
+    Birth, Coding, ConsentRecord, Consented, Contact, FactRecord, Field, Key, OccasionRecord, Origin, PatientRecord, RecordKind, RecordUpdate, RelationRecord, StaffRecord,
 };
 use crate::intake::report::Fault;
 use crate::intake::{moment, names};
@@ -37,12 +36,7 @@ impl Table<'_> {
 
 /// Reads a row. A fault in what names or dates a record leaves the row out; one in a number or address leaves that out alone.
 pub(super) fn read(table: &Table<'_>, origin: &Origin, cells: &[String]) -> Parsed {
-    let mut row = Row {
-        table,
-        origin,
-        cells,
-        parsed: Parsed::default(),
-    };
+    let mut row = Row { table, origin, cells, parsed: Parsed::default() };
     if let Err((kind, fault)) = row.records() {
         row.parsed.updates.clear();
         row.parsed.faults.push((Some(kind), fault));
@@ -71,49 +65,30 @@ impl Row<'_> {
             }
         }
         if let Some(staff) = &mapping.staff {
-            self.staff(staff)
-                .map_err(|fault| (RecordKind::Staff, fault))?;
+            self.staff(staff).map_err(|fault| (RecordKind::Staff, fault))?;
         }
-        let Some(key) = &mapping.patient.key else {
-            return Ok(());
-        };
+        let Some(key) = &mapping.patient.key else { return Ok(()) };
         let of_patient = |fault| (RecordKind::Patient, fault);
-        let text = self
-            .text(key)
-            .map_err(of_patient)?
-            .ok_or_else(|| of_patient(self.fault(key, "expected the patient's key")))?;
+        let text = self.text(key).map_err(of_patient)?.ok_or_else(|| of_patient(self.fault(key, "expected the patient's key")))?;
         if text.len() > 200 {
-            return Err(of_patient(
-                self.fault(key, "expected a key of at most 200 bytes"),
-            ));
+            return Err(of_patient(self.fault(key, "expected a key of at most 200 bytes")));
         }
         let key = Key::new(&table.source, text.trim());
-        let sensitive = self
-            .truth(mapping.patient.sensitive.as_ref())
-            .map_err(of_patient)?;
-        let flags = self
-            .flags(mapping.patient.flags.as_ref())
-            .map_err(of_patient)?;
+        let sensitive = self.truth(mapping.patient.sensitive.as_ref()).map_err(of_patient)?;
+        let flags = self.flags(mapping.patient.flags.as_ref()).map_err(of_patient)?;
         if sensitive || flags.iter().any(|flag| table.site.sensitive.is_flag(flag)) {
             // Whatever else is wrong with the row: the patient must be known as a forbidden one.
-            self.parsed
-                .update(RecordUpdate::Patient(Box::new(PatientRecord::forbidden(
-                    self.origin.clone(),
-                    key,
-                ))));
+            self.parsed.update(RecordUpdate::Patient(Box::new(PatientRecord::forbidden(self.origin.clone(), key))));
             return Ok(());
         }
         if mapping.patient.tells_patients() || !mapping.relation.is_empty() {
-            self.patient(&mapping.patient, key.clone())
-                .map_err(of_patient)?;
+            self.patient(&mapping.patient, key.clone()).map_err(of_patient)?;
         }
         for fact in &mapping.fact {
-            self.facts(fact, &key)
-                .map_err(|fault| (RecordKind::Fact, fault))?;
+            self.facts(fact, &key).map_err(|fault| (RecordKind::Fact, fault))?;
         }
         for occasion in &mapping.occasion {
-            self.occasion(occasion, &key)
-                .map_err(|fault| (RecordKind::Occasion, fault))?;
+            self.occasion(occasion, &key).map_err(|fault| (RecordKind::Occasion, fault))?;
         }
         Ok(())
     }
@@ -127,42 +102,21 @@ impl Row<'_> {
             family.extend(self.relation(relation)?);
         }
         let birth = match self.said(map.birth_on.as_ref())? {
-            Some(text) => Some(Private::new(self.birth(&text).ok_or_else(|| {
-                self.fault_of(
-                    map.birth_on.as_ref(),
-                    "expected a date of birth such as 1975-04-02",
-                )
-            })?)),
+            Some(text) => Some(Private::new(self.birth(&text).ok_or_else(|| self.fault_of(map.birth_on.as_ref(), "expected a date of birth such as 1975-04-02"))?)),
             None => None,
         };
         let sex = match self.said(map.sex.as_ref())? {
-            Some(text) => Some(words::sex(&text).ok_or_else(|| {
-                self.fault_of(
-                    map.sex.as_ref(),
-                    "expected male, female, other or unknown, or a map to them",
-                )
-            })?),
+            Some(text) => Some(words::sex(&text).ok_or_else(|| self.fault_of(map.sex.as_ref(), "expected male, female, other or unknown, or a map to them"))?),
             None => None,
         };
         let lunar_birthday = match self.said(map.lunar_birthday.as_ref())? {
-            Some(text) => Some(Private::new(lunar_day(&text).ok_or_else(|| {
-                self.fault_of(
-                    map.lunar_birthday.as_ref(),
-                    "expected a lunar month and day such as 8-15",
-                )
-            })?)),
+            Some(text) => Some(Private::new(lunar_day(&text).ok_or_else(|| self.fault_of(map.lunar_birthday.as_ref(), "expected a lunar month and day such as 8-15"))?)),
             None => None,
         };
         let mut prefer = Vec::new();
         for word in self.several(map.prefer.as_ref())? {
-            let channel = Channel::parse(&word.to_lowercase())
-                .filter(|channel| channel.contact_kind().is_some());
-            prefer.push(channel.ok_or_else(|| {
-                self.fault_of(
-                    map.prefer.as_ref(),
-                    "expected sms, voice or email, or a map to them",
-                )
-            })?);
+            let channel = Channel::parse(&word.to_lowercase()).filter(|channel| channel.contact_kind().is_some());
+            prefer.push(channel.ok_or_else(|| self.fault_of(map.prefer.as_ref(), "expected sms, voice or email, or a map to them"))?);
         }
         let mut consents = Vec::new();
         for word in self.several(map.opt_out.as_ref())? {
@@ -170,22 +124,11 @@ impl Row<'_> {
             let scope = match words::truth(&word) {
                 Some(true) => OptOut::All,
                 Some(false) => continue,
-                None => OptOut::parse(&word.to_lowercase()).ok_or_else(|| {
-                    self.fault_of(
-                        map.opt_out.as_ref(),
-                        "expected all, a class, a channel, yes or no",
-                    )
-                })?,
+                None => OptOut::parse(&word.to_lowercase()).ok_or_else(|| self.fault_of(map.opt_out.as_ref(), "expected all, a class, a channel, yes or no"))?,
             };
-            consents.push(ConsentRecord {
-                scope,
-                granted: false,
-                at: None,
-            });
+            consents.push(ConsentRecord { scope, granted: false, at: None });
         }
-        let active = map.active.is_none()
-            || self.said(map.active.as_ref())?.is_none()
-            || self.truth(map.active.as_ref())?;
+        let active = map.active.is_none() || self.said(map.active.as_ref())?.is_none() || self.truth(map.active.as_ref())?;
         let record = PatientRecord {
             origin: self.origin.clone(),
             key,
@@ -216,31 +159,13 @@ impl Row<'_> {
     fn relation(&mut self, map: &RelationMap) -> Read<Option<RelationRecord>> {
         let mut contacts = self.phones(map.phone.as_ref());
         contacts.extend(self.emails(map.email.as_ref()));
-        let name = self.said(map.name.as_ref())?.map(|full| {
-            Private::new(PersonName {
-                full,
-                given: None,
-                family: None,
-            })
-        });
+        let name = self.said(map.name.as_ref())?.map(|full| Private::new(PersonName { full, given: None, family: None }));
         if contacts.is_empty() && name.is_none() {
             return Ok(None);
         }
-        let kind = self
-            .said(map.kind.as_ref())?
-            .map_or_else(|| "other".to_owned(), |word| words::relation(&word));
-        let consented = if self.truth(map.consented.as_ref())? {
-            Consented::Yes
-        } else {
-            Consented::No
-        };
-        Ok(Some(RelationRecord {
-            kind,
-            name,
-            language: self.said(map.language.as_ref())?,
-            consented,
-            contacts,
-        }))
+        let kind = self.said(map.kind.as_ref())?.map_or_else(|| "other".to_owned(), |word| words::relation(&word));
+        let consented = if self.truth(map.consented.as_ref())? { Consented::Yes } else { Consented::No };
+        Ok(Some(RelationRecord { kind, name, language: self.said(map.language.as_ref())?, consented, contacts }))
     }
 
     fn facts(&mut self, map: &FactMap, patient: &Key) -> Read<()> {
@@ -249,41 +174,19 @@ impl Row<'_> {
             return Ok(());
         }
         let on = match self.said(map.on.as_ref())? {
-            Some(text) => Some(
-                moment::day(&text, self.table.mapping.date_order).ok_or_else(|| {
-                    self.fault_of(map.on.as_ref(), "expected a date such as 2026-07-24")
-                })?,
-            ),
+            Some(text) => Some(moment::day(&text, self.table.mapping.date_order).ok_or_else(|| self.fault_of(map.on.as_ref(), "expected a date such as 2026-07-24"))?),
             None => None,
         };
-        let kind = self
-            .said(map.kind.as_ref())?
-            .unwrap_or_else(|| "diagnosis".to_owned());
-        let (system, department) = (
-            self.said(map.system.as_ref())?,
-            self.said(map.department.as_ref())?,
-        );
+        let kind = self.said(map.kind.as_ref())?.unwrap_or_else(|| "diagnosis".to_owned());
+        let (system, department) = (self.said(map.system.as_ref())?, self.said(map.department.as_ref())?);
         let told = self.said(map.key.as_ref())?;
-        let made = || {
-            format!(
-                "{}/{}/{}",
-                patient.key.reveal(),
-                codes.join("+"),
-                on.map(|on| on.to_string()).unwrap_or_default()
-            )
-        };
+        let made = || format!("{}/{}/{}", patient.key.reveal(), codes.join("+"), on.map(|on| on.to_string()).unwrap_or_default());
         let record = FactRecord {
             origin: self.origin.clone(),
             patient: patient.clone(),
             key: Private::new(told.unwrap_or_else(made)),
             kind,
-            codings: codes
-                .into_iter()
-                .map(|code| Coding {
-                    code: Private::new(code),
-                    system: system.clone(),
-                })
-                .collect(),
+            codings: codes.into_iter().map(|code| Coding { code: Private::new(code), system: system.clone() }).collect(),
             on,
             at: None,
             department,
@@ -302,49 +205,25 @@ impl Row<'_> {
             // A row of a patient without a booking.
             return match key {
                 None => Ok(()),
-                Some(_) => Err(self.fault_of(
-                    map.at.as_ref().or(map.date.as_ref()),
-                    "expected a date and time such as 2026-07-24 09:30",
-                )),
+                Some(_) => Err(self.fault_of(map.at.as_ref().or(map.date.as_ref()), "expected a date and time such as 2026-07-24 09:30")),
             };
         };
-        let kind = self
-            .said(map.kind.as_ref())?
-            .map_or_else(|| "appointment".to_owned(), |word| words::kind(&word));
+        let kind = self.said(map.kind.as_ref())?.map_or_else(|| "appointment".to_owned(), |word| words::kind(&word));
         let status = match self.said(map.status.as_ref())? {
-            Some(word) => words::status(&word).ok_or_else(|| {
-                self.fault_of(
-                    map.status.as_ref(),
-                    "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them",
-                )
-            })?,
+            Some(word) => words::status(&word).ok_or_else(|| self.fault_of(map.status.as_ref(), "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them"))?,
             None => OccasionStatus::Booked,
         };
         let zone = &self.table.site.timezone;
         let created_at = match self.said(map.created_at.as_ref())? {
-            Some(text) => Some(
-                moment::timestamp(&text, self.table.mapping.date_order, zone).ok_or_else(|| {
-                    self.fault_of(
-                        map.created_at.as_ref(),
-                        "expected a date and time such as 2026-07-01 14:00",
-                    )
-                })?,
-            ),
+            Some(text) => Some(moment::timestamp(&text, self.table.mapping.date_order, zone).ok_or_else(|| self.fault_of(map.created_at.as_ref(), "expected a date and time such as 2026-07-01 14:00"))?),
             None => None,
         };
         let timezone = self.said(map.timezone.as_ref())?;
-        if timezone
-            .as_ref()
-            .is_some_and(|name| jiff::tz::TimeZone::get(name).is_err())
-        {
-            return Err(self.fault_of(
-                map.timezone.as_ref(),
-                "expected an IANA time zone such as Asia/Shanghai",
-            ));
+        if timezone.as_ref().is_some_and(|name| jiff::tz::TimeZone::get(name).is_err()) {
+            return Err(self.fault_of(map.timezone.as_ref(), "expected an IANA time zone such as Asia/Shanghai"));
         }
         // Without a key of its own a booking is named by what it is; moved, it is another one.
-        let key =
-            key.unwrap_or_else(|| format!("{}/{kind}/{}", patient.key.reveal(), when.to_text()));
+        let key = key.unwrap_or_else(|| format!("{}/{kind}/{}", patient.key.reveal(), when.to_text()));
         let secret = self.truth(map.sensitive.as_ref())?;
         let record = OccasionRecord {
             origin: self.origin.clone(),
@@ -360,11 +239,7 @@ impl Row<'_> {
             place: self.said(map.place.as_ref())?,
             attributes: self.attributes(map.attributes.iter())?,
             version: self.version(map.version.as_ref())?,
-            reasons: self
-                .several(map.reasons.as_ref())?
-                .into_iter()
-                .map(Private::new)
-                .collect(),
+            reasons: self.several(map.reasons.as_ref())?.into_iter().map(Private::new).collect(),
             sensitive: secret,
         };
         self.parsed.update(RecordUpdate::Occasion(Box::new(record)));
@@ -375,47 +250,22 @@ impl Row<'_> {
         let (order, zone) = (self.table.mapping.date_order, &self.table.site.timezone);
         if let Some(text) = self.said(map.at.as_ref())? {
             let read = moment::moment(&text, order, zone);
-            return read.map(Some).ok_or_else(|| {
-                self.fault_of(
-                    map.at.as_ref(),
-                    "expected a date and time such as 2026-07-24 09:30 (or declare `date_order`)",
-                )
-            });
+            return read.map(Some).ok_or_else(|| self.fault_of(map.at.as_ref(), "expected a date and time such as 2026-07-24 09:30 (or declare `date_order`)"));
         }
-        let Some(text) = self.said(map.date.as_ref())? else {
-            return Ok(None);
-        };
-        let read = moment::moment(&text, order, zone).ok_or_else(|| {
-            self.fault_of(
-                map.date.as_ref(),
-                "expected a date such as 2026-07-24 (or declare `date_order`)",
-            )
-        })?;
-        let Some(clock) = self.said(map.time.as_ref())? else {
-            return Ok(Some(read));
-        };
+        let Some(text) = self.said(map.date.as_ref())? else { return Ok(None) };
+        let read = moment::moment(&text, order, zone).ok_or_else(|| self.fault_of(map.date.as_ref(), "expected a date such as 2026-07-24 (or declare `date_order`)"))?;
+        let Some(clock) = self.said(map.time.as_ref())? else { return Ok(Some(read)) };
         // Of a span such as 9:00-9:30 the beginning counts.
-        let begins = clock
-            .split(['-', '~', '至', '—', '–'])
-            .next()
-            .unwrap_or_default();
-        let time = moment::clock(begins)
-            .ok_or_else(|| self.fault_of(map.time.as_ref(), "expected a time such as 09:30"))?;
+        let begins = clock.split(['-', '~', '至', '—', '–']).next().unwrap_or_default();
+        let time = moment::clock(begins).ok_or_else(|| self.fault_of(map.time.as_ref(), "expected a time such as 09:30"))?;
         Ok(Some(OccasionTime::At(read.date().to_datetime(time))))
     }
 
     fn staff(&mut self, map: &StaffMap) -> Read<()> {
-        let key = self.said(map.key.as_ref())?.ok_or_else(|| {
-            self.fault_of(map.key.as_ref(), "expected the key of the member of staff")
-        })?;
-        let name = self
-            .said(map.name.as_ref())?
-            .ok_or_else(|| self.fault_of(map.name.as_ref(), "expected a name"))?;
-        let first =
-            |contacts: Vec<Contact>| contacts.into_iter().next().map(|contact| contact.address);
-        let active = map.active.is_none()
-            || self.said(map.active.as_ref())?.is_none()
-            || self.truth(map.active.as_ref())?;
+        let key = self.said(map.key.as_ref())?.ok_or_else(|| self.fault_of(map.key.as_ref(), "expected the key of the member of staff"))?;
+        let name = self.said(map.name.as_ref())?.ok_or_else(|| self.fault_of(map.name.as_ref(), "expected a name"))?;
+        let first = |contacts: Vec<Contact>| contacts.into_iter().next().map(|contact| contact.address);
+        let active = map.active.is_none() || self.said(map.active.as_ref())?.is_none() || self.truth(map.active.as_ref())?;
         let record = StaffRecord {
             origin: self.origin.clone(),
             key: Key::new(&self.table.source, key),
@@ -431,51 +281,33 @@ impl Row<'_> {
     }
 
     fn name(&self, map: &PatientMap) -> Read<PersonName> {
-        let (full, family, given) = (
-            self.said(map.name.as_ref())?,
-            self.said(map.family_name.as_ref())?,
-            self.said(map.given_name.as_ref())?,
-        );
-        let full = full
-            .or_else(|| names::whole(family.as_deref(), given.as_deref()))
-            .unwrap_or_default();
-        Ok(PersonName {
-            full,
-            given,
-            family,
-        })
+        let (full, family, given) = (self.said(map.name.as_ref())?, self.said(map.family_name.as_ref())?, self.said(map.given_name.as_ref())?);
+        let full = full.or_else(|| names::whole(family.as_deref(), given.as_deref())).unwrap_or_default();
+        Ok(PersonName { full, given, family })
     }
 
     fn birth(&self, text: &str) -> Option<Birth> {
         let plain = moment::plain(text);
-        Birth::parse(&plain)
-            .or_else(|| moment::day(&plain, self.table.mapping.date_order).map(Birth::Day))
+        Birth::parse(&plain).or_else(|| moment::day(&plain, self.table.mapping.date_order).map(Birth::Day))
     }
 
     /// All numbers of all columns, in their order; one that cannot be read is told of and left out.
     fn phones(&mut self, cell: Option<&Cell>) -> Vec<Contact> {
         let country = self.table.site.country.clone();
-        self.contacts(cell, "expected a phone number", |text| {
-            phones(text, &country)
-        })
+        self.contacts(cell, "expected a phone number", |text| phones(text, &country))
     }
 
     fn emails(&mut self, cell: Option<&Cell>) -> Vec<Contact> {
         self.contacts(cell, "expected a mail address", emails)
     }
 
-    fn contacts(
-        &mut self,
-        cell: Option<&Cell>,
-        expected: &str,
-        read: impl Fn(&str) -> (Vec<Contact>, bool),
-    ) -> Vec<Contact> {
+    fn contacts(&mut self, cell: Option<&Cell>, expected: &str, read: impl Fn(&str) -> (Vec<Contact>, bool)) -> Vec<Contact> {
         let Some(cell) = cell else { return Vec::new() };
         let mut all = Vec::new();
         for column in &cell.columns {
             let (found, faulty) = read(&self.held(column));
             if faulty {
-                let fault = Fault::value(self.origin, Some(column.clone()), expected);
+                let fault = Fault::value(self.origin, format!("column {column}"), expected);
                 self.parsed.fault(None, fault);
             }
             all.extend(found);
@@ -483,10 +315,7 @@ impl Row<'_> {
         all
     }
 
-    fn attributes<'m>(
-        &self,
-        maps: impl Iterator<Item = (&'m String, &'m Cell)>,
-    ) -> Read<Map<String, Value>> {
+    fn attributes<'m>(&self, maps: impl Iterator<Item = (&'m String, &'m Cell)>) -> Read<Map<String, Value>> {
         let mut all = Map::new();
         for (name, cell) in maps {
             if let Some(text) = self.text(cell)? {
@@ -497,35 +326,21 @@ impl Row<'_> {
     }
 
     fn version(&self, cell: Option<&Cell>) -> Read<Option<i64>> {
-        let Some(text) = self.said(cell)? else {
-            return Ok(None);
-        };
-        let number = text.parse().ok().or_else(|| {
-            moment::timestamp(
-                &text,
-                self.table.mapping.date_order,
-                &self.table.site.timezone,
-            )
-            .map(jiff::Timestamp::as_millisecond)
-        });
-        number
-            .map(Some)
-            .ok_or_else(|| self.fault_of(cell, "expected a number or an instant"))
+        let Some(text) = self.said(cell)? else { return Ok(None) };
+        let number = text.parse().ok().or_else(|| moment::timestamp(&text, self.table.mapping.date_order, &self.table.site.timezone).map(jiff::Timestamp::as_millisecond));
+        number.map(Some).ok_or_else(|| self.fault_of(cell, "expected a number or an instant"))
     }
 
     fn truth(&self, cell: Option<&Cell>) -> Read<bool> {
         match self.said(cell)? {
             None => Ok(false),
-            Some(word) => words::truth(&word)
-                .ok_or_else(|| self.fault_of(cell, "expected yes or no, or a map to them")),
+            Some(word) => words::truth(&word).ok_or_else(|| self.fault_of(cell, "expected yes or no, or a map to them")),
         }
     }
 
     /// The flags of a row; a plain yes stands for the name of its column.
     fn flags(&self, cell: Option<&Cell>) -> Read<Vec<String>> {
-        let Some(cell) = cell else {
-            return Ok(Vec::new());
-        };
+        let Some(cell) = cell else { return Ok(Vec::new()) };
         let mut all = self.several(Some(cell))?;
         if all.iter().any(|flag| words::truth(flag) == Some(true)) {
             all.extend(cell.columns.iter().cloned());
@@ -535,32 +350,19 @@ impl Row<'_> {
 
     /// Several values in one cell, between `split` or the usual signs.
     fn several(&self, cell: Option<&Cell>) -> Read<Vec<String>> {
-        let Some(text) = self.said(cell)? else {
-            return Ok(Vec::new());
-        };
+        let Some(text) = self.said(cell)? else { return Ok(Vec::new()) };
         let parts: Vec<&str> = match cell.and_then(|cell| cell.split.as_deref()) {
             Some(sign) if !sign.is_empty() => text.split(sign).collect(),
             Some(_) | None => text.split([',', ';', '|', '，', '；', '、']).collect(),
         };
-        Ok(parts
-            .into_iter()
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(str::to_owned)
-            .collect())
+        Ok(parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
     }
 
     /// What a cell says, unless it says that there is nothing.
     fn said(&self, cell: Option<&Cell>) -> Read<Option<String>> {
         let Some(cell) = cell else { return Ok(None) };
         let text = self.text(cell)?;
-        Ok(text.filter(|text| {
-            cell.columns.is_empty()
-                || !cell.map.is_empty()
-                || text == "0"
-                || text == "x"
-                || !is_nothing(text)
-        }))
+        Ok(text.filter(|text| cell.columns.is_empty() || !cell.map.is_empty() || text == "0" || text == "x" || !is_nothing(text)))
     }
 
     /// What a cell holds, mapped.
@@ -568,34 +370,21 @@ impl Row<'_> {
         if let Some(value) = &cell.value {
             return Ok(Some(value.clone()));
         }
-        let held = cell
-            .columns
-            .iter()
-            .map(|column| self.held(column))
-            .find(|text| !text.is_empty());
-        let Some(held) = held else {
-            return Ok(cell.map.get("").or(cell.default.as_ref()).cloned());
-        };
+        let held = cell.columns.iter().map(|column| self.held(column)).find(|text| !text.is_empty());
+        let Some(held) = held else { return Ok(cell.map.get("").or(cell.default.as_ref()).cloned()) };
         if cell.map.is_empty() {
             return Ok(Some(held.into_owned()));
         }
         match cell.map.get(&held.to_lowercase()).or(cell.default.as_ref()) {
             Some(word) => Ok(Some(word.clone())),
-            None => Err(self.fault(
-                cell,
-                &format!(
-                    "expected one of {}",
-                    cell.map.keys().cloned().collect::<Vec<_>>().join(", ")
-                ),
-            )),
+            None => Err(self.fault(cell, &format!("expected one of {}", cell.map.keys().cloned().collect::<Vec<_>>().join(", ")))),
         }
     }
 
     /// What the row holds in a column.
     fn held(&self, column: &str) -> Cow<'_, str> {
         let at = self.table.columns.get(&column.trim().to_lowercase());
-        at.and_then(|at| self.cells.get(*at))
-            .map_or(Cow::Borrowed(""), |text| Cow::Borrowed(text.trim()))
+        at.and_then(|at| self.cells.get(*at)).map_or(Cow::Borrowed(""), |text| Cow::Borrowed(text.trim()))
     }
 
     fn fault_of(&self, cell: Option<&Cell>, expected: &str) -> Fault {
@@ -615,41 +404,20 @@ impl Row<'_> {
 fn told(map: &PatientMap, family: bool) -> Vec<Field> {
     let named = map.name.is_some() || map.family_name.is_some() || map.given_name.is_some();
     let all = [
-        (named, Field::Name),
-        (map.sex.is_some(), Field::Sex),
-        (map.birth_on.is_some(), Field::Birth),
-        (map.lunar_birthday.is_some(), Field::Lunar),
-        (map.language.is_some(), Field::Language),
-        (map.deceased.is_some(), Field::Deceased),
-        (map.special.is_some(), Field::Special),
-        (map.active.is_some(), Field::Active),
-        (map.tags.is_some(), Field::Tags),
-        (map.prefer.is_some(), Field::Prefer),
-        (map.phone.is_some(), Field::Phone),
-        (map.email.is_some(), Field::Email),
-        (family, Field::Family),
-        (map.opt_out.is_some(), Field::Consent),
+        (named, Field::Name), (map.sex.is_some(), Field::Sex), (map.birth_on.is_some(), Field::Birth), (map.lunar_birthday.is_some(), Field::Lunar),
+        (map.language.is_some(), Field::Language), (map.deceased.is_some(), Field::Deceased), (map.special.is_some(), Field::Special),
+        (map.active.is_some(), Field::Active), (map.tags.is_some(), Field::Tags), (map.prefer.is_some(), Field::Prefer), (map.phone.is_some(), Field::Phone),
+        (map.email.is_some(), Field::Email), (family, Field::Family), (map.opt_out.is_some(), Field::Consent),
     ];
-    all.into_iter()
-        .filter(|(is_told, _)| *is_told)
-        .map(|(_, field)| field)
-        .collect()
+    all.into_iter().filter(|(is_told, _)| *is_told).map(|(_, field)| field).collect()
 }
 
 /// `8-15`, `八月十五` is not read: `8月15日`, `08/15`.
 fn lunar_day(text: &str) -> Option<LunarDay> {
     let plain = moment::plain(text);
-    let numbers: Vec<u8> = plain
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|part| !part.is_empty())
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .ok()?;
+    let numbers: Vec<u8> = plain.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).map(str::parse).collect::<Result<_, _>>().ok()?;
     match numbers.as_slice() {
-        [month @ 1..=12, day @ 1..=30] => Some(LunarDay {
-            month: *month,
-            day: *day,
-        }),
+        [month @ 1..=12, day @ 1..=30] => Some(LunarDay { month: *month, day: *day }),
         _ => None,
     }
 }
