@@ -1,6 +1,8 @@
 //! Scenarios, house rules and talks with peers that others wrote: one binary.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod clinic;
 mod house;
+mod replies;
 mod smpp_peer;
 mod smpp_tls;
