@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod clinic;
+mod crash;
 mod house;
 mod replies;
 mod smpp_peer;
