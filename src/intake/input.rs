@@ -414,6 +414,7 @@ fn patient_record(
         special: input.special,
         inactive: input.active == Some(false),
         flags: Vec::new(),
+        told: None,
         tags: input.tags,
         prefer,
         attributes: input.attributes,

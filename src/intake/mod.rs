@@ -4,7 +4,11 @@
 
 pub mod apply;
 mod contacts;
+pub(crate) mod csv;
+pub(crate) mod fhir;
 pub mod input;
+pub mod import;
+mod lines;
 mod located;
 pub mod messages;
 pub mod moment;

@@ -187,6 +187,70 @@ pub struct PatientRecord {
     pub sensitive: bool,
     /// Marks that may make it sensitive, never stored.
     pub flags: Vec<String>,
+    /// The fields that are told where the source does not tell a whole record; the others stay as they are.
+    pub told: Option<Vec<Field>>,
+}
+
+impl PatientRecord {
+    /// A record that says nothing but that the patient must not be stored.
+    pub fn forbidden(origin: Origin, key: Key) -> Self {
+        Self {
+            origin,
+            key,
+            also_known: Vec::new(),
+            name: Private::default(),
+            sex: None,
+            birth: None,
+            lunar_birthday: None,
+            language: None,
+            deceased: false,
+            special: false,
+            inactive: false,
+            tags: Vec::new(),
+            prefer: Vec::new(),
+            attributes: Private::default(),
+            contacts: Vec::new(),
+            family: Vec::new(),
+            consents: Vec::new(),
+            version: None,
+            sensitive: true,
+            flags: Vec::new(),
+            told: None,
+        }
+    }
+}
+
+/// A field of a patient that a table may tell or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// What they are called.
+    Name,
+    /// Their sex.
+    Sex,
+    /// The day of birth.
+    Birth,
+    /// The lunar birthday.
+    Lunar,
+    /// The language they read.
+    Language,
+    /// Whether they have died.
+    Deceased,
+    /// To be reached through the family.
+    Special,
+    /// Whether the record is in use.
+    Active,
+    /// Free marks.
+    Tags,
+    /// Channels they asked for.
+    Prefer,
+    /// Their numbers.
+    Phone,
+    /// Their mail addresses.
+    Email,
+    /// Family and guardians.
+    Family,
+    /// What they refuse.
+    Consent,
 }
 
 /// A day of birth, or as much of it as is known.

@@ -7,6 +7,7 @@ pub mod carrier;
 pub mod conduct;
 pub mod dialect;
 mod outbox;
+pub mod pages;
 mod parts;
 pub mod phones;
 pub mod script;

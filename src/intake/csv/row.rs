@@ -1,0 +1,423 @@
+//! One row of a table: cells to records.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::map::{Cell, FactMap, OccasionMap, PatientMap, RelationMap, StaffMap};
+use super::{Table, words};
+use crate::intake::contacts::{emails, is_nothing, phones};
+use crate::intake::import::Parsed;
+use crate::intake::record::{
+    Birth, Coding, ConsentRecord, Consented, Contact, FactRecord, Field, Key, OccasionRecord, Origin, PatientRecord, RecordKind, RecordUpdate, RelationRecord, StaffRecord,
+};
+use crate::intake::report::Fault;
+use crate::intake::{moment, names};
+use crate::model::class::Channel;
+use crate::model::occasion::{OccasionStatus, OccasionTime};
+use crate::model::patient::{LunarDay, OptOut, PersonName};
+use crate::model::private::Private;
+
+impl Table<'_> {
+    /// What a row that cannot be read at all would most likely have been.
+    pub(super) fn main_kind(&self) -> Option<RecordKind> {
+        let mapping = &self.mapping;
+        if mapping.patient.tells_patients() {
+            Some(RecordKind::Patient)
+        } else if !mapping.occasion.is_empty() {
+            Some(RecordKind::Occasion)
+        } else if !mapping.fact.is_empty() {
+            Some(RecordKind::Fact)
+        } else {
+            mapping.staff.is_some().then_some(RecordKind::Staff)
+        }
+    }
+}
+
+/// Reads a row. A fault in what names or dates a record leaves the row out; one in a number or address leaves that out alone.
+pub(super) fn read(table: &Table<'_>, origin: &Origin, cells: &[String]) -> Parsed {
+    let mut row = Row { table, origin, cells, parsed: Parsed::default() };
+    if let Err((kind, fault)) = row.records() {
+        row.parsed.updates.clear();
+        row.parsed.faults.push((Some(kind), fault));
+    }
+    row.parsed
+}
+
+struct Row<'a> {
+    table: &'a Table<'a>,
+    origin: &'a Origin,
+    cells: &'a [String],
+    parsed: Parsed,
+}
+
+type Read<T> = Result<T, Fault>;
+
+impl Row<'_> {
+    fn records(&mut self) -> Result<(), (RecordKind, Fault)> {
+        let table = self.table;
+        let mapping = &table.mapping;
+        for (column, values) in &mapping.only {
+            let held = self.held(column);
+            if !values.iter().any(|value| value.trim() == held) {
+                self.parsed.skipped = Some("rows that `only` leaves out".to_owned());
+                return Ok(());
+            }
+        }
+        if let Some(staff) = &mapping.staff {
+            self.staff(staff).map_err(|fault| (RecordKind::Staff, fault))?;
+        }
+        let Some(key) = &mapping.patient.key else { return Ok(()) };
+        let of_patient = |fault| (RecordKind::Patient, fault);
+        let text = self.text(key).map_err(of_patient)?.ok_or_else(|| of_patient(self.fault(key, "expected the patient's key")))?;
+        if text.len() > 200 {
+            return Err(of_patient(self.fault(key, "expected a key of at most 200 bytes")));
+        }
+        let key = Key::new(&table.source, text.trim());
+        let sensitive = self.truth(mapping.patient.sensitive.as_ref()).map_err(of_patient)?;
+        let flags = self.flags(mapping.patient.flags.as_ref()).map_err(of_patient)?;
+        if sensitive || flags.iter().any(|flag| table.site.sensitive.is_flag(flag)) {
+            // Whatever else is wrong with the row: the patient must be known as a forbidden one.
+            self.parsed.update(RecordUpdate::Patient(Box::new(PatientRecord::forbidden(self.origin.clone(), key))));
+            return Ok(());
+        }
+        if mapping.patient.tells_patients() || !mapping.relation.is_empty() {
+            self.patient(&mapping.patient, key.clone()).map_err(of_patient)?;
+        }
+        for fact in &mapping.fact {
+            self.facts(fact, &key).map_err(|fault| (RecordKind::Fact, fault))?;
+        }
+        for occasion in &mapping.occasion {
+            self.occasion(occasion, &key).map_err(|fault| (RecordKind::Occasion, fault))?;
+        }
+        Ok(())
+    }
+
+    fn patient(&mut self, map: &PatientMap, key: Key) -> Read<()> {
+        let table = self.table;
+        let mut contacts = self.phones(map.phone.as_ref());
+        contacts.extend(self.emails(map.email.as_ref()));
+        let mut family = Vec::new();
+        for relation in &table.mapping.relation {
+            family.extend(self.relation(relation)?);
+        }
+        let birth = match self.said(map.birth_on.as_ref())? {
+            Some(text) => Some(Private::new(self.birth(&text).ok_or_else(|| self.fault_of(map.birth_on.as_ref(), "expected a date of birth such as 1975-04-02"))?)),
+            None => None,
+        };
+        let sex = match self.said(map.sex.as_ref())? {
+            Some(text) => Some(words::sex(&text).ok_or_else(|| self.fault_of(map.sex.as_ref(), "expected male, female, other or unknown, or a map to them"))?),
+            None => None,
+        };
+        let lunar_birthday = match self.said(map.lunar_birthday.as_ref())? {
+            Some(text) => Some(Private::new(lunar_day(&text).ok_or_else(|| self.fault_of(map.lunar_birthday.as_ref(), "expected a lunar month and day such as 8-15"))?)),
+            None => None,
+        };
+        let mut prefer = Vec::new();
+        for word in self.several(map.prefer.as_ref())? {
+            let channel = Channel::parse(&word.to_lowercase()).filter(|channel| channel.contact_kind().is_some());
+            prefer.push(channel.ok_or_else(|| self.fault_of(map.prefer.as_ref(), "expected sms, voice or email, or a map to them"))?);
+        }
+        let mut consents = Vec::new();
+        for word in self.several(map.opt_out.as_ref())? {
+            // A plain yes refuses everything, a plain no nothing.
+            let scope = match words::truth(&word) {
+                Some(true) => OptOut::All,
+                Some(false) => continue,
+                None => OptOut::parse(&word.to_lowercase()).ok_or_else(|| self.fault_of(map.opt_out.as_ref(), "expected all, a class, a channel, yes or no"))?,
+            };
+            consents.push(ConsentRecord { scope, granted: false, at: None });
+        }
+        let active = map.active.is_none() || self.said(map.active.as_ref())?.is_none() || self.truth(map.active.as_ref())?;
+        let record = PatientRecord {
+            origin: self.origin.clone(),
+            key,
+            also_known: Vec::new(),
+            name: Private::new(self.name(map)?),
+            sex,
+            birth,
+            lunar_birthday,
+            language: self.said(map.language.as_ref())?,
+            deceased: self.truth(map.deceased.as_ref())?,
+            special: self.truth(map.special.as_ref())?,
+            inactive: !active,
+            tags: self.several(map.tags.as_ref())?,
+            prefer,
+            attributes: Private::new(self.attributes(map.attributes.iter())?),
+            contacts,
+            family,
+            consents,
+            version: self.version(map.version.as_ref())?,
+            sensitive: false,
+            flags: Vec::new(),
+            told: Some(told(map, !table.mapping.relation.is_empty())),
+        };
+        self.parsed.update(RecordUpdate::Patient(Box::new(record)));
+        Ok(())
+    }
+
+    fn relation(&mut self, map: &RelationMap) -> Read<Option<RelationRecord>> {
+        let mut contacts = self.phones(map.phone.as_ref());
+        contacts.extend(self.emails(map.email.as_ref()));
+        let name = self.said(map.name.as_ref())?.map(|full| Private::new(PersonName { full, given: None, family: None }));
+        if contacts.is_empty() && name.is_none() {
+            return Ok(None);
+        }
+        let kind = self.said(map.kind.as_ref())?.map_or_else(|| "other".to_owned(), |word| words::relation(&word));
+        let consented = if self.truth(map.consented.as_ref())? { Consented::Yes } else { Consented::No };
+        Ok(Some(RelationRecord { kind, name, language: self.said(map.language.as_ref())?, consented, contacts }))
+    }
+
+    fn facts(&mut self, map: &FactMap, patient: &Key) -> Read<()> {
+        let codes = self.several(map.code.as_ref())?;
+        if codes.is_empty() && map.code.is_some() {
+            return Ok(());
+        }
+        let on = match self.said(map.on.as_ref())? {
+            Some(text) => Some(moment::day(&text, self.table.mapping.date_order).ok_or_else(|| self.fault_of(map.on.as_ref(), "expected a date such as 2026-07-24"))?),
+            None => None,
+        };
+        let kind = self.said(map.kind.as_ref())?.unwrap_or_else(|| "diagnosis".to_owned());
+        let (system, department) = (self.said(map.system.as_ref())?, self.said(map.department.as_ref())?);
+        let told = self.said(map.key.as_ref())?;
+        let made = || format!("{}/{}/{}", patient.key.reveal(), codes.join("+"), on.map(|on| on.to_string()).unwrap_or_default());
+        let record = FactRecord {
+            origin: self.origin.clone(),
+            patient: patient.clone(),
+            key: Private::new(told.unwrap_or_else(made)),
+            kind,
+            codings: codes.into_iter().map(|code| Coding { code: Private::new(code), system: system.clone() }).collect(),
+            on,
+            at: None,
+            department,
+            attributes: Private::new(self.attributes(map.attributes.iter())?),
+            reasons: Vec::new(),
+            sensitive: false,
+            gone: false,
+        };
+        self.parsed.update(RecordUpdate::Fact(Box::new(record)));
+        Ok(())
+    }
+
+    fn occasion(&mut self, map: &OccasionMap, patient: &Key) -> Read<()> {
+        let key = self.said(map.key.as_ref())?;
+        let Some(when) = self.when(map)? else {
+            // A row of a patient without a booking.
+            return match key {
+                None => Ok(()),
+                Some(_) => Err(self.fault_of(map.at.as_ref().or(map.date.as_ref()), "expected a date and time such as 2026-07-24 09:30")),
+            };
+        };
+        let kind = self.said(map.kind.as_ref())?.map_or_else(|| "appointment".to_owned(), |word| words::kind(&word));
+        let status = match self.said(map.status.as_ref())? {
+            Some(word) => words::status(&word).ok_or_else(|| self.fault_of(map.status.as_ref(), "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them"))?,
+            None => OccasionStatus::Booked,
+        };
+        let zone = &self.table.site.timezone;
+        let created_at = match self.said(map.created_at.as_ref())? {
+            Some(text) => Some(moment::timestamp(&text, self.table.mapping.date_order, zone).ok_or_else(|| self.fault_of(map.created_at.as_ref(), "expected a date and time such as 2026-07-01 14:00"))?),
+            None => None,
+        };
+        let timezone = self.said(map.timezone.as_ref())?;
+        if timezone.as_ref().is_some_and(|name| jiff::tz::TimeZone::get(name).is_err()) {
+            return Err(self.fault_of(map.timezone.as_ref(), "expected an IANA time zone such as Asia/Shanghai"));
+        }
+        // Without a key of its own a booking is named by what it is; moved, it is another one.
+        let key = key.unwrap_or_else(|| format!("{}/{kind}/{}", patient.key.reveal(), when.to_text()));
+        let secret = self.truth(map.sensitive.as_ref())?;
+        let record = OccasionRecord {
+            origin: self.origin.clone(),
+            key: Key::new(&self.table.source, key),
+            patient: patient.clone(),
+            kind,
+            when,
+            timezone,
+            status,
+            created_at,
+            department: self.said(map.department.as_ref())?,
+            doctor: self.said(map.doctor.as_ref())?,
+            place: self.said(map.place.as_ref())?,
+            attributes: self.attributes(map.attributes.iter())?,
+            version: self.version(map.version.as_ref())?,
+            reasons: self.several(map.reasons.as_ref())?.into_iter().map(Private::new).collect(),
+            sensitive: secret,
+        };
+        self.parsed.update(RecordUpdate::Occasion(Box::new(record)));
+        Ok(())
+    }
+
+    fn when(&self, map: &OccasionMap) -> Read<Option<OccasionTime>> {
+        let (order, zone) = (self.table.mapping.date_order, &self.table.site.timezone);
+        if let Some(text) = self.said(map.at.as_ref())? {
+            let read = moment::moment(&text, order, zone);
+            return read.map(Some).ok_or_else(|| self.fault_of(map.at.as_ref(), "expected a date and time such as 2026-07-24 09:30 (or declare `date_order`)"));
+        }
+        let Some(text) = self.said(map.date.as_ref())? else { return Ok(None) };
+        let read = moment::moment(&text, order, zone).ok_or_else(|| self.fault_of(map.date.as_ref(), "expected a date such as 2026-07-24 (or declare `date_order`)"))?;
+        let Some(clock) = self.said(map.time.as_ref())? else { return Ok(Some(read)) };
+        // Of a span such as 9:00-9:30 the beginning counts.
+        let begins = clock.split(['-', '~', '至', '—', '–']).next().unwrap_or_default();
+        let time = moment::clock(begins).ok_or_else(|| self.fault_of(map.time.as_ref(), "expected a time such as 09:30"))?;
+        Ok(Some(OccasionTime::At(read.date().to_datetime(time))))
+    }
+
+    fn staff(&mut self, map: &StaffMap) -> Read<()> {
+        let key = self.said(map.key.as_ref())?.ok_or_else(|| self.fault_of(map.key.as_ref(), "expected the key of the member of staff"))?;
+        let name = self.said(map.name.as_ref())?.ok_or_else(|| self.fault_of(map.name.as_ref(), "expected a name"))?;
+        let first = |contacts: Vec<Contact>| contacts.into_iter().next().map(|contact| contact.address);
+        let active = map.active.is_none() || self.said(map.active.as_ref())?.is_none() || self.truth(map.active.as_ref())?;
+        let record = StaffRecord {
+            origin: self.origin.clone(),
+            key: Key::new(&self.table.source, key),
+            name: Private::new(name),
+            department: self.said(map.department.as_ref())?,
+            role: self.said(map.role.as_ref())?,
+            phone: first(self.phones(map.phone.as_ref())),
+            email: first(self.emails(map.email.as_ref())),
+            active,
+        };
+        self.parsed.update(RecordUpdate::Staff(Box::new(record)));
+        Ok(())
+    }
+
+    fn name(&self, map: &PatientMap) -> Read<PersonName> {
+        let (full, family, given) = (self.said(map.name.as_ref())?, self.said(map.family_name.as_ref())?, self.said(map.given_name.as_ref())?);
+        let full = full.or_else(|| names::whole(family.as_deref(), given.as_deref())).unwrap_or_default();
+        Ok(PersonName { full, given, family })
+    }
+
+    fn birth(&self, text: &str) -> Option<Birth> {
+        let plain = moment::plain(text);
+        Birth::parse(&plain).or_else(|| moment::day(&plain, self.table.mapping.date_order).map(Birth::Day))
+    }
+
+    /// All numbers of all columns, in their order; one that cannot be read is told of and left out.
+    fn phones(&mut self, cell: Option<&Cell>) -> Vec<Contact> {
+        let country = self.table.site.country.clone();
+        self.contacts(cell, "expected a phone number", |text| phones(text, &country))
+    }
+
+    fn emails(&mut self, cell: Option<&Cell>) -> Vec<Contact> {
+        self.contacts(cell, "expected a mail address", emails)
+    }
+
+    fn contacts(&mut self, cell: Option<&Cell>, expected: &str, read: impl Fn(&str) -> (Vec<Contact>, bool)) -> Vec<Contact> {
+        let Some(cell) = cell else { return Vec::new() };
+        let mut all = Vec::new();
+        for column in &cell.columns {
+            let (found, faulty) = read(&self.held(column));
+            if faulty {
+                let fault = Fault::value(self.origin, Some(column.clone()), expected);
+                self.parsed.fault(None, fault);
+            }
+            all.extend(found);
+        }
+        all
+    }
+
+    fn attributes<'m>(&self, maps: impl Iterator<Item = (&'m String, &'m Cell)>) -> Read<Map<String, Value>> {
+        let mut all = Map::new();
+        for (name, cell) in maps {
+            if let Some(text) = self.text(cell)? {
+                all.insert(name.clone(), Value::String(text));
+            }
+        }
+        Ok(all)
+    }
+
+    fn version(&self, cell: Option<&Cell>) -> Read<Option<i64>> {
+        let Some(text) = self.said(cell)? else { return Ok(None) };
+        let number = text.parse().ok().or_else(|| moment::timestamp(&text, self.table.mapping.date_order, &self.table.site.timezone).map(jiff::Timestamp::as_millisecond));
+        number.map(Some).ok_or_else(|| self.fault_of(cell, "expected a number or an instant"))
+    }
+
+    fn truth(&self, cell: Option<&Cell>) -> Read<bool> {
+        match self.said(cell)? {
+            None => Ok(false),
+            Some(word) => words::truth(&word).ok_or_else(|| self.fault_of(cell, "expected yes or no, or a map to them")),
+        }
+    }
+
+    /// The flags of a row; a plain yes stands for the name of its column.
+    fn flags(&self, cell: Option<&Cell>) -> Read<Vec<String>> {
+        let Some(cell) = cell else { return Ok(Vec::new()) };
+        let mut all = self.several(Some(cell))?;
+        if all.iter().any(|flag| words::truth(flag) == Some(true)) {
+            all.extend(cell.columns.iter().cloned());
+        }
+        Ok(all)
+    }
+
+    /// Several values in one cell, between `split` or the usual signs.
+    fn several(&self, cell: Option<&Cell>) -> Read<Vec<String>> {
+        let Some(text) = self.said(cell)? else { return Ok(Vec::new()) };
+        let parts: Vec<&str> = match cell.and_then(|cell| cell.split.as_deref()) {
+            Some(sign) if !sign.is_empty() => text.split(sign).collect(),
+            Some(_) | None => text.split([',', ';', '|', '，', '；', '、']).collect(),
+        };
+        Ok(parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// What a cell says, unless it says that there is nothing.
+    fn said(&self, cell: Option<&Cell>) -> Read<Option<String>> {
+        let Some(cell) = cell else { return Ok(None) };
+        let text = self.text(cell)?;
+        Ok(text.filter(|text| cell.columns.is_empty() || !cell.map.is_empty() || text == "0" || text == "x" || !is_nothing(text)))
+    }
+
+    /// What a cell holds, mapped.
+    fn text(&self, cell: &Cell) -> Read<Option<String>> {
+        if let Some(value) = &cell.value {
+            return Ok(Some(value.clone()));
+        }
+        let held = cell.columns.iter().map(|column| self.held(column)).find(|text| !text.is_empty());
+        let Some(held) = held else { return Ok(cell.map.get("").or(cell.default.as_ref()).cloned()) };
+        if cell.map.is_empty() {
+            return Ok(Some(held.into_owned()));
+        }
+        match cell.map.get(&held.to_lowercase()).or(cell.default.as_ref()) {
+            Some(word) => Ok(Some(word.clone())),
+            None => Err(self.fault(cell, &format!("expected one of {}", cell.map.keys().cloned().collect::<Vec<_>>().join(", ")))),
+        }
+    }
+
+    /// What the row holds in a column.
+    fn held(&self, column: &str) -> Cow<'_, str> {
+        let at = self.table.columns.get(&column.trim().to_lowercase());
+        at.and_then(|at| self.cells.get(*at)).map_or(Cow::Borrowed(""), |text| Cow::Borrowed(text.trim()))
+    }
+
+    fn fault_of(&self, cell: Option<&Cell>, expected: &str) -> Fault {
+        match cell {
+            Some(cell) => self.fault(cell, expected),
+            None => Fault::row(self.origin, None, expected),
+        }
+    }
+
+    fn fault(&self, cell: &Cell, expected: &str) -> Fault {
+        let column = cell.columns.first().map(|name| format!("column {name}"));
+        Fault::row(self.origin, column, expected)
+    }
+}
+
+/// The fields that the mapping fills.
+fn told(map: &PatientMap, family: bool) -> Vec<Field> {
+    let named = map.name.is_some() || map.family_name.is_some() || map.given_name.is_some();
+    let all = [
+        (named, Field::Name), (map.sex.is_some(), Field::Sex), (map.birth_on.is_some(), Field::Birth), (map.lunar_birthday.is_some(), Field::Lunar),
+        (map.language.is_some(), Field::Language), (map.deceased.is_some(), Field::Deceased), (map.special.is_some(), Field::Special),
+        (map.active.is_some(), Field::Active), (map.tags.is_some(), Field::Tags), (map.prefer.is_some(), Field::Prefer), (map.phone.is_some(), Field::Phone),
+        (map.email.is_some(), Field::Email), (family, Field::Family), (map.opt_out.is_some(), Field::Consent),
+    ];
+    all.into_iter().filter(|(is_told, _)| *is_told).map(|(_, field)| field).collect()
+}
+
+/// `8-15`, `八月十五` is not read: `8月15日`, `08/15`.
+fn lunar_day(text: &str) -> Option<LunarDay> {
+    let plain = moment::plain(text);
+    let numbers: Vec<u8> = plain.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).map(str::parse).collect::<Result<_, _>>().ok()?;
+    match numbers.as_slice() {
+        [month @ 1..=12, day @ 1..=30] => Some(LunarDay { month: *month, day: *day }),
+        _ => None,
+    }
+}
