@@ -54,10 +54,6 @@ enum Verb {
     Migrate,
     /// Check config, rules and templates.
     Check,
-    /// Records in: extract, filter, stage with a diff, apply.
-    Import(import::ImportArgs),
-    /// What would be sent, to whom, when, by what; and what would not, and why. Writes nothing.
-    Plan(PlanArgs),
     /// Rules: run cases against them.
     #[command(subcommand)]
     Rules(RulesVerb),
@@ -67,6 +63,21 @@ enum Verb {
     /// Replies: see what they are taken for.
     #[command(subcommand)]
     Replies(RepliesVerb),
+    /// The built-in SMSC alone, with phones that answer.
+    Carrier(carrier::Args),
+    /// Print the description of the HTTP API (OpenAPI 3.1).
+    Openapi,
+    #[command(flatten)]
+    House(HouseVerb),
+}
+
+/// The verbs that work on the database, beside a running daemon or without one.
+#[derive(Debug, Subcommand)]
+enum HouseVerb {
+    /// Records in: extract, filter, stage with a diff, apply.
+    Import(import::ImportArgs),
+    /// What would be sent, to whom, when, by what; and what would not, and why. Writes nothing.
+    Plan(PlanArgs),
     /// One message through the real path; a running `serve` sends it.
     Send(send::SendArgs),
     /// Look at a message, or act on it.
@@ -75,10 +86,6 @@ enum Verb {
     /// Keys for other systems.
     #[command(subcommand)]
     Apikey(apikey::ApiKeyVerb),
-    /// The built-in SMSC alone, with phones that answer.
-    Carrier(carrier::Args),
-    /// Print the description of the HTTP API (OpenAPI 3.1).
-    Openapi,
 }
 
 #[derive(Debug, Args)]
@@ -160,35 +167,37 @@ fn is_broken_pipe(problem: &anyhow::Error) -> bool {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
-    let mut out = std::io::stdout();
-    match &cli.verb {
-        Verb::Openapi => return openapi::run(&mut out),
+    let config = || {
+        let config = Config::load(cli.config.as_deref(), std::env::vars())?;
+        telemetry::start(&config.log);
+        anyhow::Ok(config)
+    };
+    match cli.verb {
+        Verb::Openapi => openapi::run(&mut std::io::stdout()),
         Verb::Carrier(args) => {
             telemetry::start(&telemetry::Settings::default());
-            return runtime()?.block_on(carrier::run(args.clone()));
+            runtime()?.block_on(carrier::run(args))
         }
-        _ => {}
-    }
-    let config = Config::load(cli.config.as_deref(), std::env::vars())?;
-    telemetry::start(&config.log);
-    match cli.verb {
-        Verb::Check => check::check(&config, cli.json),
+        Verb::Check => check::check(&config()?, cli.json),
         Verb::Rules(RulesVerb::Test { files }) => {
+            let config = config()?;
             let dir = config.path(&config.rules.dir);
             rules::test(&files, cli.json, &dir, &crate::app::site(&config))
         }
         Verb::Templates(TemplatesVerb::Preview { template, lang, channel, data }) => {
+            let config = config()?;
             let lang = lang.unwrap_or_else(|| config.site.language.clone());
             let dir = config.path(&config.templates.dir);
             templates::preview(&dir, &template, &lang, channel, data.as_deref(), cli.json)
         }
         Verb::Replies(RepliesVerb::Classify { file }) => {
+            let config = config()?;
             let words = config.path(&config.rules.dir).join("replies");
             replies::classify(file, words.is_dir().then_some(words.as_path()))
         }
-        Verb::Serve => runtime()?.block_on(serve::serve(config)),
-        Verb::Migrate => runtime()?.block_on(serve::migrate(config)),
-        other => runtime()?.block_on(with_house(other, config, cli.json)),
+        Verb::Serve => runtime()?.block_on(serve::serve(config()?)),
+        Verb::Migrate => runtime()?.block_on(serve::migrate(config()?)),
+        Verb::House(verb) => runtime()?.block_on(with_house(verb, config()?, cli.json)),
     }
 }
 
@@ -196,28 +205,24 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// The verbs that work on the database, beside a running daemon or without one.
-async fn with_house(verb: Verb, config: Config, json: bool) -> anyhow::Result<u8> {
+async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Result<u8> {
     let mut out = std::io::stdout();
     let house = House::open(config).await?;
     let (store, now) = (&house.store, Clock::System.now());
     let code = match verb {
-        Verb::Import(args) => {
+        HouseVerb::Import(args) => {
             let settings = &house.config.intake;
             import::run(&args, store, &house.info, settings, json, now, &mut out).await?
         }
-        Verb::Plan(args) => {
+        HouseVerb::Plan(args) => {
             let today = now.to_zoned(house.site.timezone.clone()).date();
             let (rule, patient) = (args.rule.as_deref(), args.patient.as_deref());
             let from = args.from.unwrap_or(today);
             plan::plan(store, &house.book, &house.plans, from, args.days, rule, patient, json).await?
         }
-        Verb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,
-        Verb::Message(verb) => message::run(&verb, store, &house.desk, now, json, &mut out).await?,
-        Verb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
-        Verb::Serve | Verb::Migrate | Verb::Check | Verb::Rules(_) | Verb::Templates(_) | Verb::Replies(_) | Verb::Carrier(_) | Verb::Openapi => {
-            unreachable!("done before the house is opened")
-        }
+        HouseVerb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,
+        HouseVerb::Message(verb) => message::run(&verb, store, &house.desk, now, json, &mut out).await?,
+        HouseVerb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
     };
     house.store.close().await;
     Ok(code)

@@ -17,6 +17,9 @@ pub mod record;
 pub mod report;
 pub mod sensitive;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use jiff::tz::TimeZone;

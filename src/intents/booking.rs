@@ -36,7 +36,7 @@ pub(crate) fn read(facts: &Facts, context: &ReplyContext) -> Option<Reading> {
     let wants = wants_change(facts, context, digit);
     let late = facts.has(S::Late);
     let cancels = cancels(facts, context, digit);
-    if wants && !(late && !facts.has(S::Reschedule)) {
+    if wants && (!late || facts.has(S::Reschedule)) {
         return Some(reschedule(facts, context, digit));
     }
     if facts.has(S::CancelAsk) && !matches!(digit, Some(Digit::Cancel)) {
@@ -86,14 +86,20 @@ fn wants_change(facts: &Facts, context: &ReplyContext, digit: Option<Digit>) -> 
     if digit == Some(Digit::Change) {
         return true;
     }
-    if facts.has(S::Reschedule) && !is_kept(facts) {
+    if (facts.has(S::Reschedule) || facts.has(S::OtherWish)) && !is_kept(facts) {
         return true;
     }
     if context.awaiting == Awaiting::Choice && (facts.has(S::NoneFit) || proposes(facts, context)) {
         return true;
     }
-    let may_propose = context.asks(Awaiting::Confirm) && !facts.has(S::Cancel) && !facts.has(S::Keep);
-    may_propose && proposes(facts, context)
+    if !context.asks(Awaiting::Confirm) || facts.has(S::Keep) {
+        return false;
+    }
+    if facts.has(S::Cancel) {
+        // "I can't make 9, is 11 ok?"
+        return !facts.has(S::CancelAsk) && asks_for_another(facts, context);
+    }
+    proposes(facts, context) || is_vague_wish(facts)
 }
 
 /// "Not changing" said about the only change there is.
@@ -118,10 +124,25 @@ fn proposes(facts: &Facts, context: &ReplyContext) -> bool {
         facts.is_asked(mention.start) || facts.all(S::Question).any(|found| start <= found.start && found.end <= end + 1) || facts.all(S::Toward).any(|found| start <= found.start && found.end <= mention.start + 1 && found.end - found.start > 1)
     });
     let agrees_after = facts.all(S::Yes).chain(facts.all(S::Coming)).any(|yes| yes.start >= first.end && facts.clause(first.start) == facts.clause(yes.start));
-    let is_alone = facts.unexplained(&[S::Filler, S::Thanks, S::Or, S::Vague, S::Toward, S::Refuse], |_| false).len() <= 1 && !facts.has(S::Yes) && !facts.has(S::Coming);
+    let is_alone = facts.unexplained(&[S::Filler, S::Thanks, S::Or, S::Vague, S::Someday, S::Toward, S::Refuse], |_| false).len() <= 1 && !facts.has(S::Yes) && !facts.has(S::Coming);
     let is_moved = others.iter().any(|mention| matches!(facts.tokens.text(mention.start.wrapping_sub(1)), "改" | "换" | "挪" | "move" | "change"));
     let is_but = facts.spoken().any(|at| matches!(facts.tokens.text(at), "but" | "pero" | "但" | "不过" | "instead"));
     asks && !asks_something_else(facts) || is_moved || agrees_after || is_alone || is_but
+}
+
+/// After a refusal: another time is asked for.
+fn asks_for_another(facts: &Facts, context: &ReplyContext) -> bool {
+    let asked = |at: usize| {
+        let (start, end) = facts.clause(at);
+        facts.is_asked(at) || facts.all(S::Question).any(|found| start <= found.start && found.end <= end)
+    };
+    let other = wish::wanted(facts, context).iter().any(|mention| context.booking().is_none_or(|at| !mention.fits(at)) && asked(mention.start));
+    (other || facts.all(S::Vague).chain(facts.all(S::Someday)).any(|vague| asked(vague.start))) && !asks_something_else(facts)
+}
+
+/// "Next week", "过几天行吗": a time is put forward, though none for a calendar.
+fn is_vague_wish(facts: &Facts) -> bool {
+    (facts.has(S::Vague) || facts.has(S::Someday)) && !facts.has(S::Hedge) && facts.unexplained(&[S::Vague, S::Someday, S::Filler, S::Thanks, S::Or, S::Toward, S::Question, S::Yes, S::OpenRange], |_| false).is_empty() && facts.all(S::Yes).all(|yes| is_question_about(facts, yes))
 }
 
 /// A question about something else that only names a day: "what do I bring on Friday?".
@@ -214,10 +235,12 @@ fn confirm(facts: &Facts, context: &ReplyContext, digit: Option<Digit>) -> Optio
     let is_elsewhen = wish::wanted(facts, context).iter().any(|mention| booking.is_some_and(|at| !mention.fits(at)) && !facts.is_asked(mention.start));
     let is_question = |at: usize| {
         let (start, end) = facts.clause(at);
-        facts.is_asked(at) || facts.all(S::Question).any(|found| start <= found.start && found.end <= end.max(found.start + 1) && found.start >= start && at >= start)
+        facts.is_asked(at) || facts.all(S::Question).any(|found| start <= found.start && found.end <= end.max(found.start + 1))
     };
-    let left = facts.unexplained(&BENIGN, |at| is_question(at));
-    let is_denied = left.iter().any(|at| is_negative(facts, *at));
+    let left = facts.unexplained(&BENIGN, is_question);
+    // A number that nobody asked for is rather a correction.
+    let is_numbered = digit.is_none() && left.iter().any(|at| facts.tokens.number(*at).is_some_and(|value| value != 1));
+    let is_denied = is_numbered || left.iter().any(|at| is_negative(facts, *at));
     let most = if explicit { 12 } else { 4 };
     let weight: usize = left.iter().map(|at| if facts.tokens.kind(*at) == Some(Kind::Word) { 2 } else { 1 }).sum();
     if is_elsewhen || is_denied || weight > most {

@@ -227,7 +227,7 @@ fn numeric(tokens: &Tokens, at: usize, calendar: Calendar) -> Option<(Day, usize
         return Some((Day::exact(found), at + 5));
     }
     // `8-9` and `8.5` are rather a range and a score.
-    if mark == "-" && second <= 12 || mark == "." && tokens.text(at + 2).len() < 2 && !ends_any(tokens, at + 3, &["号", "日"]).is_some() {
+    if mark == "-" && second <= 12 || mark == "." && tokens.text(at + 2).len() < 2 && ends_any(tokens, at + 3, &["号", "日"]).is_none() {
         return None;
     }
     let is_month_first = match (first > 12, second > 12) {

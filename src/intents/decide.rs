@@ -49,9 +49,8 @@ fn decide(lexicon: &Lexicon, facts: &Facts, context: &ReplyContext, is_notice: b
 /// Danger that is now: not an idiom, not over.
 fn emergency(facts: &Facts) -> bool {
     facts.all(S::Emergency).any(|danger| {
-        let (start, end) = facts.sentence(danger.start);
-        let within = |sense: S| facts.all(sense).any(|found| start <= found.start && found.end <= end);
-        !within(S::Past) || within(S::Present)
+        let sentence = facts.sentence(danger.start);
+        !facts.has_within(S::Past, sentence) || facts.has_within(S::Present, sentence)
     })
 }
 
@@ -72,12 +71,21 @@ fn stop(facts: &Facts, is_corrected: bool) -> Option<Reading> {
 
 fn opt_out(facts: &Facts) -> Option<Reading> {
     let is_bare = facts.is_all(&[S::OptOutAlone]);
-    if !facts.has(S::OptOut) && !is_bare {
+    if !facts.has(S::OptOut) && !is_bare && !opens_with_stop(facts) {
         return None;
     }
     let outside = |sense: S| facts.all(sense).any(|found| !facts.all(S::OptOut).any(|stop| stop.start < found.end && found.start < stop.end));
-    let says_more = !is_bare && [S::Cancel, S::Coming, S::Keep, S::Reschedule].into_iter().any(outside);
+    let says_more = facts.is_long || !is_bare && [S::Cancel, S::Coming, S::Keep, S::Reschedule].into_iter().any(outside);
     Some(Reading::new(Intent::OptOut, says_more))
+}
+
+/// "STOP I told you already": the carriers' own words, first or as a clause, whatever is around them.
+fn opens_with_stop(facts: &Facts) -> bool {
+    const STRONG: [&str; 7] = ["stop", "stopall", "unsubscribe", "td", "baja", "alto", "optout"];
+    facts.all(S::OptOutAlone).any(|found| {
+        let is_strong = found.end == found.start + 1 && STRONG.contains(&facts.tokens.text(found.start));
+        is_strong && (found.start == 0 || facts.clause(found.start) == (found.start, found.end))
+    })
 }
 
 /// What is said after taking something back, if it is an answer.
@@ -85,9 +93,7 @@ fn corrected(lexicon: &Lexicon, facts: &Facts, context: &ReplyContext, depth: us
     let slips = facts.all(S::Correction).chain(facts.all(S::WrongNumber).filter(|found| found.end - found.start <= 5));
     let last: &Found = slips.max_by_key(|found| found.end)?;
     let rest = facts.after(lexicon, last.end, context);
-    if rest.spoken().next().is_none() {
-        return None;
-    }
+    rest.spoken().next()?;
     let reading = decide(lexicon, &rest, context, false, depth + 1);
     let is_answer = matches!(reading.intent, Intent::Confirm | Intent::Cancel | Intent::Reschedule | Intent::Choice | Intent::Rating | Intent::RunningLate);
     is_answer.then_some(reading)

@@ -73,7 +73,7 @@ mod tests {
     fn one_spelling_for_all() {
         check("Ｙ１　！", "y1 !");
         check("SÍ, mañana", "si, manana");
-        check("確認預約時間，謝謝醫生", "确认预约时间，谢谢医生");
+        check("確認預約時間，謝謝醫生", "确认预约时间,谢谢医生");
         check("👍🏽", "👍");
         check("①2️⃣𝟑", "123");
         check("e\u{301}", "e");

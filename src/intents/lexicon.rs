@@ -302,6 +302,6 @@ mod tests {
         check("stop * text", "stop. text", &[]);
         check("^no$", "no, i said no way", &["no"]);
         check("option #", "option 2 please", &["option 2"]);
-        check("cancel", "please cancle it", &["cancle"]);
+        check("cancel", "please cancle it", &["cancel"]);
     }
 }

@@ -215,7 +215,7 @@ fn clock(tokens: &Tokens, at: usize, has_day: bool) -> Option<(Clock, usize)> {
     let before = if at > 0 { tokens.text(at - 1) } else { "" };
     let (start, is_led) = match ends_any(tokens, at, &["a las", "a la", "las", "la", "at", "around", "about", "by", "to", "for"]) {
         Some(next) => (next, true),
-        None => (at, matches!(before, "at" | "las" | "la" | "around" | "about")),
+        None => (at, matches!(before, "at" | "las" | "la" | "around") || (matches!(before, "is" | "about" | "do") && is_offered(tokens, at + 1))),
     };
     let (hour, mut next) = number(tokens, start)?;
     if tokens.kind(next) == Some(Kind::Mark) && matches!(tokens.text(next), ":" | ".") {
@@ -253,6 +253,11 @@ fn clock(tokens: &Tokens, at: usize, has_day: bool) -> Option<(Clock, usize)> {
     }
     let is_article = matches!(tokens.text(start.wrapping_sub(1)), "to" | "for" | "by");
     with_half(tokens, hour, 0, next, is_led && (!is_article || has_day) && !is_counted(tokens, next))
+}
+
+/// "Is 11 ok?", "how about 3?": the number before is an hour.
+fn is_offered(tokens: &Tokens, at: usize) -> bool {
+    tokens.kind(at).is_none_or(Kind::is_break) || matches!(tokens.text(at), "ok" | "okay" | "good" | "fine" | "possible" | "available" | "better" | "free" | "instead" | "alright")
 }
 
 /// Whether a unit follows that makes the number a count.

@@ -94,8 +94,12 @@ senses! {
     SameDay = "same_day",
     /// A before or after that leaves the day open.
     OpenRange = "open_range",
-    /// A time too vague for a calendar.
+    /// Some later day: next week, another day.
+    Someday = "someday",
+    /// A time too vague for a calendar: a person must ask.
     Vague = "vague",
+    /// Something else than another time: another doctor, a call instead.
+    OtherWish = "other_wish",
     /// One thing or another.
     Or = "or",
     /// From here on the wanted time is named.
@@ -152,7 +156,7 @@ impl Sense {
     pub(crate) const fn hides_others(self) -> bool {
         !matches!(
             self,
-            Self::NotEmergency | Self::NotDeceased | Self::NotWrongNumber | Self::NotOptOut | Self::Filler | Self::Question | Self::Past | Self::Present | Self::Toward | Self::Away | Self::Vague | Self::OpenRange | Self::Or | Self::SameDay | Self::Book | Self::Machine | Self::Correction
+            Self::NotEmergency | Self::NotDeceased | Self::NotWrongNumber | Self::NotOptOut | Self::Filler | Self::Question | Self::Past | Self::Present | Self::Toward | Self::Away | Self::Someday | Self::OtherWish | Self::Vague | Self::OpenRange | Self::Or | Self::SameDay | Self::Book | Self::Machine | Self::Correction
         )
     }
 }

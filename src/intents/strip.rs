@@ -2,8 +2,9 @@
 
 /// The reply without what is quoted or added by a machine. Never empty when the reply was not.
 pub(crate) fn strip(text: &str) -> String {
+    let unquoted = without_quotes(text);
     let mut kept: Vec<&str> = Vec::new();
-    for line in text.lines() {
+    for line in unquoted.lines() {
         let line = line.trim();
         if is_signature(line) || is_thread_head(line) {
             // What follows is the phone's or an old message, not the patient's.
@@ -18,7 +19,6 @@ pub(crate) fn strip(text: &str) -> String {
         kept.push(line);
     }
     let whole = kept.join("\n");
-    let whole = without_quotes(&whole);
     let whole = whole.trim();
     if whole.is_empty() { text.trim().to_owned() } else { whole.to_owned() }
 }

@@ -73,8 +73,11 @@ pub(crate) fn read(facts: &Facts, context: &ReplyContext) -> Wish {
     let is_vague = facts.all(S::Vague).any(|found| !overlaps(found.start, found.end));
     let is_range = facts.all(S::OpenRange).any(|range| wanted.iter().any(|mention| range.start <= mention.end && mention.start <= range.end) || wanted.is_empty());
     let is_choice = facts.all(S::Or).any(|or| wanted.iter().any(|mention| or.end <= mention.start || or.start >= mention.end)) && wanted.len() > 1;
+    let is_unclear = is_vague || is_range || facts.has(S::OtherWish);
     let Some(first) = wanted.first() else {
-        return Wish { is_unclear: is_vague || is_range, ..Wish::default() };
+        // "Any day but Saturday" leaves the day open.
+        let is_open = !facts.mentions.is_empty() && facts.has(S::Or);
+        return Wish { slots: same_day(facts, context), is_unclear: is_unclear || is_open };
     };
     let mut one = *first;
     for other in wanted.iter().skip(1) {
@@ -83,10 +86,21 @@ pub(crate) fn read(facts: &Facts, context: &ReplyContext) -> Wish {
         }
         one = one.merged(other);
     }
-    if is_range || spans(facts, &one) {
+    if is_range || facts.has(S::OtherWish) || spans(facts, &one) {
         return Wish { is_unclear: true, ..Wish::default() };
     }
     slots(&one, context, is_vague && one.date().is_none())
+}
+
+/// "Later in the day": the booked day, unless that is what does not suit.
+fn same_day(facts: &Facts, context: &ReplyContext) -> Slots {
+    let suits = |day: &Found| {
+        let (start, end) = facts.clause(day.start);
+        !facts.all(S::Refuse).any(|no| start <= no.start && no.end <= end)
+    };
+    let is_named = facts.all(S::SameDay).any(|day| day.end - day.start > 2 && suits(day));
+    let date = context.booking().filter(|_| is_named).map(jiff::civil::DateTime::date);
+    Slots { date, ..Slots::default() }
 }
 
 /// "Friday to Sunday", "周一到周三": a stretch, not a day.

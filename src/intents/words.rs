@@ -13,6 +13,9 @@ use crate::model::private::Private;
 /// Tokens beyond which a reply is no answer: only danger and stop are looked for.
 const LONGEST_ANSWER: usize = 400;
 
+/// Tokens beyond which no phrase reaches, gaps included.
+const LONGEST_PHRASE: usize = 48;
+
 /// A reply taken apart.
 #[derive(Debug)]
 pub(crate) struct Facts {
@@ -39,6 +42,7 @@ impl Facts {
     fn of(lexicon: &Lexicon, tokens: Tokens, context: &ReplyContext) -> Self {
         let words = lexicon.number_words(&tokens);
         let found = without_hidden(lexicon.find(&tokens, &words));
+        let found: Vec<Found> = found.into_iter().filter(|one| !is_negated(&tokens, one)).collect();
         let is_long = tokens.list.len() > LONGEST_ANSWER;
         let calendar = Calendar { today: context.now.date(), is_month_first: is_month_first(context, &tokens) };
         let mentions = if is_long { Vec::new() } else { mentions(&tokens, calendar) };
@@ -55,6 +59,13 @@ impl Facts {
         self.found.iter().filter(move |found| found.sense == sense)
     }
 
+    /// Whether `sense` was found within `start..end`.
+    pub(crate) fn has_within(&self, sense: Sense, (start, end): (usize, usize)) -> bool {
+        let first = self.found.partition_point(|found| found.start < start);
+        let rest = self.found.get(first..).unwrap_or_default();
+        rest.iter().take_while(|found| found.start < end).any(|found| found.sense == sense && found.end <= end)
+    }
+
     /// The clause around token `at`: from the last break to the next, neither included.
     pub(crate) fn clause(&self, at: usize) -> (usize, usize) {
         self.stretch(at, Kind::is_break)
@@ -67,8 +78,9 @@ impl Facts {
 
     fn stretch(&self, at: usize, ends: impl Fn(Kind) -> bool) -> (usize, usize) {
         let length = self.tokens.list.len();
-        let start = (0..at.min(length)).rev().find(|i| self.tokens.kind(*i).is_some_and(&ends)).map_or(0, |i| i + 1);
-        let end = (at..length).find(|i| self.tokens.kind(*i).is_some_and(&ends)).unwrap_or(length);
+        let (first, last) = (at.saturating_sub(LONGEST_ANSWER), (at + LONGEST_ANSWER).min(length));
+        let start = (first..at.min(length)).rev().find(|i| self.tokens.kind(*i).is_some_and(&ends)).map_or(first, |i| i + 1);
+        let end = (at..last).find(|i| self.tokens.kind(*i).is_some_and(&ends)).unwrap_or(last);
         (start, end)
     }
 
@@ -119,7 +131,7 @@ impl Facts {
             let polite = self.found.iter().filter(|found| matches!(found.sense, Sense::Thanks | Sense::Filler) && found.start == at).map(|found| found.end).max();
             let is_frame = matches!(
                 self.tokens.text(at),
-                "回" | "复" | "按" | "选" | "择" | "我" | "键" | "号" | "项" | "第" | "option" | "number" | "no" | "press" | "reply" | "choice" | "opcion" | "numero" | "la" | "el" | "the" | "xuan" | "answer" | "respuesta" | "num"
+                "是" | "应" | "该" | "就" | "回" | "复" | "按" | "选" | "择" | "我" | "键" | "号" | "项" | "第" | "option" | "number" | "no" | "press" | "reply" | "choice" | "opcion" | "numero" | "la" | "el" | "the" | "xuan" | "answer" | "respuesta" | "num"
             );
             if is_frame && value.is_none() || matches!(self.tokens.text(at), "号" | "吧" | "键" | "项" | "个") {
                 at += 1;
@@ -153,6 +165,13 @@ impl Facts {
     }
 }
 
+/// "No podemos ir mañana" is no wish, though "podemos ir mañana" is one.
+fn is_negated(tokens: &Tokens, found: &Found) -> bool {
+    let first = tokens.text(found.start);
+    let is_verb = ["pued", "pod", "quier", "cambi", "asist", "voy", "ire", "ir"].iter().any(|stem| first.starts_with(stem));
+    matches!(found.sense, Sense::Reschedule | Sense::Coming) && is_verb && found.start > 0 && tokens.text(found.start - 1) == "no"
+}
+
 /// Leaves out what a longer phrase of another meaning covers: "not coming" is no "coming".
 fn without_hidden(all: Vec<Found>) -> Vec<Found> {
     let hides = |outer: &Found, inner: &Found| {
@@ -166,10 +185,18 @@ fn without_hidden(all: Vec<Found>) -> Vec<Found> {
         if !covers || outer.sense == inner.sense {
             return false;
         }
+        // "你好" greets, it does not agree.
+        let is_greeting = is_longer && outer.sense == Sense::Filler && matches!(inner.sense, Sense::Yes | Sense::Praise);
         let is_equal_filler = !is_longer && inner.sense == Sense::Filler && outer.sense != Sense::Filler;
-        !inner.sense.is_safety() && (is_longer || is_equal_filler) && !outer.is_loose && outer.sense.hides_others()
+        is_greeting || !inner.sense.is_safety() && (is_longer || is_equal_filler) && !outer.is_loose && outer.sense.hides_others()
     };
-    let kept: Vec<bool> = all.iter().map(|inner| !all.iter().any(|outer| hides(outer, inner))).collect();
+    // They come in the order of their starts, and no phrase is longer than this.
+    let is_hidden = |inner: &Found| {
+        let first = all.partition_point(|outer| outer.start + LONGEST_PHRASE < inner.start);
+        let mut around = all.get(first..).unwrap_or_default().iter().take_while(|outer| outer.start <= inner.start);
+        around.any(|outer| hides(outer, inner))
+    };
+    let kept: Vec<bool> = all.iter().map(|inner| !is_hidden(inner)).collect();
     all.into_iter().zip(kept).filter_map(|(found, is_kept)| is_kept.then_some(found)).collect()
 }
 

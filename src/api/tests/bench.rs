@@ -246,6 +246,50 @@ impl Bench {
         answer(&bytes)
     }
 
+    /// Every row of a list, page by page.
+    pub(super) async fn walk(&self, path: &str, limit: usize) -> anyhow::Result<Vec<Value>> {
+        let (mut rows, mut cursor) = (Vec::new(), String::new());
+        let mark = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let page = self
+                .get(&format!("{path}{mark}limit={limit}{cursor}"))
+                .await?
+                .must_be(200)
+                .json();
+            rows.extend(page["data"].as_array().cloned().unwrap_or_default());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Ok(rows),
+            }
+        }
+    }
+
+    /// The state of a message.
+    pub(super) async fn state(&self, id: &str) -> anyhow::Result<String> {
+        Ok(self
+            .get(&format!("/v1/messages/{id}"))
+            .await?
+            .must_be(200)
+            .member("state"))
+    }
+
+    /// Puts JSON with the usual key.
+    pub(super) async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send("PUT", path, body, &[]).await
+    }
+
+    /// Deletes with the usual key.
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<u16> {
+        Ok(self.send("DELETE", path, &Value::Null, &[]).await?.status)
+    }
+
+    /// Asks with another key, of these scopes only.
+    pub(super) async fn get_as(&self, scopes: &[Scope], path: &str) -> anyhow::Result<Answer> {
+        let bearer = format!("Bearer {}", self.key_for(scopes).await?);
+        self.ask("GET", path, &[("authorization", &bearer)], b"")
+            .await
+    }
+
     /// Numbers what happened, as the outbox stage does.
     pub(super) async fn publish(&self) -> anyhow::Result<usize> {
         Ok(Publisher::new(self.store.clone()).pass().await?)

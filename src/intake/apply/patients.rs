@@ -145,7 +145,7 @@ impl Applier<'_> {
             lunar_md: lunar.map(|day| i64::from(day.month) * 100 + i64::from(day.day)),
             language: record.language.clone(),
             deceased: record.deceased,
-            // Of whom only a year is known and who may be a minor is reached through the family (TRADE.md §8.7).
+            // Of whom only a year is known and who may be a minor is reached through the family (rules/README.md, rule 7).
             special: record.special || (day.is_none() && minor),
             held: record.inactive,
             tags: json!(record.tags).to_string(),

@@ -307,7 +307,7 @@ impl Row<'_> {
         for column in &cell.columns {
             let (found, faulty) = read(&self.held(column));
             if faulty {
-                let fault = Fault::value(self.origin, Some(column.clone()), expected);
+                let fault = Fault::value(self.origin, format!("column {column}"), expected);
                 self.parsed.fault(None, fault);
             }
             all.extend(found);

@@ -222,3 +222,6 @@ async fn repeated(intake: &Intake, id: MessageId) -> Result<Accepted, Refusal> {
         is_repeat: true,
     })
 }
+
+#[cfg(test)]
+mod tests;
