@@ -3,6 +3,7 @@
 
 pub mod carrier;
 pub mod check;
+pub mod demo;
 pub mod import;
 pub mod rules;
 pub mod serve;
@@ -42,6 +43,7 @@ enum Verb {
     /// Check config, rules and templates.
     Check,
     Carrier(carrier::Args),
+    Demo(demo::Args),
     /// Rules: run cases against them.
     #[command(subcommand)]
     Rules(RulesVerb),
@@ -80,6 +82,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     match cli.verb {
         Verb::Serve => runtime.block_on(serve::serve(config)),
         Verb::Migrate => runtime.block_on(serve::migrate(config)),
+        Verb::Demo(args) => runtime.block_on(demo::run(&config, args, json)),
         Verb::Carrier(args) => runtime.block_on(carrier::run(args)),
         Verb::Check => check::check(&config, json),
         Verb::Rules(RulesVerb::Test { files }) => rules::test(&files, json, &config.path(&config.rules.dir), &crate::app::site(&config)),
