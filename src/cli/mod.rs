@@ -76,7 +76,12 @@ pub fn run() -> ExitCode {
 
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let config = Config::load(cli.config.as_deref(), std::env::vars())?;
-    telemetry::start(&config.log);
+    let mut log = config.log.clone();
+    if matches!(cli.verb, Verb::Demo(_)) && log == telemetry::Settings::default() {
+        // The demo tells its own story; who wants the log's as well sets a level.
+        log.level = "warn".to_owned();
+    }
+    telemetry::start(&log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let json = cli.json;
     match cli.verb {
