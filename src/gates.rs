@@ -395,3 +395,6 @@ pub fn kinds(channels: &[Channel]) -> Vec<ContactKind> {
         .filter_map(|channel| channel.contact_kind())
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,21 @@
 //!
 //! Every answer that is no success is a problem; what a key may see hangs on its scopes.
 
+mod change_requests;
+mod events;
+mod incoming;
 mod input;
 mod messages;
 mod openapi;
 mod problem;
+mod providers;
+mod records;
 mod shapes;
+mod suppressions;
+mod tasks;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,10 +26,13 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 
+pub use messages::message_json;
 pub use openapi::document;
 
 use crate::access::Keys;
+use crate::channels::Provider;
 use crate::clock::Clock;
+use crate::intake::SiteInfo;
 use crate::intake::messages::Intake;
 use crate::stage::Bell;
 use crate::store::writer::Writer;
@@ -32,10 +44,12 @@ const LARGEST_BODY: usize = 1 << 20;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What the API works with. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiState {
     /// How messages come in; it holds the store.
     pub intake: Intake,
+    /// What the applying of records has to know of the site.
+    pub records: Arc<SiteInfo>,
     /// Where messages go to be committed.
     pub writer: Writer,
     /// The source of now.
@@ -44,6 +58,17 @@ pub struct ApiState {
     pub keys: Keys,
     /// The stages that may have work afterwards.
     pub bells: Bells,
+    /// Who carries messages.
+    pub providers: Arc<[Arc<dyn Provider>]>,
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState")
+            .field("intake", &self.intake)
+            .field("bells", &self.bells)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The bells of the stages that a request may give work to.
@@ -59,10 +84,20 @@ pub struct Bells {
 
 /// The API over `state`.
 pub fn router(state: ApiState) -> Router {
-    let router = routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    let router = routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| {
+            router.route(path, methods)
+        });
     router
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done here") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "This cannot be done here",
+            )
+        })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(middleware::from_fn(bounded))
         .with_state(state)
@@ -72,18 +107,38 @@ type Routes = Vec<(&'static str, MethodRouter<ApiState>)>;
 
 /// Every path with its methods; a test holds it against the document.
 fn routes() -> Routes {
-    [openapi::routes(), messages::routes()].into_iter().flatten().collect()
+    let all = [
+        openapi::routes(),
+        messages::routes(),
+        records::routes(),
+        change_requests::routes(),
+        incoming::routes(),
+        events::routes(),
+        suppressions::routes(),
+        tasks::routes(),
+        providers::routes(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Ends what takes too long, and marks answers as not to be kept or guessed at.
 async fn bounded(request: Request, next: Next) -> Response {
     let mut response = match tokio::time::timeout(LONGEST, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "It took too long").retry_after_s(5).into_response(),
+        Err(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "timeout",
+            "It took too long",
+        )
+        .retry_after_s(5)
+        .into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 

@@ -6,7 +6,9 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{Routes, messages};
+use super::{
+    Routes, change_requests, events, incoming, messages, providers, records, suppressions, tasks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,6 +18,14 @@ use super::{Routes, messages};
         self_description,
         messages::one, messages::batch, messages::list, messages::find, messages::timeline,
         messages::cancel, messages::resend, messages::resolve,
+        records::put_patient, records::get_patient, records::delete_patient,
+        records::put_occasion, records::get_occasion, records::delete_occasion,
+        change_requests::list_change_requests, change_requests::accept_change_request, change_requests::reject_change_request,
+        incoming::list_inbound, incoming::list_replies,
+        events::follow_events,
+        suppressions::list_suppressions, suppressions::put_suppression, suppressions::delete_suppression,
+        tasks::list_tasks, tasks::finish_task,
+        providers::list_providers,
     ),
 )]
 struct Described;

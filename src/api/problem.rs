@@ -51,8 +51,19 @@ pub(super) struct Problem {
 impl Problem {
     /// A problem of `status`, with a stable `code` and its words.
     pub(super) fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
-        let details = Details { kind: format!("urn:carebell:problem:{code}"), title, status: status.as_u16(), code, detail: None, path: None };
-        Self { status, details: Box::new(details), retry_after_s: None }
+        let details = Details {
+            kind: format!("urn:carebell:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            code,
+            detail: None,
+            path: None,
+        };
+        Self {
+            status,
+            details: Box::new(details),
+            retry_after_s: None,
+        }
     }
 
     /// With what is wrong in this case.
@@ -83,7 +94,13 @@ impl Problem {
 
     /// A parameter of the address that cannot be read.
     pub(super) fn bad_parameter(name: &str, expected: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", "A parameter cannot be read").detail(format!("expected {expected}")).at(name)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_parameter",
+            "A parameter cannot be read",
+        )
+        .detail(format!("expected {expected}"))
+        .at(name)
     }
 
     /// Its body, to stand in the answer to a batch.
@@ -96,7 +113,10 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.details)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -121,7 +141,9 @@ impl From<Fault> for Problem {
             "too_long" => "The text is too long",
             _ => "A value is not what it should be",
         };
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, fault.code, title).detail(format!("expected {}", fault.expected)).at(fault.path)
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, fault.code, title)
+            .detail(format!("expected {}", fault.expected))
+            .at(fault.path)
     }
 }
 
@@ -133,13 +155,30 @@ impl From<StoreError> for Problem {
 
 impl From<&StoreError> for Problem {
     fn from(problem: &StoreError) -> Self {
-        let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much waits already").retry_after_s(1);
+        let busy = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "Too much waits already",
+        )
+        .retry_after_s(1);
         match problem {
             StoreError::Busy => busy,
-            StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "closing", "Carebell is closing down").retry_after_s(5),
-            StoreError::Database(_) | StoreError::BadRow { .. } | StoreError::BadUrl(_) | StoreError::Schema(_) => {
+            StoreError::Closed => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "closing",
+                "Carebell is closing down",
+            )
+            .retry_after_s(5),
+            StoreError::Database(_)
+            | StoreError::BadRow { .. }
+            | StoreError::BadUrl(_)
+            | StoreError::Schema(_) => {
                 error!("A request failed: {problem}");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "It failed on our side; nothing was done")
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "It failed on our side; nothing was done",
+                )
             }
         }
     }
@@ -149,12 +188,17 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Fault(fault) => fault.into(),
-            Refusal::KeyReused => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Another request used this idempotency key")
-            }
-            Refusal::InFlight => {
-                Self::new(StatusCode::CONFLICT, "idempotency_in_flight", "The first request with this idempotency key is not done yet").retry_after_s(1)
-            }
+            Refusal::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "Another request used this idempotency key",
+            ),
+            Refusal::InFlight => Self::new(
+                StatusCode::CONFLICT,
+                "idempotency_in_flight",
+                "The first request with this idempotency key is not done yet",
+            )
+            .retry_after_s(1),
             Refusal::Store(problem) => problem.into(),
             Refusal::Unavailable(problem) => Self::from(&*problem),
         }

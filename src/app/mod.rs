@@ -142,7 +142,15 @@ impl App {
         );
         tokio::spawn(fan_out(bells.send.clone(), line_bells, stop.clone()));
         let stages = stages(&house, &start.clock, &bells, rescue, &stop);
-        let servers = web::serve(&house, &start, &writer, &bells, api, health, &stop)?;
+        let servers = web::serve(
+            &house,
+            &start,
+            &writer,
+            &bells,
+            &providers,
+            (api, health),
+            &stop,
+        )?;
         info!("Carebell is up: API on http://{address}");
         Ok(Self {
             house,

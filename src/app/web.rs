@@ -1,6 +1,7 @@
 //! The servers: API, console and pages on one address, health on another.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -14,6 +15,7 @@ use tracing::info;
 use super::{Bells, House, Start};
 use crate::access::Keys;
 use crate::api::{self, ApiState};
+use crate::channels::Provider;
 use crate::console::{self, ConsoleState};
 use crate::pages::{Guard, Language};
 use crate::stage::Stop;
@@ -45,11 +47,12 @@ pub(crate) fn serve(
     start: &Start,
     writer: &Writer,
     bells: &Bells,
-    api: TcpListener,
-    health: TcpListener,
+    providers: &[Arc<dyn Provider>],
+    (api, health): (TcpListener, TcpListener),
     stop: &Stop,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let pages = routes(house, start, writer, bells, api.local_addr()?);
+    let state = api_state(house, start, writer, bells, providers);
+    let pages = routes(house, start, state, api.local_addr()?);
     let checks = Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))
@@ -68,19 +71,15 @@ pub(crate) fn serve(
     ])
 }
 
-fn routes(
-    house: &House,
-    start: &Start,
-    writer: &Writer,
-    bells: &Bells,
-    address: SocketAddr,
-) -> Router {
-    let mut all = api::router(api_state(house, start, writer, bells));
+fn routes(house: &House, start: &Start, state: ApiState, address: SocketAddr) -> Router {
+    let mut all = api::router(state);
     if start.open_console || console::may_open(address) {
         info!("The console is on http://{address}, without a login: for this machine alone");
         all = all.merge(console::router(console_state(house, start, address)));
     } else {
-        info!("The console stays closed: {address} is not this machine alone, and there is no login yet");
+        info!(
+            "The console stays closed: {address} is not this machine alone, and there is no login yet"
+        );
     }
     match &start.pages {
         Some(pages) => all.merge(pages.clone()),
@@ -88,9 +87,16 @@ fn routes(
     }
 }
 
-fn api_state(house: &House, start: &Start, writer: &Writer, bells: &Bells) -> ApiState {
+fn api_state(
+    house: &House,
+    start: &Start,
+    writer: &Writer,
+    bells: &Bells,
+    providers: &[Arc<dyn Provider>],
+) -> ApiState {
     ApiState {
         intake: house.intake(),
+        records: Arc::clone(&house.info),
         writer: writer.clone(),
         clock: start.clock.clone(),
         keys: Keys::new(house.store.clone()),
@@ -99,6 +105,7 @@ fn api_state(house: &House, start: &Start, writer: &Writer, bells: &Bells) -> Ap
             plan: bells.plan.clone(),
             outbox: bells.outbox.clone(),
         },
+        providers: providers.into(),
     }
 }
 
@@ -110,7 +117,11 @@ fn console_state(house: &House, start: &Start, address: SocketAddr) -> ConsoleSt
         site_name: site.name.clone(),
         timezone: house.site.timezone.clone(),
         language: Language::parse(&site.language).unwrap_or_default(),
-        guard: if console::may_open(address) { Guard::Loopback } else { Guard::Open },
+        guard: if console::may_open(address) {
+            Guard::Loopback
+        } else {
+            Guard::Open
+        },
         phones: start.pages.is_some(),
     }
 }

@@ -14,24 +14,48 @@ use crate::render;
 /// When the output cannot be written.
 pub fn check(config: &Config, json: bool) -> anyhow::Result<u8> {
     let site = site(config);
-    let (book, problems) = Book::load(&config.path(&config.rules.dir), &config.path(&config.templates.dir), &site);
-    let mut findings: Vec<(bool, String)> = problems.iter().map(|p| (p.is_warning, p.text.clone())).collect();
+    let (book, problems) = Book::load(
+        &config.path(&config.rules.dir),
+        &config.path(&config.templates.dir),
+        &site,
+    );
+    let mut findings: Vec<(bool, String)> = problems
+        .iter()
+        .map(|p| (p.is_warning, p.text.clone()))
+        .collect();
     let uses = uses(&book);
     let lints = render::lint(&book.catalog, &uses);
-    findings.extend(lints.iter().map(|f| (f.severity != render::Severity::Error, format!("{}:{}: {}", f.file, f.line, f.message))));
-    let errors = findings.iter().filter(|(is_warning, _)| !is_warning).count();
+    findings.extend(lints.iter().map(|f| {
+        (
+            f.severity != render::Severity::Error,
+            format!("{}:{}: {}", f.file, f.line, f.message),
+        )
+    }));
+    let errors = findings
+        .iter()
+        .filter(|(is_warning, _)| !is_warning)
+        .count();
     let mut out = std::io::stdout();
     for (is_warning, text) in &findings {
         let severity = if *is_warning { "warning" } else { "error" };
         if json {
-            writeln!(out, "{}", serde_json::json!({"severity": severity, "text": text}))?;
+            writeln!(
+                out,
+                "{}",
+                serde_json::json!({"severity": severity, "text": text})
+            )?;
         } else {
             writeln!(out, "{severity}: {text}")?;
         }
     }
     if !json {
         let rules = book.rules().count();
-        writeln!(out, "{rules} rules and {} templates: {errors} errors, {} warnings.", book.catalog.names().count(), findings.len() - errors)?;
+        writeln!(
+            out,
+            "{rules} rules and {} templates: {errors} errors, {} warnings.",
+            book.catalog.names().count(),
+            findings.len() - errors
+        )?;
     }
     Ok(u8::from(errors > 0))
 }
@@ -41,8 +65,15 @@ fn uses(book: &Book) -> Vec<(&str, Channel, Class)> {
     let mut all = Vec::new();
     for rule in book.rules() {
         for step in &rule.steps {
-            let channels = step.by.as_deref().unwrap_or(&[Channel::Sms, Channel::Email]);
-            all.extend(channels.iter().map(|channel| (step.template.as_str(), *channel, rule.class)));
+            let channels = step
+                .by
+                .as_deref()
+                .unwrap_or(&[Channel::Sms, Channel::Email]);
+            all.extend(
+                channels
+                    .iter()
+                    .map(|channel| (step.template.as_str(), *channel, rule.class)),
+            );
         }
     }
     all

@@ -5,6 +5,7 @@ pub mod carrier;
 pub mod check;
 pub mod demo;
 pub mod import;
+pub mod plan;
 pub mod rules;
 pub mod serve;
 
@@ -82,7 +83,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         log.level = "warn".to_owned();
     }
     telemetry::start(&log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let json = cli.json;
     match cli.verb {
         Verb::Serve => runtime.block_on(serve::serve(config)),
@@ -90,6 +93,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Verb::Demo(args) => runtime.block_on(demo::run(&config, args, json)),
         Verb::Carrier(args) => runtime.block_on(carrier::run(args)),
         Verb::Check => check::check(&config, json),
-        Verb::Rules(RulesVerb::Test { files }) => rules::test(&files, json, &config.path(&config.rules.dir), &crate::app::site(&config)),
+        Verb::Rules(RulesVerb::Test { files }) => rules::test(
+            &files,
+            json,
+            &config.path(&config.rules.dir),
+            &crate::app::site(&config),
+        ),
     }
 }

@@ -16,7 +16,15 @@ use crate::store::{Store, migrate as migrations};
 /// When it cannot start.
 pub async fn serve(config: Config) -> anyhow::Result<u8> {
     let house = House::open(config).await?;
-    let app = App::start(house, Start { clock: Clock::System, pages: None, open_console: false }).await?;
+    let app = App::start(
+        house,
+        Start {
+            clock: Clock::System,
+            pages: None,
+            open_console: false,
+        },
+    )
+    .await?;
     asked_to_stop().await?;
     info!("Asked to stop");
     app.stop().await;
@@ -42,13 +50,19 @@ pub async fn asked_to_stop() -> anyhow::Result<()> {
 /// # Errors
 /// When it cannot be opened or a migration fails.
 pub async fn migrate(config: Config) -> anyhow::Result<u8> {
-    let store = Store::open(&config.database.url, &config.base).await.context("the database cannot be opened")?;
+    let store = Store::open(&config.database.url, &config.base)
+        .await
+        .context("the database cannot be opened")?;
     let before = migrations::schema(&store).await?;
     migrations::run(&store).await?;
     let mut out = std::io::stdout();
     match before.newest - before.at {
         0 => writeln!(out, "The database is up to date (schema {}).", before.at)?,
-        _ => writeln!(out, "The database went from schema {} to {}.", before.at, before.newest)?,
+        _ => writeln!(
+            out,
+            "The database went from schema {} to {}.",
+            before.at, before.newest
+        )?,
     }
     store.close().await;
     Ok(0)

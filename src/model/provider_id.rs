@@ -3,27 +3,30 @@
 
 /// The spelling we keep: lower case, no leading zeros, no blanks.
 pub fn canonical(id: &str) -> String {
-    let lower = id.trim().to_ascii_lowercase();
-    let short = lower.trim_start_matches('0');
-    if short.is_empty() && !lower.is_empty() {
-        "0".to_owned()
-    } else {
-        short.to_owned()
-    }
+    let text = id.trim().to_lowercase();
+    let short = text.trim_start_matches('0');
+    if short.is_empty() && !text.is_empty() { "0".to_owned() } else { short.to_owned() }
 }
 
 /// Every canonical spelling that may mean `id`, most likely first: as it is, read as hex, read as decimal.
 pub fn spellings(id: &str) -> Vec<String> {
     let plain = canonical(id);
+    let digits = plain.strip_prefix('x').unwrap_or(&plain);
+    let from_hex = number(digits, 16).map(|n| n.to_string());
+    let from_decimal = number(digits, 10).map(|n| format!("{n:x}"));
     let mut all = vec![plain.clone()];
-    if let Ok(n) = u128::from_str_radix(&plain, 16) {
-        all.push(n.to_string());
+    for spelling in [from_hex, from_decimal].into_iter().flatten() {
+        if !all.contains(&spelling) {
+            all.push(spelling);
+        }
     }
-    if let Ok(n) = plain.parse::<u128>() {
-        all.push(format!("{n:x}"));
-    }
-    all.dedup();
     all
+}
+
+/// The number that `digits` write; a sign, which no id has, is none.
+fn number(digits: &str, radix: u32) -> Option<u128> {
+    let plain = digits.chars().all(|c| c.is_digit(radix));
+    plain.then(|| u128::from_str_radix(digits, radix).ok()).flatten()
 }
 
 #[cfg(test)]

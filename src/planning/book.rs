@@ -7,11 +7,14 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::model::class::Channel;
+use crate::model::message::Ask;
+use crate::model::reminder::Unless;
 use crate::render::Catalog;
 use crate::rules::document;
-use crate::rules::rule::{Mode, Rule};
+use crate::rules::rule::{Mode, Rule, Step};
 use crate::rules::site::Site;
 use crate::store::documents::{self, Document};
+use crate::store::reminders::NewReminder;
 use crate::store::{Store, StoreError};
 
 /// All rules and templates.
@@ -155,6 +158,28 @@ impl Book {
     /// The rules that plan: live ones and those in shadow.
     pub fn active(&self) -> impl Iterator<Item = &Rule> {
         self.rules.values().filter(|rule| rule.mode != Mode::Off)
+    }
+
+    /// The step a reminder came of, as its rule has it now: an edited wording counts at once.
+    pub fn step(&self, plan: &NewReminder) -> Option<&Step> {
+        let steps = &self.rule(&plan.rule)?.steps;
+        steps.iter().find(|step| step.id == plan.step)
+    }
+
+    /// What makes a reminder needless, as its rule has it now.
+    pub fn unless(&self, plan: &NewReminder) -> Option<Unless> {
+        match self.step(plan) {
+            Some(step) => step.unless.and_then(|word| Unless::parse(word.as_str())),
+            None => plan.unless,
+        }
+    }
+
+    /// What a reply to a reminder answers, as its rule has it now.
+    pub fn ask(&self, plan: &NewReminder) -> Option<Ask> {
+        match self.step(plan) {
+            Some(step) => step.ask.and_then(|word| Ask::parse(word.as_str())),
+            None => plan.ask,
+        }
     }
 
     /// The ids of rules whose document cannot be read: what they planned waits for the repair.

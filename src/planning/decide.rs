@@ -11,7 +11,7 @@ use crate::model::id::OccasionId;
 use crate::model::message::Ask;
 use crate::model::reminder::{ReminderState, SkipReason, Unless};
 use crate::planning::subject::Subject;
-use crate::rules::plan::{self, Decision, PlannedReminder, SentLead};
+use crate::rules::plan::{self, Decision, Plan, PlannedReminder, SentLead};
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
 use crate::store::reminders::{NewReminder, Reminder};
@@ -31,6 +31,8 @@ pub struct Horizon {
     pub ahead: SignedDuration,
     /// Whether to plan as of the moment an occasion came up: for changed records, not for a rule switched on.
     pub looks_back: bool,
+    /// Plans all up to here instead: for a look ahead.
+    pub to: Option<Timestamp>,
 }
 
 /// What the rules yield for one patient.
@@ -45,6 +47,9 @@ pub struct Decided {
 impl Horizon {
     /// The first moment that is not planned yet for `rule`.
     pub fn until(&self, rule: &Rule) -> Timestamp {
+        if let Some(to) = self.to {
+            return to;
+        }
         let after = |ahead| self.now.saturating_add(ahead).unwrap_or(Timestamp::MAX);
         match rule.trigger {
             Trigger::Occasion { .. } => after(WHOLE),
@@ -72,9 +77,9 @@ pub fn decide<'r>(
 ) -> Decided {
     let mut decided = Decided::default();
     let fresh = if horizon.looks_back {
-        fresh(subject, horizon.now)
+        Fresh::of(subject, horizon.now)
     } else {
-        BTreeMap::new()
+        Fresh::default()
     };
     let mut by_rule: BTreeMap<&str, Vec<&Reminder>> = BTreeMap::new();
     for reminder in &subject.reminders {
@@ -94,57 +99,34 @@ fn decide_one(
     rule: &Rule,
     subject: &Subject,
     known: &[&Reminder],
-    fresh: &BTreeMap<&OccasionId, Timestamp>,
+    fresh: &Fresh<'_>,
     horizon: &Horizon,
     decided: &mut Decided,
 ) {
-    let now = horizon.now;
-    let until = horizon.until(rule);
+    let waits = |r: &&&Reminder| is_waiting(r, horizon.now);
     let waiting: BTreeMap<&str, &Reminder> = known
         .iter()
-        .filter(|r| is_waiting(r, now))
+        .filter(waits)
         .map(|r| (r.plan.plan_key.as_str(), *r))
         .collect();
     let sent: Vec<SentLead> = known
         .iter()
-        .filter(|r| is_settled(r) || is_waiting(r, now))
+        .filter(|r| is_settled(r) || waits(r))
         .map(|r| sent(r))
         .collect();
-    let plan_at = |at: Timestamp, sent: &[SentLead]| {
-        let subject = plan::Subject {
-            patient: &subject.patient,
-            facts: &subject.facts,
-            occasions: &subject.occasions,
-            sent,
-            sensitive: false,
-        };
-        plan::plan(
-            rule,
-            &subject,
-            at,
-            at.saturating_sub(SignedDuration::from_hours(24))
-                .unwrap_or(at)..until,
-        )
-    };
-    let is_fresh = |reminder: &PlannedReminder| {
-        reminder
-            .occasion
-            .as_ref()
-            .is_some_and(|id| fresh.contains_key(id))
-    };
-    let plan = plan_at(now, &sent);
-    decided.decisions.extend(
-        plan.decisions
-            .into_iter()
-            .map(|decision| (rule.id.clone(), decision)),
-    );
-    let now_due = plan
+    let until = horizon.until(rule);
+    let plan = plan_at(rule, subject, &sent, horizon.now, until);
+    let decisions = plan.decisions.into_iter();
+    decided
+        .decisions
+        .extend(decisions.map(|decision| (rule.id.clone(), decision)));
+    let of_now = plan
         .reminders
         .into_iter()
-        .filter(|reminder| !is_fresh(reminder) && !waiting.contains_key(reminder.key.as_str()));
+        .filter(|reminder| !fresh.has(reminder) && !waiting.contains_key(reminder.key.as_str()));
     decided
         .reminders
-        .extend(now_due.map(|reminder| new_reminder(rule, reminder)));
+        .extend(of_now.map(|reminder| new_reminder(rule, reminder)));
     // Once more as of each moment past: for what waits since then, and for what came up before anybody planned it.
     // Of a lead that waits, what went out to another recipient is no reason against it; and the lead may have
     // another recipient by now.
@@ -157,20 +139,11 @@ fn decide_one(
         .filter(|r| is_settled(r) && !leads.contains_key(&lead_of(r)))
         .map(|r| self::sent(r))
         .collect();
-    let moments: BTreeSet<Timestamp> = leads.values().chain(fresh.values()).copied().collect();
+    let moments: BTreeSet<Timestamp> = leads.values().chain(fresh.0.values()).copied().collect();
     for moment in moments {
-        for reminder in plan_at(moment, &settled).reminders {
-            let lead = (
-                reminder.occurrence.as_str(),
-                reminder.epoch,
-                reminder.step.as_str(),
-                reminder.lead.as_str(),
-            );
-            let since = leads
-                .get(&lead)
-                .or_else(|| fresh.get(reminder.occasion.as_ref()?))
-                .copied();
-            if since == Some(moment) {
+        for reminder in plan_at(rule, subject, &settled, moment, until).reminders {
+            let since = leads.get(&planned_lead(&reminder)).copied();
+            if since.or_else(|| fresh.since(&reminder)) == Some(moment) {
                 let before = waiting.get(reminder.key.as_str()).copied();
                 let mut new = new_reminder(rule, reminder);
                 keep_moment(&mut new, before);
@@ -180,12 +153,42 @@ fn decide_one(
     }
 }
 
+/// What the rule yields as of `at`, from a day before, since a minute that runs counts as well.
+fn plan_at(
+    rule: &Rule,
+    subject: &Subject,
+    sent: &[SentLead],
+    at: Timestamp,
+    until: Timestamp,
+) -> Plan {
+    let subject = plan::Subject {
+        patient: &subject.patient,
+        facts: &subject.facts,
+        occasions: &subject.occasions,
+        sent,
+        sensitive: false,
+    };
+    let from = at
+        .saturating_sub(SignedDuration::from_hours(24))
+        .unwrap_or(at);
+    plan::plan(rule, &subject, at, from..until)
+}
+
 /// Occurrence, epoch, step and lead.
 type Lead<'a> = (&'a str, i64, &'a str, &'a str);
 
 fn lead_of(reminder: &Reminder) -> Lead<'_> {
     let plan = &reminder.plan;
     (&plan.occurrence, plan.epoch, &plan.step, &plan.lead)
+}
+
+fn planned_lead(planned: &PlannedReminder) -> Lead<'_> {
+    (
+        &planned.occurrence,
+        planned.epoch,
+        &planned.step,
+        &planned.lead,
+    )
 }
 
 /// What the composer put off, and a catch-up that waits already, stay where they are.
@@ -240,23 +243,31 @@ fn sent(reminder: &Reminder) -> SentLead {
 }
 
 /// Occasions that came up or were moved lately and that nobody planned since, with that moment.
-fn fresh(subject: &Subject, now: Timestamp) -> BTreeMap<&OccasionId, Timestamp> {
-    let oldest = now.saturating_sub(FRESH).unwrap_or(Timestamp::MIN);
-    let planned: HashSet<(&OccasionId, i64)> = subject
-        .reminders
-        .iter()
-        .filter_map(|r| Some((r.plan.occasion.as_ref()?, r.plan.epoch)))
-        .collect();
-    let came_up = subject
-        .occasions
-        .iter()
-        .filter_map(|o| Some((o, o.created_at.max(o.moved_at)?)));
-    came_up
-        .filter(|(o, since)| {
+#[derive(Debug, Default)]
+struct Fresh<'a>(BTreeMap<&'a OccasionId, Timestamp>);
+
+impl<'a> Fresh<'a> {
+    fn of(subject: &'a Subject, now: Timestamp) -> Self {
+        let oldest = now.saturating_sub(FRESH).unwrap_or(Timestamp::MIN);
+        let rows = subject.reminders.iter();
+        let planned: HashSet<(&OccasionId, i64)> = rows
+            .filter_map(|r| Some((r.plan.occasion.as_ref()?, r.plan.epoch)))
+            .collect();
+        let occasions = subject.occasions.iter();
+        let came_up = occasions.filter_map(|o| Some((o, o.created_at.max(o.moved_at)?)));
+        let fresh = came_up.filter(|(o, since)| {
             *since <= now && *since >= oldest && !planned.contains(&(&o.id, o.epoch))
-        })
-        .map(|(o, since)| (&o.id, since))
-        .collect()
+        });
+        Self(fresh.map(|(o, since)| (&o.id, since)).collect())
+    }
+
+    fn since(&self, reminder: &PlannedReminder) -> Option<Timestamp> {
+        self.0.get(reminder.occasion.as_ref()?).copied()
+    }
+
+    fn has(&self, reminder: &PlannedReminder) -> bool {
+        self.since(reminder).is_some()
+    }
 }
 
 /// A planned reminder as the store takes it.

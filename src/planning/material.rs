@@ -90,10 +90,16 @@ impl Material {
         material.got = due::got(tx, &capped, today, week).await?;
         let hopes = reminders
             .iter()
-            .filter(|r| r.plan.unless == Some(Unless::Delivered))
+            .filter(|r| book.unless(&r.plan) == Some(Unless::Delivered))
             .map(|r| &r.id);
         material.delivered = due::delivered_before(tx, &hopes.collect::<Vec<_>>()).await?;
-        material.departments = due::departments(tx).await?;
+        material.load_staff(tx, reminders).await?;
+        material.count_many(tx, reminders, book, house, now).await?;
+        Ok(material)
+    }
+
+    async fn load_staff(&mut self, tx: &mut Tx, reminders: &[Reminder]) -> Result<(), StoreError> {
+        self.departments = due::departments(tx).await?;
         let outside = reminders.iter().filter(|r| {
             r.plan
                 .channels
@@ -102,18 +108,29 @@ impl Material {
         });
         let asked: BTreeSet<&String> = outside.filter_map(|r| r.plan.department.as_ref()).collect();
         for department in asked {
-            material.staff.insert(
+            self.staff.insert(
                 department.clone(),
                 staff::of_department(tx, department).await?,
             );
         }
+        Ok(())
+    }
+
+    async fn count_many(
+        &mut self,
+        tx: &mut Tx,
+        reminders: &[Reminder],
+        book: &Book,
+        house: &House,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         for reminder in reminders.iter().filter(|r| r.plan.patient.is_none()) {
             if let Some(rule) = book.rule(&reminder.plan.rule) {
                 let many = walk::count(tx, rule, &reminder.plan.occurrence, house, now).await?;
-                material.many.insert(reminder.id.clone(), many);
+                self.many.insert(reminder.id.clone(), many);
             }
         }
-        Ok(material)
+        Ok(())
     }
 
     /// What one recipient got already.

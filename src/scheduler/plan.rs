@@ -71,6 +71,7 @@ impl PlanStage {
             now,
             ahead: self.settings.plan_ahead,
             looks_back: true,
+            to: None,
         };
         let mut tx = self.plan(tx, &ids, &rules, &horizon).await?;
         marks::clear(&mut tx, &marks).await?;
@@ -92,6 +93,7 @@ impl PlanStage {
             now,
             ahead: self.settings.plan_ahead,
             looks_back: false,
+            to: None,
         };
         let mut looked_at = 0;
         for rule in self.book.active() {

@@ -12,7 +12,8 @@ use super::carrier::{Answer, Carrier, Delivery, Verdict};
 use super::wire;
 use crate::channels::sms::smpp::pdu::{Bind, Body, Sm, SmResp};
 use crate::channels::sms::smpp::server::{Link, accept};
-use crate::channels::sms::smpp::session::{Halves, Options, Outcome, Request, Session, Slot};
+use crate::channels::sms::smpp::session::outcome::Outcome;
+use crate::channels::sms::smpp::session::{Halves, Options, Request, Session, Slot};
 use crate::channels::sms::smpp::status::Status;
 use crate::stage::Stop;
 
@@ -196,7 +197,8 @@ mod tests {
     use crate::channels::sms::receipt;
     use crate::channels::sms::smpp::client::{BindError, bind};
     use crate::channels::sms::smpp::pdu::{Address, Bind, BindKind, Body, Sm};
-    use crate::channels::sms::smpp::session::{Halves, Options, Outcome, Request, Session};
+    use crate::channels::sms::smpp::session::outcome::Outcome;
+    use crate::channels::sms::smpp::session::{Halves, Options, Request, Session};
     use crate::channels::sms::smpp::status::Status;
     use crate::channels::sms::smpp::octets::Octets;
     use crate::model::receipt::ReceiptStatus;

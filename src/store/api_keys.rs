@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{StoreError, Tx, audit, execute, on};
+use super::{StoreError, Tx, audits, execute, on};
 use crate::model::id::ApiKeyId;
 
 /// A key that is to be kept.
@@ -60,9 +60,9 @@ pub async fn add(
             .bind(now.as_millisecond())
     )?;
     let detail = serde_json::json!({"name": new.name, "scopes": new.scopes});
-    audit::add(
+    audits::add(
         tx,
-        &audit::Act {
+        &audits::NewAudit {
             actor,
             action: "api_key.create",
             target: new.id.as_str(),
@@ -114,13 +114,13 @@ pub async fn revoke(
     if taken == 0 {
         return Ok(false);
     }
-    let act = audit::Act {
+    let act = audits::NewAudit {
         actor,
         action: "api_key.revoke",
         target: id.as_str(),
         detail: serde_json::json!({}),
     };
-    audit::add(tx, &act, now).await?;
+    audits::add(tx, &act, now).await?;
     Ok(true)
 }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::messages::{self, Desk, NewMessage, Offered, told};
-use super::{StoreError, Tx, audit, events, execute, on};
+use super::{StoreError, Tx, audits, events, execute, on};
 use crate::model::id::MessageId;
 use crate::model::message::{MessageEvent, MessageState};
 
@@ -339,9 +339,9 @@ async fn note(
     detail: serde_json::Value,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    audit::add(
+    audits::add(
         tx,
-        &audit::Act {
+        &audits::NewAudit {
             actor,
             action,
             target: id.as_str(),

@@ -5,10 +5,10 @@
 //! through [`writer`]. Sets of rows travel as one JSON parameter: `FROM json_each($1) AS j` (see `rows`).
 
 pub mod api_keys;
-pub mod audit;
 pub mod audits;
 pub mod board;
 pub mod candidates;
+pub mod change_requests;
 pub mod consents;
 pub mod contact_points;
 mod database;
@@ -18,6 +18,7 @@ pub mod due;
 pub mod events;
 pub mod facts;
 pub mod inbox;
+pub mod incoming;
 pub mod late;
 pub mod lookups;
 pub mod marks;
@@ -32,6 +33,7 @@ mod outcome;
 pub mod patient_records;
 pub mod patients;
 pub mod plans;
+pub mod provider_load;
 pub mod purge;
 pub mod questions;
 pub mod receipts;
@@ -43,6 +45,7 @@ pub mod rule_plans;
 pub mod settle;
 pub mod sources;
 pub mod staff;
+pub mod suppression_list;
 pub mod suppressions;
 pub mod tasks;
 #[doc(hidden)]

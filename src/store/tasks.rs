@@ -169,6 +169,18 @@ pub async fn list(
     found.into_iter().map(TaskRow::into_task).collect()
 }
 
+/// The task called `id`.
+///
+/// # Errors
+/// When the database fails or the row cannot be read.
+pub async fn find(tx: &mut Tx, id: &TaskId) -> Result<Option<Task>, StoreError> {
+    const SQL: &str = "SELECT id, channel, kind, priority, department, title, text, patient_id, occasion_id, reminder_id, reply_id, count,
+          state, created_at, done_at FROM task WHERE id = $1";
+    let found: Option<TaskRow> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
+    found.map(TaskRow::into_task).transpose()
+}
+
 /// Closes a task for `actor`, with an audit row. False when there is no such open task.
 ///
 /// # Errors

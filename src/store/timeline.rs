@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::message_view::{self, Message, instant};
-use super::{StoreError, Tx, audit, on};
+use super::{StoreError, Tx, audits, on};
 use crate::model::id::ReminderId;
 
 /// Something that happened to a message: ids and words only.
@@ -69,7 +69,7 @@ pub async fn of(tx: &mut Tx, message: &Message) -> Result<Vec<Moment>, StoreErro
         let said = json!({"reply": reply.id, "intent": reply.intent, "needs_human": reply.needs_human, "outcome": reply.outcome});
         all.push(Moment::new(reply.received_at, "replied", said));
     }
-    for entry in audit::of(tx, message.id.as_str()).await? {
+    for entry in audits::of(tx, message.id.as_str()).await? {
         all.push(Moment::new(
             entry.at,
             &entry.action,

@@ -6,13 +6,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use carebell::model::receipt::ReceiptStatus;
 use carebell::channels::sms::smpp::provider::{SmppProvider, open};
 use carebell::channels::{
-    Accepted, ChannelEvent, ErrorClass, Incoming, NetworkText, Outgoing, Provider,
-    SendError, Sink,
+    Accepted, ChannelEvent, ErrorClass, Incoming, NetworkText, Outgoing, Provider, SendError, Sink,
 };
 use carebell::model::id::AttemptId;
+use carebell::model::receipt::ReceiptStatus;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::timeout;

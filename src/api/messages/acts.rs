@@ -36,7 +36,8 @@ pub(in crate::api) struct Resolution {
 }
 
 fn conflict(code: &'static str, title: &'static str, state: MessageState) -> Problem {
-    Problem::new(StatusCode::CONFLICT, code, title).detail(format!("expected another state than {state}"))
+    Problem::new(StatusCode::CONFLICT, code, title)
+        .detail(format!("expected another state than {state}"))
 }
 
 /// Calls a message off.
@@ -51,7 +52,11 @@ fn conflict(code: &'static str, title: &'static str, state: MessageState) -> Pro
         (status = 409, description = "Too late", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:write"]))
 )]
-pub(super) async fn cancel(State(state): State<ApiState>, caller: Caller, Params(id): Params<String>) -> Result<Json<Standing>, Problem> {
+pub(super) async fn cancel(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Params(id): Params<String>,
+) -> Result<Json<Standing>, Problem> {
     caller.must(Scope::MessagesWrite)?;
     let id = MessageId::parse(&id).ok_or_else(Problem::not_found)?;
     let mut tx = state.intake.store.write().await?;
@@ -59,8 +64,13 @@ pub(super) async fn cancel(State(state): State<ApiState>, caller: Caller, Params
     tx.commit().await?;
     state.bells.outbox.ring();
     match done {
-        Cancel::Done { state } => Ok(Json(Standing { id: id.to_string(), state })),
-        Cancel::TooLate { state } => Err(conflict("too_late", "It is too late to call it off", state)),
+        Cancel::Done { state } => Ok(Json(Standing {
+            id: id.to_string(),
+            state,
+        })),
+        Cancel::TooLate { state } => {
+            Err(conflict("too_late", "It is too late to call it off", state))
+        }
         Cancel::NotFound => Err(Problem::not_found()),
     }
 }
@@ -75,21 +85,47 @@ pub(super) async fn cancel(State(state): State<ApiState>, caller: Caller, Params
         (status = 409, description = "It is still on its way, or its text is past its keep date", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:write"]))
 )]
-pub(super) async fn resend(State(state): State<ApiState>, caller: Caller, Params(id): Params<String>) -> Result<Response, Problem> {
+pub(super) async fn resend(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Params(id): Params<String>,
+) -> Result<Response, Problem> {
     caller.must(Scope::MessagesWrite)?;
     let id = MessageId::parse(&id).ok_or_else(Problem::not_found)?;
     let mut tx = state.intake.store.write().await?;
-    let done = resend_message(&mut tx, &id, &state.intake.desk, &caller.name(), state.clock.now()).await?;
+    let done = resend_message(
+        &mut tx,
+        &id,
+        &state.intake.desk,
+        &caller.name(),
+        state.clock.now(),
+    )
+    .await?;
     tx.commit().await?;
     state.bells.delivery.ring();
     state.bells.outbox.ring();
     let (id, state) = match done {
         Resent::New { id, state } => (id, state),
-        Resent::NotFinished { state } => return Err(conflict("not_finished", "It is still on its way", state)),
-        Resent::Blanked => return Err(Problem::new(StatusCode::CONFLICT, "text_gone", "Its text is past its keep date")),
+        Resent::NotFinished { state } => {
+            return Err(conflict("not_finished", "It is still on its way", state));
+        }
+        Resent::Blanked => {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "text_gone",
+                "Its text is past its keep date",
+            ));
+        }
         Resent::NotFound => return Err(Problem::not_found()),
     };
-    let mut response = (StatusCode::ACCEPTED, Json(Standing { id: id.to_string(), state })).into_response();
+    let mut response = (
+        StatusCode::ACCEPTED,
+        Json(Standing {
+            id: id.to_string(),
+            state,
+        }),
+    )
+        .into_response();
     if let Ok(place) = HeaderValue::try_from(format!("/v1/messages/{id}")) {
         response.headers_mut().insert(header::LOCATION, place);
     }
@@ -116,19 +152,30 @@ pub(super) async fn resolve(
     caller.must(Scope::MessagesWrite)?;
     let id = MessageId::parse(&id).ok_or_else(Problem::not_found)?;
     let members = body.as_object().filter(|members| members.len() == 1);
-    let settled = match members.and_then(|members| members.get("outcome")).and_then(serde_json::Value::as_str) {
+    let settled = match members
+        .and_then(|members| members.get("outcome"))
+        .and_then(serde_json::Value::as_str)
+    {
         Some("sent") => Settled::Sent,
         Some("not_sent") => Settled::NotSent,
         Some(_) | None => return Err(Fault::invalid("outcome", "sent or not_sent").into()),
     };
     let mut tx = state.intake.store.write().await?;
-    let done = message_admin::resolve(&mut tx, &id, settled, &caller.name(), state.clock.now()).await?;
+    let done =
+        message_admin::resolve(&mut tx, &id, settled, &caller.name(), state.clock.now()).await?;
     tx.commit().await?;
     state.bells.delivery.ring();
     state.bells.outbox.ring();
     match done {
-        Resolve::Done { state } => Ok(Json(Standing { id: id.to_string(), state })),
-        Resolve::NotUncertain { state } => Err(conflict("not_uncertain", "Nothing is uncertain about it", state)),
+        Resolve::Done { state } => Ok(Json(Standing {
+            id: id.to_string(),
+            state,
+        })),
+        Resolve::NotUncertain { state } => Err(conflict(
+            "not_uncertain",
+            "Nothing is uncertain about it",
+            state,
+        )),
         Resolve::NotFound => Err(Problem::not_found()),
     }
 }

@@ -11,7 +11,9 @@ use crate::access::Scope;
 use crate::api::ApiState;
 use crate::api::input::{Body, Caller};
 use crate::api::problem::{Details, Problem};
-use crate::intake::messages::{self, Accepted, Fault, MessageRequest, Order, Refusal, idempotency_key};
+use crate::intake::messages::{
+    self, Accepted, Fault, MessageRequest, Order, Refusal, idempotency_key,
+};
 use crate::model::message::MessageState;
 
 /// The most messages of one batch.
@@ -36,7 +38,12 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
         (status = 503, description = "Too much waits already", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:write"]))
 )]
-pub(super) async fn one(State(state): State<ApiState>, caller: Caller, headers: HeaderMap, Body(body): Body) -> Result<Response, Problem> {
+pub(super) async fn one(
+    State(state): State<ApiState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, Problem> {
     caller.must(Scope::MessagesWrite)?;
     let mut order = order(&state, &caller, &body)?;
     if let Some(shown) = headers.get(KEY) {
@@ -46,7 +53,8 @@ pub(super) async fn one(State(state): State<ApiState>, caller: Caller, headers: 
             return Err(Fault::invalid("idempotency_key", "the key of the header, or none").into());
         }
     }
-    let answer = messages::accept(&state.intake, &state.writer, vec![order], state.clock.now()).await;
+    let answer =
+        messages::accept(&state.intake, &state.writer, vec![order], state.clock.now()).await;
     let accepted = answer.into_iter().next().ok_or_else(Problem::not_found)??;
     ring(&state, std::iter::once(&accepted));
     let mut response = (StatusCode::ACCEPTED, Json(Enqueued::of(&accepted))).into_response();
@@ -54,7 +62,9 @@ pub(super) async fn one(State(state): State<ApiState>, caller: Caller, headers: 
         response.headers_mut().insert(header::LOCATION, place);
     }
     if accepted.is_repeat {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }
@@ -71,7 +81,11 @@ pub(super) async fn one(State(state): State<ApiState>, caller: Caller, headers: 
         (status = 422, description = "No list, or too long a one", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:write"]))
 )]
-pub(super) async fn batch(State(state): State<ApiState>, caller: Caller, Body(body): Body) -> Result<Json<Results>, Problem> {
+pub(super) async fn batch(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Body(body): Body,
+) -> Result<Json<Results>, Problem> {
     caller.must(Scope::MessagesWrite)?;
     let items = items(&body)?;
     let (mut results, mut places, mut orders) = (Vec::new(), Vec::new(), Vec::new());
@@ -82,13 +96,24 @@ pub(super) async fn batch(State(state): State<ApiState>, caller: Caller, Body(bo
                 places.push(n);
                 orders.push(order);
             }
-            Err(fault) => put(&mut results, n, Err(fault.within(&format!("messages[{n}]")).into())),
+            Err(fault) => put(
+                &mut results,
+                n,
+                Err(fault.within(&format!("messages[{n}]")).into()),
+            ),
         }
     }
     let answers = messages::accept(&state.intake, &state.writer, orders, state.clock.now()).await;
-    ring(&state, answers.iter().filter_map(|answer| answer.as_ref().ok()));
+    ring(
+        &state,
+        answers.iter().filter_map(|answer| answer.as_ref().ok()),
+    );
     for (n, answer) in places.into_iter().zip(answers) {
-        put(&mut results, n, answer.map_err(|refusal| within(refusal, n).into()));
+        put(
+            &mut results,
+            n,
+            answer.map_err(|refusal| within(refusal, n).into()),
+        );
     }
     let results = results.into_iter().flatten().collect();
     Ok(Json(Results { results }))
@@ -103,7 +128,10 @@ fn put(results: &mut [Option<ItemResult>], n: usize, answer: Result<Accepted, Pr
 fn within(refusal: Refusal, n: usize) -> Refusal {
     match refusal {
         Refusal::Fault(fault) => Refusal::Fault(fault.within(&format!("messages[{n}]"))),
-        other @ (Refusal::KeyReused | Refusal::InFlight | Refusal::Store(_) | Refusal::Unavailable(_)) => other,
+        other @ (Refusal::KeyReused
+        | Refusal::InFlight
+        | Refusal::Store(_)
+        | Refusal::Unavailable(_)) => other,
     }
 }
 
@@ -116,19 +144,34 @@ fn items(body: &Value) -> Result<&[Value], Fault> {
             match map.get("messages") {
                 Some(Value::Array(list)) if !other => list,
                 Some(_) if !other => return Err(Fault::invalid("messages", "a list")),
-                Some(_) => return Err(Fault { code: "unknown_field", path: "?".to_owned(), expected: "the member messages only".to_owned() }),
+                Some(_) => {
+                    return Err(Fault {
+                        code: "unknown_field",
+                        path: "?".to_owned(),
+                        expected: "the member messages only".to_owned(),
+                    });
+                }
                 None => return Err(Fault::missing("messages", "a list of messages")),
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(Fault::invalid("", "an object with the member messages")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Err(Fault::invalid("", "an object with the member messages"));
+        }
     };
-    if (1..=MOST).contains(&list.len()) { Ok(list) } else { Err(Fault::invalid("messages", format!("1 to {MOST} messages"))) }
+    if (1..=MOST).contains(&list.len()) {
+        Ok(list)
+    } else {
+        Err(Fault::invalid("messages", format!("1 to {MOST} messages")))
+    }
 }
 
 fn order(state: &ApiState, caller: &Caller, body: &Value) -> Result<Order, Fault> {
     let intake = &state.intake;
     let request = MessageRequest::read(body, &intake.site.country, &intake.desk.address_key)?;
-    Ok(Order { request, source: caller.name() })
+    Ok(Order {
+        request,
+        source: caller.name(),
+    })
 }
 
 fn ring<'a>(state: &ApiState, mut accepted: impl Iterator<Item = &'a Accepted>) {

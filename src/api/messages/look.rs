@@ -6,15 +6,14 @@ use axum::extract::State;
 use super::shape::{MessageView, MomentView, Timeline};
 use crate::access::Scope;
 use crate::api::ApiState;
-use crate::api::input::{Asked, Caller, Params, cursor};
+use crate::api::input::{Asked, Caller, Params, cursor, patient_of};
 use crate::api::problem::{Details, Problem};
 use crate::api::shapes::Page;
-use crate::intake::messages::RecordKey;
 use crate::model::class::Channel;
-use crate::model::id::{MessageId, PatientId};
+use crate::model::id::MessageId;
 use crate::model::message::MessageState;
 use crate::store::message_view::{self, Filter};
-use crate::store::{Tx, patients, timeline};
+use crate::store::timeline;
 
 /// One message, with its tries, receipts and replies.
 #[utoipa::path(
@@ -25,15 +24,25 @@ use crate::store::{Tx, patients, timeline};
         (status = 404, description = "There is none", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:read"]))
 )]
-pub(super) async fn find(State(state): State<ApiState>, caller: Caller, Params(id): Params<String>) -> Result<Json<MessageView>, Problem> {
+pub(super) async fn find(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Params(id): Params<String>,
+) -> Result<Json<MessageView>, Problem> {
     caller.must(Scope::MessagesRead)?;
     let id = MessageId::parse(&id).ok_or_else(Problem::not_found)?;
     let mut tx = state.intake.store.read().await?;
-    let message = message_view::find(&mut tx, &id).await?.ok_or_else(Problem::not_found)?;
+    let message = message_view::find(&mut tx, &id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
     let attempts = message_view::attempts(&mut tx, &id).await?;
     let replies = message_view::replies(&mut tx, &message).await?;
     let sees_private = caller.sees_private();
-    Ok(Json(MessageView::of(message, sees_private).with(attempts, replies, sees_private)))
+    Ok(Json(MessageView::of(message, sees_private).with(
+        attempts,
+        replies,
+        sees_private,
+    )))
 }
 
 /// Messages, newest first.
@@ -51,7 +60,11 @@ pub(super) async fn find(State(state): State<ApiState>, caller: Caller, Params(i
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:read"]))
 )]
-pub(super) async fn list(State(state): State<ApiState>, caller: Caller, asked: Asked) -> Result<Json<Page<MessageView>>, Problem> {
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<Page<MessageView>>, Problem> {
     caller.must(Scope::MessagesRead)?;
     asked.only(&["state", "channel", "patient", "since", "limit", "cursor"])?;
     let limit = asked.limit()?;
@@ -65,24 +78,17 @@ pub(super) async fn list(State(state): State<ApiState>, caller: Caller, asked: A
     };
     let mut tx = state.intake.store.read().await?;
     if let Some(name) = asked.text("patient") {
-        match patient(&mut tx, name).await? {
+        match patient_of(&mut tx, name).await? {
             Some(id) => filter.patient = Some(id),
-            None => return Ok(Json(Page { data: Vec::new(), next_cursor: None })),
+            None => return Ok(Json(Page::none())),
         }
     }
     let found = message_view::list(&mut tx, &filter).await?;
     let sees_private = caller.sees_private();
     let place = |message: &message_view::Message| cursor(message.created_at, message.id.as_str());
-    Ok(Json(Page::of(found, limit, place, |message| MessageView::of(message, sees_private))))
-}
-
-/// The patient of our id, or of source/key.
-pub(in crate::api) async fn patient(tx: &mut Tx, name: &str) -> Result<Option<PatientId>, Problem> {
-    if let Some(id) = PatientId::parse(name) {
-        return Ok(Some(id));
-    }
-    let key = RecordKey::parse(name).ok_or_else(|| Problem::bad_parameter("patient", "source/key, such as his/12345"))?;
-    Ok(patients::find(tx, &key.source, key.key.reveal()).await?)
+    Ok(Json(Page::of(found, limit, place, |message| {
+        MessageView::of(message, sees_private)
+    })))
 }
 
 /// Everything that happened to a message, in order.
@@ -94,11 +100,19 @@ pub(in crate::api) async fn patient(tx: &mut Tx, name: &str) -> Result<Option<Pa
         (status = 404, description = "There is none", body = Details, content_type = "application/problem+json")),
     security(("key" = ["messages:read"]))
 )]
-pub(super) async fn timeline(State(state): State<ApiState>, caller: Caller, Params(id): Params<String>) -> Result<Json<Timeline>, Problem> {
+pub(super) async fn timeline(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Params(id): Params<String>,
+) -> Result<Json<Timeline>, Problem> {
     caller.must(Scope::MessagesRead)?;
     let id = MessageId::parse(&id).ok_or_else(Problem::not_found)?;
     let mut tx = state.intake.store.read().await?;
-    let message = message_view::find(&mut tx, &id).await?.ok_or_else(Problem::not_found)?;
+    let message = message_view::find(&mut tx, &id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
     let moments = timeline::of(&mut tx, &message).await?;
-    Ok(Json(Timeline { data: moments.into_iter().map(MomentView::of).collect() }))
+    Ok(Json(Timeline {
+        data: moments.into_iter().map(MomentView::of).collect(),
+    }))
 }

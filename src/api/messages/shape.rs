@@ -19,7 +19,10 @@ use crate::store::timeline::Moment;
 #[serde(deny_unknown_fields)]
 #[schema(as = MessageRequest, example = json!({
     "class": "appointment", "channels": ["sms"], "to": {"phone": "+8613800000001"}, "text": "…", "reference": "RIS-77"}))]
-#[expect(dead_code, reason = "the shape of a document; `intake::messages` reads it")]
+#[expect(
+    dead_code,
+    reason = "the shape of a document; `intake::messages` reads it"
+)]
 pub(in crate::api) struct MessageBody {
     /// Consent, quiet hours, caps and lane hang on it.
     #[schema(value_type = String, pattern = "^(urgent|appointment|clinical|survey|health_tip|invitation|greeting|promotion)$")]
@@ -87,7 +90,10 @@ pub(in crate::api) enum ChannelWord {
 #[derive(serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = To)]
-#[expect(dead_code, reason = "the shape of a document; `intake::messages` reads it")]
+#[expect(
+    dead_code,
+    reason = "the shape of a document; `intake::messages` reads it"
+)]
 pub(in crate::api) struct ToBody {
     /// A phone number; without a country code it is one of the site's country.
     #[schema(example = "+8613800000001", max_length = 64)]
@@ -119,7 +125,10 @@ pub(in crate::api) struct Enqueued {
 
 impl Enqueued {
     pub(super) fn of(accepted: &Accepted) -> Self {
-        Self { id: accepted.id.clone(), state: accepted.state }
+        Self {
+            id: accepted.id.clone(),
+            state: accepted.state,
+        }
     }
 }
 
@@ -161,7 +170,13 @@ impl ItemResult {
             },
             Err(problem) => {
                 let details = problem.into_details();
-                Self { status: details.status(), id: None, state: None, idempotency_replayed: None, error: Some(details) }
+                Self {
+                    status: details.status(),
+                    id: None,
+                    state: None,
+                    idempotency_replayed: None,
+                    error: Some(details),
+                }
             }
         }
     }
@@ -241,7 +256,12 @@ impl MessageView {
     pub(super) fn of(message: Message, sees_private: bool) -> Self {
         // The one place where the API opens what a message keeps private.
         let to = sees_private.then(|| message.addresses.reveal().clone());
-        let texts = sees_private.then(|| message.texts().map(|(channel, text)| (channel.to_owned(), text.to_owned())).collect());
+        let texts = sees_private.then(|| {
+            message
+                .texts()
+                .map(|(channel, text)| (channel.to_owned(), text.to_owned()))
+                .collect()
+        });
         let (template, template_version) = message.template.unzip();
         Self {
             id: message.id.to_string(),
@@ -275,9 +295,19 @@ impl MessageView {
         }
     }
 
-    pub(super) fn with(mut self, attempts: Vec<Attempt>, replies: Vec<ReplyTo>, sees_private: bool) -> Self {
+    pub(super) fn with(
+        mut self,
+        attempts: Vec<Attempt>,
+        replies: Vec<ReplyTo>,
+        sees_private: bool,
+    ) -> Self {
         self.attempts = Some(attempts.into_iter().map(AttemptView::of).collect());
-        self.replies = Some(replies.into_iter().map(|reply| ReplyView::of(reply, sees_private)).collect());
+        self.replies = Some(
+            replies
+                .into_iter()
+                .map(|reply| ReplyView::of(reply, sees_private))
+                .collect(),
+        );
         self
     }
 }
@@ -402,6 +432,10 @@ pub(in crate::api) struct MomentView {
 
 impl MomentView {
     pub(super) fn of(moment: Moment) -> Self {
-        Self { at: moment.at, what: moment.what, detail: moment.detail }
+        Self {
+            at: moment.at,
+            what: moment.what,
+            detail: moment.detail,
+        }
     }
 }

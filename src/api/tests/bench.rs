@@ -14,7 +14,9 @@ use crate::api::{ApiState, Bells, router};
 use crate::calendar::quiet::QuietHours;
 use crate::clock::Clock;
 use crate::gates::Caps;
+use crate::intake::SiteInfo;
 use crate::intake::messages::{InFlight, Intake, Site};
+use crate::intake::sensitive::Sensitive;
 use crate::model::class::{Channel, Class};
 use crate::model::route::{Route, Routes};
 use crate::outbox::Publisher;
@@ -88,14 +90,31 @@ pub(super) fn site() -> Site {
 }
 
 pub(super) fn desk() -> Desk {
-    let route = |channel, provider: &str| Route { channel, prefix: String::new(), providers: vec![provider.to_owned()] };
-    let routes = Routes::new(vec![route(Channel::Sms, "main"), route(Channel::Email, "post")]);
-    Desk { routes, address_key: b"bench".to_vec() }
+    let route = |channel, provider: &str| Route {
+        channel,
+        prefix: String::new(),
+        providers: vec![provider.to_owned()],
+    };
+    let routes = Routes::new(vec![
+        route(Channel::Sms, "main"),
+        route(Channel::Email, "post"),
+    ]);
+    Desk {
+        routes,
+        address_key: b"bench".to_vec(),
+    }
 }
 
 fn catalog() -> Catalog {
-    let files = [("visit/en.sms.txt", "{{ patient.name }}, see you at {{ time }}."), ("plain/en.sms.txt", "Hello at {{ data.time }}.")];
-    let (catalog, errors) = Catalog::load(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    let files = [
+        (
+            "visit/en.sms.txt",
+            "{{ patient.name }}, see you at {{ time }}.",
+        ),
+        ("plain/en.sms.txt", "Hello at {{ data.time }}."),
+    ];
+    let (catalog, errors) =
+        Catalog::load(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
     assert!(errors.is_empty(), "{errors:?}");
     catalog
 }
@@ -114,8 +133,28 @@ async fn open(held: TestStore) -> anyhow::Result<Bench> {
     let store = held.store.clone();
     let (writer, _) = Writer::start(store.clone(), desk(), clock.clone());
     let (_, catalog) = watch::channel(Arc::new(catalog()));
-    let intake = Intake { store: store.clone(), desk: Arc::new(desk()), catalog, site: Arc::new(site()), in_flight: InFlight::default() };
-    let state = ApiState { intake, writer, clock: clock.clone(), keys: Keys::new(store.clone()), bells: Bells::default() };
+    let intake = Intake {
+        store: store.clone(),
+        desk: Arc::new(desk()),
+        catalog,
+        site: Arc::new(site()),
+        in_flight: InFlight::default(),
+    };
+    let records = SiteInfo {
+        timezone: site().timezone,
+        country: "CN".to_owned(),
+        address_key: desk().address_key,
+        sensitive: Sensitive::default(),
+    };
+    let state = ApiState {
+        intake,
+        records: Arc::new(records),
+        writer,
+        clock: clock.clone(),
+        keys: Keys::new(store.clone()),
+        bells: Bells::default(),
+        providers: Arc::new([]),
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let app = router(state.clone());
@@ -123,12 +162,21 @@ async fn open(held: TestStore) -> anyhow::Result<Bench> {
         let _ = axum::serve(listener, app).await;
     });
     let key = key(&store, Scope::USUAL).await?;
-    Ok(Bench { store, state, clock, key, address, server, _held: held })
+    Ok(Bench {
+        store,
+        state,
+        clock,
+        key,
+        address,
+        server,
+        _held: held,
+    })
 }
 
 async fn key(store: &Store, scopes: &[Scope]) -> anyhow::Result<String> {
     let mut tx = store.write().await?;
-    let fresh = access::create(&mut tx, "bench", scopes, "cli", jiff::Timestamp::UNIX_EPOCH).await?;
+    let fresh =
+        access::create(&mut tx, "bench", scopes, "cli", jiff::Timestamp::UNIX_EPOCH).await?;
     tx.commit().await?;
     Ok(fresh.key.into_revealed())
 }
@@ -141,7 +189,13 @@ impl Bench {
 
     /// Asks with the usual key.
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        self.ask("GET", path, &[("authorization", &format!("Bearer {}", self.key))], b"").await
+        self.ask(
+            "GET",
+            path,
+            &[("authorization", &format!("Bearer {}", self.key))],
+            b"",
+        )
+        .await
     }
 
     /// Posts JSON with the usual key.
@@ -150,17 +204,36 @@ impl Bench {
     }
 
     /// Sends JSON with the usual key and more headers.
-    pub(super) async fn send(&self, method: &str, path: &str, body: &Value, more: &[(&str, &str)]) -> anyhow::Result<Answer> {
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        more: &[(&str, &str)],
+    ) -> anyhow::Result<Answer> {
         let bearer = format!("Bearer {}", self.key);
-        let mut headers = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let mut headers = vec![
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
         headers.extend_from_slice(more);
-        self.ask(method, path, &headers, body.to_string().as_bytes()).await
+        self.ask(method, path, &headers, body.to_string().as_bytes())
+            .await
     }
 
     /// One request on a connection of its own.
-    pub(super) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Answer> {
+    pub(super) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> anyhow::Result<Answer> {
         let mut stream = TcpStream::connect(self.address).await?;
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\ncontent-length: {}\r\n",
+            body.len()
+        );
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -186,14 +259,31 @@ impl Bench {
 
 fn answer(bytes: &[u8]) -> anyhow::Result<Answer> {
     let text = String::from_utf8_lossy(bytes);
-    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| anyhow::anyhow!("no answer"))?;
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .ok_or_else(|| anyhow::anyhow!("no answer"))?;
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|word| word.parse().ok());
-    let headers: BTreeMap<String, String> =
-        lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
-    let is_chunked = headers.get("transfer-encoding").is_some_and(|value| value == "chunked");
-    let text = if is_chunked { unchunk(body) } else { body.to_owned() };
-    Ok(Answer { status: status.ok_or_else(|| anyhow::anyhow!("no status"))?, headers, text })
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .and_then(|word| word.parse().ok());
+    let headers: BTreeMap<String, String> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let is_chunked = headers
+        .get("transfer-encoding")
+        .is_some_and(|value| value == "chunked");
+    let text = if is_chunked {
+        unchunk(body)
+    } else {
+        body.to_owned()
+    };
+    Ok(Answer {
+        status: status.ok_or_else(|| anyhow::anyhow!("no status"))?,
+        headers,
+        text,
+    })
 }
 
 fn unchunk(mut body: &str) -> String {

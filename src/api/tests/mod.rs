@@ -4,3 +4,4 @@ mod bench;
 mod look;
 mod messages;
 mod outline;
+mod records;

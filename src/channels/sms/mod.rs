@@ -5,3 +5,6 @@ pub mod reassembly;
 pub mod receipt;
 pub mod repeats;
 pub mod smpp;
+
+#[cfg(test)]
+mod receipt_tests;

@@ -166,7 +166,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Refuses what no database takes: the character U+0000, and nesting without end.
-pub(crate) fn storable(value: &Value, path: &str) -> Result<(), Fault> {
+pub(crate) fn storable(value: &Value) -> Result<(), Fault> {
     const DEEPEST: usize = 32;
     fn walk(value: &Value, path: &str, depth: usize) -> Result<(), Fault> {
         let clean = |text: &str, path: &str| {
@@ -197,7 +197,7 @@ pub(crate) fn storable(value: &Value, path: &str) -> Result<(), Fault> {
             }),
         }
     }
-    walk(value, path, 0)
+    walk(value, "", 0)
 }
 
 /// A member's name as it may be repeated: a plain short word. Anything else could hold a number or a name.

@@ -24,8 +24,10 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 pub use fields::Fault;
+pub(crate) use fields::{speakable, storable};
 pub use flight::InFlight;
 pub use refusal::Refusal;
+pub(crate) use request::read_address;
 pub use request::{Content, MessageRequest, RecordKey, To, idempotency_key};
 pub use resend::{Resent, resend};
 pub use resolve::{Ready, ready};
@@ -108,9 +110,15 @@ pub async fn accept(
     let mut waiting: Vec<(usize, Order)> = orders.into_iter().enumerate().collect();
     while !waiting.is_empty() {
         let mut keys = HashSet::new();
-        let mut is_first =
-            |order: &Order| order.request.idempotency_key.as_ref().is_none_or(|key| keys.insert((order.source.clone(), key.clone())));
-        let (round, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, order)| is_first(order));
+        let mut is_first = |order: &Order| {
+            order
+                .request
+                .idempotency_key
+                .as_ref()
+                .is_none_or(|key| keys.insert((order.source.clone(), key.clone())))
+        };
+        let (round, later): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(_, order)| is_first(order));
         for (n, answer) in accept_round(intake, writer, round, now).await {
             if let Some(slot) = answers.get_mut(n) {
                 *slot = Some(answer);

@@ -138,7 +138,7 @@ impl MessageRequest {
     /// The first thing that is wrong, by its path.
     pub fn read(value: &Value, country: &str, hash_key: &[u8]) -> Result<Self, Fault> {
         let fields = Fields::of(value, "", MEMBERS)?;
-        storable(value, "")?;
+        storable(value)?;
         let class = fields
             .word("class", Class::parse, CLASSES)?
             .ok_or_else(|| Fault::missing("class", format!("one of {CLASSES}")))?;
@@ -232,21 +232,50 @@ fn to(fields: &Fields<'_>, country: &str) -> Result<To, Fault> {
         return Ok(To::default());
     };
     let to = Fields::of(value, "to", &["phone", "email"])?;
-    let phone = to
+    Ok(To {
+        phone: phone(&to, country)?,
+        email: email(&to)?,
+    })
+}
+
+/// Reads an object that holds one address, `phone` or `email`, and may hold the members `beside`.
+pub(crate) fn read_address(
+    value: &Value,
+    beside: &[&str],
+    country: &str,
+) -> Result<Private<String>, Fault> {
+    let known: Vec<&str> = ["phone", "email"].iter().chain(beside).copied().collect();
+    let fields = Fields::of(value, "", &known)?;
+    storable(value)?;
+    match (phone(&fields, country)?, email(&fields)?) {
+        (Some(phone), None) => Ok(phone.to_private()),
+        (None, Some(email)) => Ok(email),
+        (None, None) => Err(Fault::missing("phone", "a phone number or a mail address")),
+        (Some(_), Some(_)) => Err(Fault::invalid(
+            "email",
+            "a phone number or a mail address, not both",
+        )),
+    }
+}
+
+fn phone(fields: &Fields<'_>, country: &str) -> Result<Option<Phone>, Fault> {
+    let phone = fields
         .text("phone", 64)?
         .map(|text| Phone::parse(text, country))
         .transpose();
-    let phone = phone.map_err(|problem| {
+    phone.map_err(|problem| {
         Fault::invalid(
-            "to.phone",
+            fields.at("phone"),
             problem.to_string().trim_start_matches("expected "),
         )
-    })?;
-    let email = to
-        .text("email", 254)?
-        .map(|text| mail_address(text).ok_or_else(|| Fault::invalid("to.email", "a mail address")))
-        .transpose()?;
-    Ok(To { phone, email })
+    })
+}
+
+fn email(fields: &Fields<'_>) -> Result<Option<Private<String>>, Fault> {
+    let address = |text| {
+        mail_address(text).ok_or_else(|| Fault::invalid(fields.at("email"), "a mail address"))
+    };
+    fields.text("email", 254)?.map(address).transpose()
 }
 
 /// A mail address good enough to try: one `@`, a domain with a dot, nothing that breaks a header.

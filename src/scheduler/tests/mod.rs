@@ -1,5 +1,6 @@
 //! The scheduler as a patient or nurse would see it, on both databases, with a clock set by hand.
 
+mod ahead;
 mod answers;
 mod changes;
 mod people;

@@ -16,94 +16,57 @@ async fn check(rule: &str, sql: &'static str, expected: &str) {
         clinic.sql(sql, &[]).await;
         clinic.clock_to(MORNING).await;
         let lines = clinic.reminders().await;
-        assert_eq!(lines[1], expected, "{lines:?}");
+        assert_eq!(lines[1], format!("3d patient skipped/{expected}"), "{sql}");
         assert!(clinic.messages().await.is_empty());
     }
 }
 
+/// What happened to the records, and the reason it is given.
+const REASONS: &[(&str, &str)] = &[
+    ("UPDATE patient SET deceased = TRUE", "deceased"),
+    ("UPDATE patient SET held = TRUE", "held"),
+    ("DELETE FROM patient", "superseded"),
+    ("UPDATE patient SET birth_on = '2015-01-01'", "no_guardian"),
+    ("DELETE FROM contact_point", "no_contact_point"),
+    (
+        "UPDATE contact_point SET status = 'wrong_number'",
+        "no_contact_point",
+    ),
+    ("UPDATE occasion SET status = 'cancelled'", "cancelled"),
+    ("UPDATE occasion SET epoch = 2", "superseded"),
+    ("DELETE FROM occasion", "superseded"),
+    (
+        "UPDATE occasion SET confirmation = 'confirmed'",
+        "already_answered",
+    ),
+    ("UPDATE occasion SET confirmation = 'declined'", "declined"),
+    ("UPDATE reminder SET expires_at = due_at - 1", "too_late"),
+    (
+        "INSERT INTO consent (patient_id, scope, granted, origin, at) SELECT id, 'all', FALSE, 'x', 0 FROM patient",
+        "opted_out",
+    ),
+    (
+        "INSERT INTO consent (patient_id, scope, granted, origin, at) SELECT id, 'appointment', FALSE, 'x', 0 FROM patient",
+        "opted_out",
+    ),
+];
+
+const NOTHING: &str = "UPDATE patient SET held = FALSE";
+
 #[tokio::test]
 async fn every_reason_has_a_name() {
-    check(
-        RECHECK,
-        "UPDATE patient SET deceased = TRUE",
-        "3d patient skipped/deceased",
-    )
-    .await;
-    check(
-        RECHECK,
-        "UPDATE patient SET held = TRUE",
-        "3d patient skipped/held",
-    )
-    .await;
-    check(
-        RECHECK,
-        "UPDATE patient SET birth_on = '2015-01-01'",
-        "3d patient skipped/no_guardian",
-    )
-    .await;
-    check(
-        RECHECK,
-        "DELETE FROM contact_point",
-        "3d patient skipped/no_contact_point",
-    )
-    .await;
-    check(
-        RECHECK,
-        "UPDATE contact_point SET status = 'wrong_number'",
-        "3d patient skipped/no_contact_point",
-    )
-    .await;
-    check(
-        RECHECK,
-        "UPDATE occasion SET status = 'cancelled'",
-        "3d patient skipped/cancelled",
-    )
-    .await;
-    check(
-        RECHECK,
-        "UPDATE occasion SET epoch = 2",
-        "3d patient skipped/superseded",
-    )
-    .await;
-    check(
-        RECHECK,
-        "DELETE FROM occasion",
-        "3d patient skipped/superseded",
-    )
-    .await;
-    check(
-        RECHECK,
-        "UPDATE occasion SET confirmation = 'confirmed'",
-        "3d patient skipped/already_answered",
-    )
-    .await;
-    check(
-        RECHECK,
-        "UPDATE occasion SET confirmation = 'declined'",
-        "3d patient skipped/declined",
-    )
-    .await;
-    check(
-        RECHECK,
-        "UPDATE reminder SET expires_at = due_at - 1",
-        "3d patient skipped/too_late",
-    )
-    .await;
-    check(RECHECK, "INSERT INTO consent (patient_id, scope, granted, origin, at) SELECT id, 'all', FALSE, 'x', 0 FROM patient", "3d patient skipped/opted_out").await;
-    check(RECHECK, "INSERT INTO consent (patient_id, scope, granted, origin, at) SELECT id, 'appointment', FALSE, 'x', 0 FROM patient", "3d patient skipped/opted_out").await;
-    check(
-        &format!("mode = \"shadow\"\n{RECHECK}"),
-        "UPDATE patient SET held = FALSE",
-        "3d patient skipped/shadow",
-    )
-    .await;
-    check(
-        &RECHECK.replace("send = \"recheck\"", "send = \"nothing\""),
-        "UPDATE patient SET held = FALSE",
-        "3d patient skipped/template_fault",
-    )
-    .await;
-    check("class = \"appointment\"\n[trigger]\non = \"recheck\"\n[[step]]\nto = \"patient\"\nbefore = [\"4d\", \"3d\"]\nsend = \"appointment\"", "UPDATE patient SET held = FALSE", "3d patient skipped/missing_value").await;
+    for (sql, reason) in REASONS {
+        check(RECHECK, sql, reason).await;
+    }
+}
+
+#[tokio::test]
+async fn every_fault_of_a_rule_or_template_has_a_name() {
+    check(&format!("mode = \"shadow\"\n{RECHECK}"), NOTHING, "shadow").await;
+    let nobody_wrote_it = RECHECK.replace("send = \"recheck\"", "send = \"nothing\"");
+    check(&nobody_wrote_it, NOTHING, "template_fault").await;
+    let prints_the_place = RECHECK.replace("send = \"recheck\"", "send = \"appointment\"");
+    check(&prints_the_place, NOTHING, "missing_value").await;
 }
 
 #[tokio::test]

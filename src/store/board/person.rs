@@ -92,19 +92,28 @@ struct RelationRow {
 /// # Errors
 /// When the database refuses or a row cannot be read.
 pub async fn card(tx: &mut Tx, id: &str) -> Result<Option<Card>, StoreError> {
-    const PATIENT: &str = "SELECT name, sex, birth_on, language, deceased, special, held FROM patient WHERE id = $1";
+    const PATIENT: &str =
+        "SELECT name, sex, birth_on, language, deceased, special, held FROM patient WHERE id = $1";
     const CONTACTS: &str = "SELECT c.relation_id, c.kind, c.address, c.status, s.scope, s.reason FROM contact_point AS c
         LEFT JOIN suppression AS s ON s.address_hash = c.address_hash AND s.patient_id IN ('', c.patient_id) AND s.lifted_at IS NULL
         WHERE c.patient_id = $1 ORDER BY c.rank, c.id LIMIT 50";
     const FAMILY: &str = "SELECT id, kind, name, consented FROM relation WHERE patient_id = $1 ORDER BY rank, id LIMIT 50";
     const REFUSED: &str = "SELECT scope FROM consent WHERE patient_id = $1 AND relation_id = '' AND granted = FALSE ORDER BY scope LIMIT 50";
-    let row: Option<PatientRow> = on!(&mut *tx, conn => sqlx::query_as(PATIENT).bind(id).fetch_optional(conn).await)?;
+    let row: Option<PatientRow> =
+        on!(&mut *tx, conn => sqlx::query_as(PATIENT).bind(id).fetch_optional(conn).await)?;
     let Some(row) = row else { return Ok(None) };
-    let contacts: Vec<ContactRow> = on!(&mut *tx, conn => sqlx::query_as(CONTACTS).bind(id).fetch_all(conn).await)?;
-    let relations: Vec<RelationRow> = on!(&mut *tx, conn => sqlx::query_as(FAMILY).bind(id).fetch_all(conn).await)?;
-    let refused: Vec<String> = on!(tx, conn => sqlx::query_scalar(REFUSED).bind(id).fetch_all(conn).await)?;
+    let contacts: Vec<ContactRow> =
+        on!(&mut *tx, conn => sqlx::query_as(CONTACTS).bind(id).fetch_all(conn).await)?;
+    let relations: Vec<RelationRow> =
+        on!(&mut *tx, conn => sqlx::query_as(FAMILY).bind(id).fetch_all(conn).await)?;
+    let refused: Vec<String> =
+        on!(tx, conn => sqlx::query_scalar(REFUSED).bind(id).fetch_all(conn).await)?;
     let of = |relation: Option<&str>| -> Result<Vec<ContactLine>, StoreError> {
-        contacts.iter().filter(|c| c.relation_id.as_deref() == relation).map(ContactRow::line).collect()
+        contacts
+            .iter()
+            .filter(|c| c.relation_id.as_deref() == relation)
+            .map(ContactRow::line)
+            .collect()
     };
     let family = relations.iter().map(|relation| {
         Ok(FamilyLine {
@@ -116,8 +125,16 @@ pub async fn card(tx: &mut Tx, id: &str) -> Result<Option<Card>, StoreError> {
     });
     Ok(Some(Card {
         name: name(&row.name)?,
-        sex: row.sex.as_deref().map(|word| read("patient", word, Sex::parse)).transpose()?,
-        birth_on: row.birth_on.as_deref().map(|day| read("patient", day, |day| day.parse().ok()).map(Private::new)).transpose()?,
+        sex: row
+            .sex
+            .as_deref()
+            .map(|word| read("patient", word, Sex::parse))
+            .transpose()?,
+        birth_on: row
+            .birth_on
+            .as_deref()
+            .map(|day| read("patient", day, |day| day.parse().ok()).map(Private::new))
+            .transpose()?,
         language: row.language,
         deceased: row.deceased,
         special: row.special,

@@ -3,27 +3,48 @@
 use std::collections::HashMap;
 
 use super::{
-    Channel, Confirmation, FromRow, MessageLine, MessageState, OccasionLine, OccasionStatus, OccasionTime, Person, PersonName, Private,
-    ReminderLine, ReminderState, ReplyLine, Role, StoreError, TaskLine, Timestamp,
+    Channel, Confirmation, FromRow, MessageLine, MessageState, OccasionLine, OccasionStatus,
+    OccasionTime, Person, PersonName, Private, ReminderLine, ReminderState, ReplyLine, Role,
+    StoreError, TaskLine, Timestamp,
 };
 use crate::store::messages::Body;
 
 /// Reads a word of a closed set.
-pub(super) fn read<T>(table: &'static str, word: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
-    parse(word).ok_or(StoreError::BadRow { table, what: "an unknown word" })
+pub(super) fn read<T>(
+    table: &'static str,
+    word: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, StoreError> {
+    parse(word).ok_or(StoreError::BadRow {
+        table,
+        what: "an unknown word",
+    })
 }
 
 pub(super) fn instant(table: &'static str, ms: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(ms).map_err(|_| StoreError::BadRow { table, what: "an instant out of range" })
+    Timestamp::from_millisecond(ms).map_err(|_| StoreError::BadRow {
+        table,
+        what: "an instant out of range",
+    })
 }
 
 pub(super) fn name(json: &str) -> Result<Private<String>, StoreError> {
-    let name: PersonName = serde_json::from_str(json).map_err(|_| StoreError::BadRow { table: "patient", what: "its name is not a name" })?;
+    let name: PersonName = serde_json::from_str(json).map_err(|_| StoreError::BadRow {
+        table: "patient",
+        what: "its name is not a name",
+    })?;
     Ok(Private::new(name.full))
 }
 
 fn person(id: Option<String>, json: Option<String>) -> Result<Option<Person>, StoreError> {
-    id.zip(json).map(|(id, json)| Ok(Person { id, name: name(&json)? })).transpose()
+    id.zip(json)
+        .map(|(id, json)| {
+            Ok(Person {
+                id,
+                name: name(&json)?,
+            })
+        })
+        .transpose()
 }
 
 #[derive(FromRow)]
@@ -67,7 +88,10 @@ impl OccasionCore {
 
 impl OccasionRow {
     pub(super) fn line(self) -> Result<OccasionLine, StoreError> {
-        let patient = Person { id: self.patient_id, name: name(&self.name)? };
+        let patient = Person {
+            id: self.patient_id,
+            name: name(&self.name)?,
+        };
         self.core.line(self.id, Some(patient))
     }
 }
@@ -95,10 +119,33 @@ pub(super) struct ReplyRow {
 
 impl ReplyRow {
     pub(super) fn line(self) -> Result<ReplyLine, StoreError> {
-        let occasion = match (self.occasion, self.kind, self.local_at, self.status, self.confirmation, self.epoch) {
-            (Some(id), Some(kind), Some(local_at), Some(status), Some(confirmation), Some(epoch)) => {
+        let occasion = match (
+            self.occasion,
+            self.kind,
+            self.local_at,
+            self.status,
+            self.confirmation,
+            self.epoch,
+        ) {
+            (
+                Some(id),
+                Some(kind),
+                Some(local_at),
+                Some(status),
+                Some(confirmation),
+                Some(epoch),
+            ) => {
                 let (department, doctor, place) = (self.department, self.doctor, self.place);
-                let core = OccasionCore { kind, local_at, status, confirmation, epoch, department, doctor, place };
+                let core = OccasionCore {
+                    kind,
+                    local_at,
+                    status,
+                    confirmation,
+                    epoch,
+                    department,
+                    doctor,
+                    place,
+                };
                 Some(core.line(id, None)?)
             }
             _ => None,
@@ -167,7 +214,10 @@ pub(super) struct ReminderRow {
 impl ReminderRow {
     pub(super) fn line(self) -> Result<ReminderLine, StoreError> {
         let channels: Vec<Channel> =
-            serde_json::from_str(&self.channels).map_err(|_| StoreError::BadRow { table: "reminder", what: "its channels are no list" })?;
+            serde_json::from_str(&self.channels).map_err(|_| StoreError::BadRow {
+                table: "reminder",
+                what: "its channels are no list",
+            })?;
         Ok(ReminderLine {
             role: read("reminder", &self.role, Role::parse)?,
             state: read("reminder", &self.state, ReminderState::parse)?,
@@ -203,14 +253,22 @@ pub(super) struct MessageRow {
 impl MessageRow {
     pub(super) fn line(self) -> Result<MessageLine, StoreError> {
         let mut bodies: HashMap<String, Body> =
-            serde_json::from_str(&self.bodies).map_err(|_| StoreError::BadRow { table: "message", what: "its bodies cannot be read" })?;
+            serde_json::from_str(&self.bodies).map_err(|_| StoreError::BadRow {
+                table: "message",
+                what: "its bodies cannot be read",
+            })?;
         Ok(MessageLine {
             at: instant("message", self.created_at)?,
             patient: person(self.patient_id, self.name)?,
             role: read("message", &self.role, Role::parse)?,
             channel: read("message", &self.channel, Channel::parse)?,
             state: read("message", &self.state, MessageState::parse)?,
-            text: Private::new(bodies.remove(&self.channel).map(|body| body.text).unwrap_or_default()),
+            text: Private::new(
+                bodies
+                    .remove(&self.channel)
+                    .map(|body| body.text)
+                    .unwrap_or_default(),
+            ),
             id: self.id,
             reason: self.reason,
             origin: self.rule_id.filter(|rule| !rule.is_empty()).unwrap_or(self.source),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::pdu::{Bind, BindKind, BindResp, Body};
-use super::session::{Outcome, Session};
+use super::session::Session;
+use super::session::outcome::Outcome;
 use super::status::Status;
 
 /// Why a bind did not come about.
@@ -17,7 +18,8 @@ pub enum BindError {
     Unanswered,
 }
 
-/// Binds `session`; returns what the carrier says of itself.
+/// Binds `session`; returns what the carrier says of itself. Unless that comes about, the connection is ended, even
+/// when the caller stops waiting.
 ///
 /// # Errors
 /// When the carrier refuses, hangs up, or says nothing `within`.
@@ -27,10 +29,25 @@ pub async fn bind(
     bind: Bind,
     within: Duration,
 ) -> Result<BindResp, BindError> {
-    match session.control(Body::Bind(kind, bind), within).await {
+    let guard = EndOnDrop(session);
+    let bound = match session.control(Body::Bind(kind, bind), within).await {
         Outcome::Acked(Body::BindResp(_, resp)) => Ok(resp),
         Outcome::Acked(_) => Ok(BindResp::default()),
         Outcome::Rejected(status) => Err(BindError::Refused(status)),
         Outcome::NotSent(_) | Outcome::Unknown(_) => Err(BindError::Unanswered),
+    };
+    if bound.is_ok() {
+        // The connection is the caller's now.
+        std::mem::forget(guard);
+    }
+    bound
+}
+
+/// Ends a connection that nobody waits for any more.
+struct EndOnDrop<'a>(&'a Session);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.end_now();
     }
 }

@@ -19,4 +19,6 @@ pub mod tlv;
 #[cfg(test)]
 mod codec_tests;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod server_tests;

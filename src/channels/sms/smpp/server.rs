@@ -36,7 +36,7 @@ pub enum AcceptError {
     Refused(Status),
 }
 
-/// A bound ESME.
+/// A bound ESME. Dropped, its connection ends.
 #[derive(Debug)]
 pub struct Link {
     session: Session,
@@ -47,7 +47,7 @@ pub struct Link {
 
 /// Takes the bind of a peer. `authenticate` is given it and says yes, or the status to refuse with.
 ///
-/// `options.busy` should be `ESME_RTHROTTLED` here: it tells an ESME that submits faster than it is served.
+/// `options` begin with [`Options::smsc`].
 ///
 /// # Errors
 /// When the peer hangs up, does not bind `within`, or is refused.
@@ -63,12 +63,18 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = Result<(), Status>>,
 {
-    let (inbound, mut requests) = mpsc::channel(INBOUND);
+    let (inbound, requests) = mpsc::channel(INBOUND);
     let session = Session::start(halves, options, inbound);
+    // From here on the connection ends when we are dropped.
+    let mut link = Link {
+        session,
+        requests,
+        kind: BindKind::Receiver,
+        system_id: String::new(),
+    };
     let deadline = Instant::now() + within;
     loop {
-        let Ok(request) = timeout_at(deadline, requests.recv()).await else {
-            session.hang_up().await;
+        let Ok(request) = timeout_at(deadline, link.requests.recv()).await else {
             return Err(AcceptError::Late);
         };
         let Some(request) = request else {
@@ -78,10 +84,10 @@ where
             request.answer(Status::RINVBNDSTS).await;
             continue;
         };
-        let system_id = bind.system_id.to_text();
+        link.kind = kind;
+        link.system_id = bind.system_id.to_text();
         if let Err(status) = authenticate(kind, bind).await {
             request.answer(status).await;
-            session.hang_up().await;
             return Err(AcceptError::Refused(status));
         }
         let mut tlvs = Tlvs::new();
@@ -93,12 +99,13 @@ where
         request
             .answer_with(Status::ROK, Body::BindResp(kind, resp))
             .await;
-        return Ok(Link {
-            session,
-            requests,
-            kind,
-            system_id,
-        });
+        return Ok(link);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.session.end_now();
     }
 }
 

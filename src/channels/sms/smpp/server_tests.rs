@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 use super::client::{BindError, bind};
 use super::pdu::{Bind, BindKind, Body, Sm, SmResp};
 use super::server::{AcceptError, Link, accept};
-use super::session::{End, Halves, Options, Outcome, Request, Session};
+use super::session::outcome::{End, Outcome};
+use super::session::{Halves, Options, Request, Session};
 use super::status::Status;
 
 const SECOND: Duration = Duration::from_secs(1);

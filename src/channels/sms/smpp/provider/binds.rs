@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Account;
 use crate::channels::sms::smpp::client::{BindError, bind};
 use crate::channels::sms::smpp::pdu::{Bind, BindKind, VERSION};
-use crate::channels::sms::smpp::session::{End, Halves, Request, Session};
+use crate::channels::sms::smpp::session::outcome::End;
+use crate::channels::sms::smpp::session::{Halves, Request, Session};
 
 /// How long dialling, TLS and the bind may take, each.
 const STEP_WITHIN: Duration = Duration::from_secs(10);
@@ -19,8 +20,8 @@ const STEP_WITHIN: Duration = Duration::from_secs(10);
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// The same when the carrier does not know us: more haste would only lock the account.
 const BACK_OFF_REFUSED: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(600));
-/// A bind that lived this long was a good one: the next pause is short again.
-const GOOD_AFTER: Duration = Duration::from_secs(10);
+/// A bind that lived this long or carried so many PDUs was a good one: the next pause is short again.
+const GOOD_AFTER: (Duration, u64) = (Duration::from_secs(10), 1000);
 
 /// Why there is no bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,7 +83,7 @@ pub(super) async fn keep(account: Arc<Account>, kind: BindKind, inbound: mpsc::S
                     return;
                 };
                 tracing::warn!(provider.name = %account.name, bind = ?kind, end = ?end, "SMPP bind of {} is down", account.name);
-                if since.elapsed() >= GOOD_AFTER {
+                if since.elapsed() >= GOOD_AFTER.0 || session.heard() >= GOOD_AFTER.1 {
                     back_off = BackOff::new();
                 }
                 back_off.pause(false)
@@ -163,13 +164,8 @@ async fn dial(
         interface_version: VERSION,
         ..Bind::default()
     };
-    match bind(&session, kind, ours, STEP_WITHIN).await {
-        Ok(_) => Ok(session),
-        Err(error) => {
-            session.hang_up().await;
-            Err(error.into())
-        }
-    }
+    bind(&session, kind, ours, STEP_WITHIN).await?;
+    Ok(session)
 }
 
 #[cfg(test)]

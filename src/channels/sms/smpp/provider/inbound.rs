@@ -30,8 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What ended.
 enum Done {
-    /// A receipt was answered.
-    Receipt,
+    /// Something was answered, and nothing is left to do.
+    Answered,
     /// A text of one part was answered.
     Text {
         digest: String,
@@ -77,21 +77,21 @@ impl Inbound {
         let mut open = true;
         while open || !self.under_way.is_empty() {
             tokio::select! {
-                Some(done) = self.under_way.next(), if !self.under_way.is_empty() => self.settle(done).await,
+                Some(done) = self.under_way.next(), if !self.under_way.is_empty() => self.settle(done),
                 request = requests.recv(), if open && self.under_way.len() < UNDER_WAY => match request {
-                    Some(request) => self.take(request).await,
+                    Some(request) => self.take(request),
                     None => open = false,
                 },
-                _ = look.tick() => self.look(Instant::now()).await,
+                _ = look.tick() => self.look(Instant::now()),
             }
         }
     }
 
-    async fn take(&mut self, request: Request) {
+    fn take(&mut self, request: Request) {
         let sm = match &request.pdu.body {
             Body::DeliverSm(sm) | Body::DataSm(sm) => sm.clone(),
             // Nothing else is for us; a `generic_nack` says so where the command has no answer of its own.
-            _ => return request.answer(Status::RINVCMDID).await,
+            _ => return self.answer(request, Status::RINVCMDID),
         };
         if let Some(receipt) = receipt::read(&sm) {
             let event = ChannelEvent::Receipt {
@@ -102,15 +102,23 @@ impl Inbound {
             self.under_way.push(Box::pin(async move {
                 let stored = sink.accept(event).await.is_ok();
                 request.answer(answer(stored)).await;
-                Done::Receipt
+                Done::Answered
             }));
             return;
         }
         let (concat, octets) = split_off(&sm);
         match concat {
-            Some(concat) => self.take_part(request, &sm, concat, octets).await,
+            Some(concat) => self.take_part(request, &sm, concat, octets),
             None => self.take_text(request, &sm, octets),
         }
+    }
+
+    /// Answers beside the others: a bind whose line is stuck holds up no other.
+    fn answer(&self, request: Request, status: Status) {
+        self.under_way.push(Box::pin(async move {
+            request.answer(status).await;
+            Done::Answered
+        }));
     }
 
     fn take_text(&mut self, request: Request, sm: &Sm, octets: &[u8]) {
@@ -147,7 +155,7 @@ impl Inbound {
         }));
     }
 
-    async fn take_part(&mut self, request: Request, sm: &Sm, concat: Concat, octets: &[u8]) {
+    fn take_part(&mut self, request: Request, sm: &Sm, concat: Concat, octets: &[u8]) {
         let now = Instant::now();
         let key = TextKey {
             from: sm.source.clone(),
@@ -160,10 +168,10 @@ impl Inbound {
             octets: octets.into(),
         };
         match self.assembly.take(&key, concat.number, part, now) {
-            Taken::Stored => request.answer(Status::ROK).await,
-            Taken::Full => request.answer(Status::RX_T_APPN).await,
+            Taken::Stored => self.answer(request, Status::ROK),
+            Taken::Full => self.answer(request, Status::RX_T_APPN),
             Taken::Waiting if self.held.values().map(Vec::len).sum::<usize>() >= HELD => {
-                request.answer(Status::RX_T_APPN).await;
+                self.answer(request, Status::RX_T_APPN);
             }
             taken @ (Taken::Waiting | Taken::Whole) => {
                 self.held.entry(key.clone()).or_default().push(Held {
@@ -194,9 +202,9 @@ impl Inbound {
         }));
     }
 
-    async fn settle(&mut self, done: Done) {
+    fn settle(&mut self, done: Done) {
         match done {
-            Done::Receipt => {}
+            Done::Answered => {}
             Done::Text {
                 digest,
                 stored,
@@ -209,21 +217,21 @@ impl Inbound {
             Done::Whole { key, stored } => {
                 self.assembly.settle(&key, stored, Instant::now());
                 for held in self.held.remove(&key).unwrap_or_default() {
-                    held.request.answer(answer(stored)).await;
+                    self.answer(held.request, answer(stored));
                 }
             }
         }
     }
 
     /// Answers what was held too long, and stores what will not become whole.
-    async fn look(&mut self, now: Instant) {
+    fn look(&mut self, now: Instant) {
         let mut late = Vec::new();
         for held in self.held.values_mut() {
             late.extend(held.extract_if(.., |held| now.duration_since(held.since) >= HOLD));
         }
         self.held.retain(|_, held| !held.is_empty());
         for held in late {
-            held.request.answer(Status::RX_T_APPN).await;
+            self.answer(held.request, Status::RX_T_APPN);
         }
         for key in self.assembly.due(now) {
             self.store(key);

@@ -26,12 +26,13 @@ use tokio_rustls::TlsConnector;
 
 use self::inbound::Inbound;
 use self::pace::Pace;
-use self::settings::Settings;
+use self::settings::{OpenError, Settings};
 use self::submit::{Part, PartEnd, compose, gather, receipts_expected};
 use super::pdu::Body;
-use super::session::{Late, NotSent, Options, Outcome, Session, Slot};
+use super::session::outcome::{Late, NotSent, Outcome};
+use super::session::{Options, Session, Slot};
 use super::status::Status;
-use super::tls::{TlsError, connector};
+use super::tls::connector;
 use crate::channels::{
     Accepted, ChannelEvent, ErrorClass, Outgoing, PartAccepted, Provider, SendError, Sink,
 };
@@ -43,33 +44,6 @@ use crate::model::private::Private;
 const INBOUND: usize = 1024;
 /// How often and how long a late answer is offered to a store that is down.
 const LATE_RETRIES: (u32, Duration) = (60, Duration::from_secs(10));
-
-/// Why an account cannot be opened: a mistake in the config.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file with the password cannot be read.
-    #[error("`password_file` `{path}` cannot be read: {kind}")]
-    PasswordFile {
-        /// The file.
-        path: String,
-        /// Why not.
-        kind: std::io::ErrorKind,
-    },
-    /// Both ways to give a password are used.
-    #[error("`password` and `password_file` are both given; expected one of them")]
-    TwoPasswords,
-    /// A value is out of its range.
-    #[error("`{key}` is out of range; expected {expected}")]
-    OutOfRange {
-        /// The key.
-        key: &'static str,
-        /// What is fine.
-        expected: &'static str,
-    },
-    /// TLS cannot be set up.
-    #[error("tls: {0}")]
-    Tls(#[from] TlsError),
-}
 
 struct Account {
     name: String,
@@ -104,8 +78,8 @@ pub fn open(
     sink: Sink,
     response_timeout: Duration,
 ) -> Result<SmppProvider, OpenError> {
-    check(&settings)?;
-    let password = password(&settings)?;
+    settings.check()?;
+    let password = settings.password()?;
     let tls = match &settings.tls {
         None => None,
         Some(tls) => {
@@ -158,53 +132,6 @@ pub fn open(
         account,
         tasks: Mutex::new(tasks),
     })
-}
-
-fn check(settings: &Settings) -> Result<(), OpenError> {
-    let within = |fine: bool, key, expected| {
-        if fine {
-            Ok(())
-        } else {
-            Err(OpenError::OutOfRange { key, expected })
-        }
-    };
-    within(settings.window > 0, "window", "1 to 65535")?;
-    within(settings.binds > 0, "binds", "1 to 255")?;
-    within(!settings.host.is_empty(), "host", "a name or an address")?;
-    within(
-        settings.system_id.len() <= 15,
-        "system_id",
-        "at most 15 characters",
-    )?;
-    within(
-        settings.system_type.len() <= 12,
-        "system_type",
-        "at most 12 characters",
-    )?;
-    within(
-        settings.service_type.len() <= 5,
-        "service_type",
-        "at most 5 characters",
-    )?;
-    let sender = address::address(&settings.sender, settings.source_plan());
-    within(sender.is_some(), "sender", "at most 20 characters")
-}
-
-fn password(settings: &Settings) -> Result<Private<String>, OpenError> {
-    match (&settings.password, &settings.password_file) {
-        (Some(_), Some(_)) => Err(OpenError::TwoPasswords),
-        (Some(password), None) => Ok(password.clone()),
-        (None, None) => Ok(Private::new(String::new())),
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(path).map_err(|error| OpenError::PasswordFile {
-                path: path.display().to_string(),
-                kind: error.kind(),
-            })?;
-            Ok(Private::new(
-                text.lines().next().unwrap_or("").trim_end().to_owned(),
-            ))
-        }
-    }
 }
 
 impl Account {

@@ -1,4 +1,8 @@
 //! How fast segments go out: the configured limit, and half of it whenever the carrier says so.
+//!
+//! Without a configured limit the carrier's own has to be found. A throttle after steady traffic shows it: from half
+//! of that pace on, the other half comes back evenly within ten seconds. A throttle at the very start shows only that
+//! the carrier's bucket is small: from there the pace grows by a quarter each second until it is throttled again.
 
 use std::time::Duration;
 
@@ -8,12 +12,16 @@ use tokio::time::Instant;
 const BURST: Duration = Duration::from_millis(100);
 /// Answers to what was under way arrive together: one halving covers them.
 const ONE_THROTTLE: Duration = Duration::from_secs(1);
-/// A share of the lost pace that comes back each second.
+/// Traffic at one pace for this long shows something about the carrier.
+const STEADY: Duration = Duration::from_secs(1);
+/// A share of the throttled pace that comes back each second.
 const REGAIN: f64 = 0.05;
+/// How the pace grows each second while the carrier's own is not known.
+const SEARCH: f64 = 1.25;
 /// Nothing is slower than this.
 const SLOWEST: f64 = 1.0;
-/// Without a configured limit, so many times the pace at the last throttle is free again.
-const FREE_ABOVE: f64 = 4.0;
+/// Without a configured limit the pace is free again so long after the last throttle, and at so many times its pace.
+const FREE_AFTER: (Duration, f64) = (Duration::from_secs(60), 4.0);
 
 /// The pace of one account.
 #[derive(Debug)]
@@ -33,6 +41,8 @@ struct Throttled {
     at: Instant,
     /// The pace that was too fast.
     pace: f64,
+    /// Whether it was held long enough to show the carrier's own.
+    steady: bool,
     /// Up to when it was regained.
     regained: Instant,
 }
@@ -42,7 +52,8 @@ struct Throttled {
 struct Counted {
     since: Instant,
     segments: u32,
-    last_pace: f64,
+    /// Segments of the second before.
+    before: u32,
 }
 
 impl Pace {
@@ -52,7 +63,7 @@ impl Pace {
         let counted = Counted {
             since: now,
             segments: 0,
-            last_pace: 0.0,
+            before: 0,
         };
         Self {
             limit,
@@ -78,18 +89,22 @@ impl Pace {
 
     /// The carrier said that we are too fast.
     pub(super) fn throttle(&mut self, now: Instant) {
-        if self
+        let last = self
             .throttled
             .as_ref()
-            .is_some_and(|last| now.duration_since(last.at) < ONE_THROTTLE)
-        {
+            .map(|last| now.duration_since(last.at));
+        if last.is_some_and(|ago| ago < ONE_THROTTLE) {
             return;
         }
-        let pace = self.now.unwrap_or_else(|| self.counted.pace(now));
+        let seen = f64::from(self.counted.segments.max(self.counted.before));
+        let steady =
+            self.limit.is_some() || last.map_or(self.counted.before > 0, |ago| ago >= STEADY * 2);
+        let pace = self.now.unwrap_or(seen);
         self.now = Some((pace / 2.0).max(SLOWEST));
         self.throttled = Some(Throttled {
             at: now,
             pace,
+            steady,
             regained: now,
         });
     }
@@ -98,45 +113,42 @@ impl Pace {
         let (Some(throttled), Some(pace)) = (&mut self.throttled, self.now) else {
             return;
         };
+        let mut pace = pace;
         let seconds = now.duration_since(throttled.regained).as_secs();
-        if seconds == 0 {
-            return;
-        }
         throttled.regained += Duration::from_secs(seconds);
-        let step = (throttled.pace * REGAIN).max(SLOWEST);
-        let faster = Duration::from_secs(seconds)
-            .as_secs_f64()
-            .mul_add(step, pace);
-        let free_at = self.limit.unwrap_or(throttled.pace * FREE_ABOVE);
-        if faster >= free_at {
-            self.now = self.limit;
+        // After a minute of silence the pace is its old self anyway.
+        for _ in 0..seconds.min(60) {
+            let even = throttled.pace.mul_add(REGAIN, pace).max(pace + SLOWEST);
+            pace = if throttled.steady {
+                even
+            } else {
+                even.max(pace * SEARCH)
+            };
+        }
+        let quiet = now.duration_since(throttled.at) >= FREE_AFTER.0
+            && pace >= throttled.pace * FREE_AFTER.1;
+        let free = self.limit.map_or(quiet, |limit| pace >= limit);
+        self.now = if free { self.limit } else { Some(pace) };
+        if free {
             self.throttled = None;
-        } else {
-            self.now = Some(faster);
         }
     }
 
     fn count(&mut self, now: Instant) {
-        if now.duration_since(self.counted.since) >= Duration::from_secs(1) {
+        let ago = now.duration_since(self.counted.since);
+        if ago >= Duration::from_secs(1) {
+            let before = if ago < Duration::from_secs(2) {
+                self.counted.segments
+            } else {
+                0
+            };
             self.counted = Counted {
                 since: now,
                 segments: 0,
-                last_pace: self.counted.pace(now),
+                before,
             };
         }
         self.counted.segments = self.counted.segments.saturating_add(1);
-    }
-}
-
-impl Counted {
-    fn pace(&self, now: Instant) -> f64 {
-        let seconds = now.duration_since(self.since).as_secs_f64();
-        // Too little to judge by yet: what went in the second before counts.
-        if seconds < 0.1 {
-            self.last_pace.max(f64::from(self.segments))
-        } else {
-            f64::from(self.segments) / seconds
-        }
     }
 }
 
@@ -195,14 +207,45 @@ mod tests {
     fn without_a_limit_a_throttle_halves_what_was_seen() {
         let start = Instant::now();
         let mut pace = Pace::new(0, start);
-        for at in 0..1000 {
+        for at in 0..2500 {
             pace.take(start + Duration::from_millis(at));
         }
-        let now = start + Duration::from_millis(1000);
+        let now = start + Duration::from_millis(2500);
         pace.throttle(now);
-        let halved = pace.now.unwrap();
-        assert!((450.0..550.0).contains(&halved), "{halved}");
-        pace.take(now + Duration::from_secs(600));
+        assert_eq!(pace.now, Some(500.0));
+        pace.take(now + Duration::from_secs(4));
+        assert_eq!(pace.now, Some(700.0));
+        for second in 5..200 {
+            pace.take(now + Duration::from_secs(second));
+        }
         assert_eq!(pace.now, None);
+    }
+
+    /// A carrier that takes 1000 a second with a bucket of 100, met without any knowledge.
+    #[test]
+    fn the_carriers_own_limit_is_found() {
+        let start = Instant::now();
+        let mut pace = Pace::new(0, start);
+        let (mut now, mut bucket, mut filled) = (start, 100.0_f64, start);
+        let (mut taken, mut refused) = (0, 0);
+        while now < start + Duration::from_secs(60) {
+            // Without a pace the line carries 20 in a millisecond.
+            now += pace.take(now).max(Duration::from_micros(50));
+            bucket = (now
+                .duration_since(filled)
+                .as_secs_f64()
+                .mul_add(1000.0, bucket))
+            .min(100.0);
+            filled = now;
+            if bucket >= 1.0 {
+                bucket -= 1.0;
+                taken += 1;
+            } else {
+                refused += 1;
+                pace.throttle(now);
+            }
+        }
+        assert!(taken > 60 * 1000 * 6 / 10, "{taken}");
+        assert!(refused < taken / 100, "{refused}");
     }
 }

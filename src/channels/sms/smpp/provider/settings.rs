@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::address::Plan;
+use super::address::{Plan, address};
 use crate::channels::settings::duration;
 use crate::channels::sms::smpp::pdu::BindKind;
+use crate::channels::sms::smpp::tls::TlsError;
 use crate::model::private::Private;
 use crate::segments::split::DefaultAlphabet;
 
@@ -119,7 +120,84 @@ pub struct TlsSettings {
     pub domain: Option<String>,
 }
 
+/// Why an account cannot be opened: a mistake in the config.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file with the password cannot be read.
+    #[error("`password_file` `{path}` cannot be read: {kind}")]
+    PasswordFile {
+        /// The file.
+        path: String,
+        /// Why not.
+        kind: std::io::ErrorKind,
+    },
+    /// Both ways to give a password are used.
+    #[error("`password` and `password_file` are both given; expected one of them")]
+    TwoPasswords,
+    /// A value is out of its range.
+    #[error("`{key}` is out of range; expected {expected}")]
+    OutOfRange {
+        /// The key.
+        key: &'static str,
+        /// What is fine.
+        expected: &'static str,
+    },
+    /// TLS cannot be set up.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
+}
+
 impl Settings {
+    /// Refuses values that cannot work.
+    pub(super) fn check(&self) -> Result<(), OpenError> {
+        let within = |fine: bool, key, expected| {
+            if fine {
+                Ok(())
+            } else {
+                Err(OpenError::OutOfRange { key, expected })
+            }
+        };
+        within(self.window > 0, "window", "1 to 65535")?;
+        within(self.binds > 0, "binds", "1 to 255")?;
+        within(!self.host.is_empty(), "host", "a name or an address")?;
+        within(
+            self.system_id.len() <= 15,
+            "system_id",
+            "at most 15 characters",
+        )?;
+        within(
+            self.system_type.len() <= 12,
+            "system_type",
+            "at most 12 characters",
+        )?;
+        within(
+            self.service_type.len() <= 5,
+            "service_type",
+            "at most 5 characters",
+        )?;
+        let sender = address(&self.sender, self.source_plan());
+        within(sender.is_some(), "sender", "at most 20 characters")
+    }
+
+    /// The password, wherever it is kept.
+    pub(super) fn password(&self) -> Result<Private<String>, OpenError> {
+        match (&self.password, &self.password_file) {
+            (Some(_), Some(_)) => Err(OpenError::TwoPasswords),
+            (Some(password), None) => Ok(password.clone()),
+            (None, None) => Ok(Private::new(String::new())),
+            (None, Some(path)) => {
+                let text =
+                    std::fs::read_to_string(path).map_err(|error| OpenError::PasswordFile {
+                        path: path.display().to_string(),
+                        kind: error.kind(),
+                    })?;
+                Ok(Private::new(
+                    text.lines().next().unwrap_or("").trim_end().to_owned(),
+                ))
+            }
+        }
+    }
+
     /// How addresses are marked.
     pub(super) const fn source_plan(&self) -> Plan {
         Plan {

@@ -6,7 +6,7 @@ use super::address::address;
 use super::settings::{BindMode, ConcatMode, Settings};
 use crate::channels::sms::coding;
 use crate::channels::sms::smpp::pdu::{ESM_UDHI, Sm};
-use crate::channels::sms::smpp::session::NotSent;
+use crate::channels::sms::smpp::session::outcome::NotSent;
 use crate::channels::sms::smpp::status::Status;
 use crate::channels::sms::smpp::tlv::{
     MESSAGE_PAYLOAD, SAR_MSG_REF_NUM, SAR_SEGMENT_SEQNUM, SAR_TOTAL_SEGMENTS, Tlvs,

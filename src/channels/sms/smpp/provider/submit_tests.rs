@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::settings::Settings;
 use super::submit::{PartEnd, compose, gather};
-use crate::channels::sms::smpp::session::NotSent;
+use crate::channels::sms::smpp::session::outcome::NotSent;
 use crate::channels::sms::smpp::status::Status;
 use crate::channels::{Accepted, ErrorClass, Outgoing, PartAccepted, SendError};
 use crate::model::id::AttemptId;

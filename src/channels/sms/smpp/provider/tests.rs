@@ -8,11 +8,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::settings::Settings;
-use super::{OpenError, SmppProvider, open};
+use super::settings::{OpenError, Settings};
+use super::{SmppProvider, open};
 use crate::channels::sms::smpp::pdu::{Address, Bind, BindKind, Body, Sm, SmResp};
 use crate::channels::sms::smpp::server::{AcceptError, Link, accept};
-use crate::channels::sms::smpp::session::{Halves, Options, Outcome};
+use crate::channels::sms::smpp::session::outcome::Outcome;
+use crate::channels::sms::smpp::session::{Halves, Options};
 use crate::channels::sms::smpp::status::Status;
 use crate::channels::{
     ChannelEvent, ErrorClass, Incoming, Outgoing, Provider, ReceiptStatus, SendError, Sink,
@@ -313,6 +314,28 @@ async fn a_receipt_is_acknowledged_once_it_is_stored() {
         delivering.await.unwrap(),
         Outcome::Rejected(Status::RX_T_APPN)
     ));
+}
+
+#[tokio::test]
+async fn a_receipt_may_come_as_data_sm_and_other_requests_are_refused() {
+    let carrier = Carrier::listen().await;
+    let (_provider, link, mut heard) = carrier.provider("").await;
+    let session = link.session().clone();
+    let mut sm = from_phone("");
+    sm.tlvs.push(0x001E, "77");
+    sm.tlvs.push(0x0427, vec![5]);
+    let delivering = tokio::spawn(async move {
+        let delivered = session.request(Body::DataSm(Box::new(sm))).await;
+        let refused = session.request(Body::SubmitSm(Box::default())).await;
+        (delivered, refused)
+    });
+    let ChannelEvent::Receipt { receipt, .. } = next_stored(&mut heard).await else {
+        panic!("no receipt")
+    };
+    assert_eq!(receipt.status, ReceiptStatus::Undeliverable);
+    let (delivered, refused) = delivering.await.unwrap();
+    assert!(matches!(delivered, Outcome::Acked(Body::DataSmResp(_))));
+    assert!(matches!(refused, Outcome::Rejected(Status::RINVCMDID)));
 }
 
 #[tokio::test]

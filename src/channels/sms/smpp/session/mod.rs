@@ -3,6 +3,8 @@
 //! Three tasks: `reader`, `writer`, and the one below that asks whether the peer is alive. What became of a request
 //! is told exactly (`Outcome`): that is what keeps a patient from getting a text twice, or never.
 
+mod alive;
+pub mod outcome;
 mod pending;
 mod reader;
 mod writer;
@@ -18,8 +20,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
+use self::outcome::{End, Late, NotSent, Outcome, outcome};
 use self::pending::{GaveUp, Pending, Settled};
 use self::writer::Frame;
 use super::encode::{encode, encode_open, set_sequence};
@@ -61,6 +64,16 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// For the role of the SMSC: an ESME that submits faster than it is served is throttled.
+    pub fn smsc() -> Self {
+        Self {
+            busy: Status::RTHROTTLED,
+            ..Self::default()
+        }
+    }
+}
+
 /// The two halves of a connection.
 #[derive(Debug)]
 pub struct Halves<R, W> {
@@ -93,70 +106,6 @@ impl<S: AsyncRead + AsyncWrite> Halves<tokio::io::ReadHalf<S>, tokio::io::WriteH
             read,
             write,
             exact: false,
-        }
-    }
-}
-
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The line broke, or the peer hung up.
-    Torn,
-    /// The peer took leave.
-    PeerUnbound,
-    /// We took leave.
-    Unbound,
-    /// The peer reads nothing any more.
-    Stalled,
-    /// The peer gave no sign of life.
-    Silent,
-    /// The peer answers nothing any more.
-    Unanswering,
-    /// A PDU had an impossible length.
-    BadLength,
-}
-
-impl End {
-    const fn is_polite(self) -> bool {
-        match self {
-            Self::PeerUnbound | Self::Unbound | Self::BadLength => true,
-            Self::Torn | Self::Stalled | Self::Silent | Self::Unanswering => false,
-        }
-    }
-}
-
-/// What became of a request.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Answered with `ESME_ROK`.
-    Acked(Body),
-    /// Answered with another status.
-    Rejected(Status),
-    /// Not one octet of it left.
-    NotSent(NotSent),
-    /// It left, in whole or part, and nobody knows. With a time-out the answer may still come.
-    Unknown(Option<Late>),
-}
-
-/// Why nothing left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotSent {
-    /// The connection is over.
-    Closed,
-    /// It cannot be written as a PDU.
-    Encoding,
-}
-
-/// An answer that was not in time: the connection keeps its number for as long as it lives.
-#[derive(Debug)]
-pub struct Late(oneshot::Receiver<Settled>);
-
-impl Late {
-    /// The answer once it comes; `None` when the connection ended without it.
-    pub async fn answer(self) -> Option<Outcome> {
-        match self.0.await {
-            Ok(Settled::Answer(pdu)) => Some(outcome(pdu)),
-            Ok(Settled::NotSent | Settled::Unknown) | Err(_) => None,
         }
     }
 }
@@ -217,7 +166,8 @@ impl Shared {
     }
 }
 
-/// One connection. Clones are handles to the same one.
+/// One connection. Clones are handles to the same one, and it lives without any: end it by [`Session::close`],
+/// [`Session::hang_up`] or [`Session::end_now`].
 #[derive(Clone, Debug)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -280,7 +230,7 @@ impl Session {
             options,
         });
         tokio::spawn(reader::run(Arc::clone(&shared), read, inbound));
-        tokio::spawn(keep_alive(Arc::clone(&shared)));
+        tokio::spawn(alive::run(Arc::clone(&shared)));
         let finish = Finish(Arc::clone(&shared));
         tokio::spawn(async move { writer::run(&finish.0, &mut write, &mut queued, exact).await });
         Self { shared }
@@ -393,6 +343,11 @@ impl Session {
         *self.shared.done.borrow()
     }
 
+    /// PDUs that came by it.
+    pub fn heard(&self) -> u64 {
+        self.shared.heard.load(Ordering::Relaxed)
+    }
+
     /// Whether requests can go out.
     pub fn is_open(&self) -> bool {
         self.shared.why_ended().is_none() && !self.shared.closing.load(Ordering::Acquire)
@@ -411,10 +366,15 @@ impl Session {
         self.hang_up().await;
     }
 
-    /// Ends the connection without waiting for anything.
+    /// Ends the connection without waiting for answers, and returns once all is settled.
     pub async fn hang_up(&self) {
-        self.shared.end(End::Unbound);
+        self.end_now();
         self.closed().await;
+    }
+
+    /// Ends the connection; [`Session::closed`] tells when all is settled.
+    pub fn end_now(&self) {
+        self.shared.end(End::Unbound);
     }
 
     #[cfg(test)]
@@ -443,44 +403,5 @@ impl Drop for Finish {
         self.0.end(End::Torn);
         self.0.pending.lost();
         self.0.done.send_replace(Some(Instant::now()));
-    }
-}
-
-fn outcome(pdu: Pdu) -> Outcome {
-    match (pdu.status.is_ok(), &pdu.body) {
-        // A nack that claims success refused what it could not read all the same.
-        (true, Body::GenericNack) => Outcome::Rejected(Status::RSYSERR),
-        (true, _) => Outcome::Acked(pdu.body),
-        (false, _) => Outcome::Rejected(pdu.status),
-    }
-}
-
-/// Asks every while whether the peer is alive. Anything it sends is a sign of life.
-async fn keep_alive(shared: Arc<Shared>) {
-    let Options {
-        enquire_link_every,
-        enquire_link_timeout,
-        ..
-    } = shared.options;
-    if enquire_link_every.is_zero() {
-        return;
-    }
-    let session = Session {
-        shared: Arc::clone(&shared),
-    };
-    loop {
-        tokio::select! {
-            () = shared.ended() => return,
-            () = sleep(enquire_link_every) => {}
-        }
-        let before = shared.heard.load(Ordering::Relaxed);
-        tokio::select! {
-            () = shared.ended() => return,
-            _ = session.control(Body::EnquireLink, enquire_link_timeout) => {}
-        }
-        if shared.heard.load(Ordering::Relaxed) == before {
-            shared.end(End::Silent);
-            return;
-        }
     }
 }

@@ -8,7 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{End, Request, Session, Shared};
+use super::outcome::End;
+use super::{Request, Session, Shared};
 use crate::channels::sms::smpp::codec::{decode, next_frame};
 use crate::channels::sms::smpp::pdu::{Body, Pdu};
 use crate::channels::sms::smpp::status::Status;

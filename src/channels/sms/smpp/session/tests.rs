@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::{End, Halves, NotSent, Options, Outcome, Request, Session};
+use super::outcome::{End, NotSent, Outcome};
+use super::{Halves, Options, Request, Session};
 use crate::channels::sms::smpp::codec::{decode, next_frame};
 use crate::channels::sms::smpp::encode::encode;
 use crate::channels::sms::smpp::pdu::{Body, MAX_SEQUENCE, Pdu, Sm, SmResp};
@@ -27,14 +28,8 @@ impl Peer {
             if let Some(frame) = next_frame(&mut self.read).unwrap() {
                 return Some(decode(frame).unwrap());
             }
-            if self
-                .line
-                .read_buf(&mut self.read)
-                .await
-                .ok()
-                .filter(|read| *read > 0)
-                .is_none()
-            {
+            let read = self.line.read_buf(&mut self.read).await.ok()?;
+            if read == 0 {
                 return None;
             }
         }

@@ -7,7 +7,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{End, Shared};
+use super::Shared;
+use super::outcome::End;
 
 /// So many frames go out with one write.
 const BATCH: usize = 256;

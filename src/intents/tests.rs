@@ -1,0 +1,1 @@
+//! Replies of our own.

@@ -1,0 +1,292 @@
+//! Looks ahead: what would be sent in some days, to whom, by what, and what would not and why. Writes nothing.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::class::{Channel, Class, Role};
+use crate::model::id::{PatientId, ReminderId};
+use crate::model::private::Private;
+use crate::model::reminder::{ReminderState, SkipReason};
+use crate::planning::House;
+use crate::planning::book::Book;
+use crate::planning::context::{self, About};
+use crate::planning::decide::{Decided, Horizon, decide};
+use crate::planning::material::Material;
+use crate::planning::subject::{self, Subject};
+use crate::planning::walk;
+use crate::render::RenderError;
+use crate::rules::plan::Decision;
+use crate::rules::rule::{Mode, Rule};
+use crate::store::reminders::{NewReminder, Reminder};
+use crate::store::{Store, StoreError, candidates};
+
+/// Patients looked at together.
+const PAGE: i64 = 500;
+
+/// What to look at.
+#[derive(Clone, Debug)]
+pub struct Look<'a> {
+    /// The present moment; the plan is made now, or at the window's start where that is past.
+    pub now: Timestamp,
+    /// From when to when.
+    pub window: Range<Timestamp>,
+    /// Only this rule.
+    pub rule: Option<&'a str>,
+    /// Only this patient, and then with every reason why not.
+    pub patient: Option<&'a PatientId>,
+}
+
+/// One thing that would be sent or done.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The reminder as it would be planned.
+    pub plan: NewReminder,
+    /// Whose it is, as the source names them; `None` where one stands for many.
+    pub patient: Option<(String, Private<String>)>,
+    /// How many patients it stands for.
+    pub count: i64,
+    /// Segments, for an SMS.
+    pub segments: usize,
+    /// Why it would be skipped all the same, as far as that is known beforehand.
+    pub problem: Option<(SkipReason, String)>,
+}
+
+/// One thing that would not be sent.
+#[derive(Clone, Debug)]
+pub struct Not {
+    /// The rule.
+    pub rule: String,
+    /// Whose it is, as the source names them.
+    pub patient: (String, Private<String>),
+    /// What and why.
+    pub decision: Decision,
+}
+
+/// What a look ahead brings.
+#[derive(Clone, Debug, Default)]
+pub struct Preview {
+    /// What would be sent, in the order of time.
+    pub lines: Vec<Line>,
+    /// What would not.
+    pub not: Vec<Not>,
+}
+
+/// How much of it there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Messages or tasks.
+    pub messages: usize,
+    /// Segments of SMS.
+    pub segments: usize,
+}
+
+impl Preview {
+    /// How much goes out by day (of the house), channel and class.
+    pub fn amounts(&self, house: &House) -> BTreeMap<(jiff::civil::Date, Channel, Class), Amount> {
+        let mut all = BTreeMap::new();
+        for line in self.lines.iter().filter(|line| line.problem.is_none()) {
+            let day = house.timezone.to_datetime(line.plan.due_at).date();
+            let Some(channel) = line.plan.channels.first() else {
+                continue;
+            };
+            let amount: &mut Amount = all.entry((day, *channel, line.plan.class)).or_default();
+            amount.messages += 1;
+            amount.segments += line.segments;
+        }
+        all
+    }
+}
+
+/// Looks ahead as `look` says.
+///
+/// # Errors
+/// When the database fails.
+pub async fn preview(
+    store: &Store,
+    book: &Book,
+    house: &House,
+    look: &Look<'_>,
+) -> Result<Preview, StoreError> {
+    let mut preview = Preview::default();
+    let mut told = HashSet::new();
+    let rules = book.rules().filter(|r| {
+        look.rule
+            .map_or(r.mode != Mode::Off, |wanted| r.id == wanted)
+    });
+    for rule in rules {
+        let Some(among) = walk::candidates(rule, &look.window, true) else {
+            continue;
+        };
+        let mut after: Option<PatientId> = None;
+        loop {
+            let mut tx = store.read().await?;
+            let ids = match look.patient {
+                Some(patient) => vec![patient.clone()],
+                None => candidates::page(&mut tx, &among, after.as_ref(), PAGE).await?,
+            };
+            let subjects = subject::load(&mut tx, &ids, &house.address_key, look.now).await?;
+            for subject in &subjects {
+                look_at(rule, subject, look, &mut told, &mut preview);
+            }
+            let is_last =
+                look.patient.is_some() || ids.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+            after = ids.last().cloned();
+            if is_last {
+                break;
+            }
+        }
+    }
+    preview
+        .lines
+        .sort_by(|a, b| (a.plan.due_at, &a.plan.plan_key).cmp(&(b.plan.due_at, &b.plan.plan_key)));
+    fill(store, book, house, look, &mut preview.lines).await?;
+    Ok(preview)
+}
+
+fn look_at(
+    rule: &Rule,
+    subject: &Subject,
+    look: &Look<'_>,
+    told: &mut HashSet<String>,
+    preview: &mut Preview,
+) {
+    let horizon = Horizon {
+        now: look.now.min(look.window.start),
+        ahead: SignedDuration::ZERO,
+        looks_back: true,
+        to: Some(look.window.end),
+    };
+    let who = (
+        subject.patient.source.clone(),
+        subject.patient.source_key.clone(),
+    );
+    let Decided {
+        reminders,
+        decisions,
+    } = decide(std::iter::once(rule), subject, &horizon);
+    for plan in reminders {
+        if look.window.contains(&plan.due_at) && told.insert(plan.plan_key.clone()) {
+            let patient = plan.patient.as_ref().map(|_| who.clone());
+            let problem = (rule.mode == Mode::Shadow).then(|| {
+                (
+                    SkipReason::Shadow,
+                    "the rule plans and shows only".to_owned(),
+                )
+            });
+            preview.lines.push(Line {
+                plan,
+                patient,
+                count: 1,
+                segments: 0,
+                problem,
+            });
+        }
+    }
+    let of_use = decisions
+        .into_iter()
+        .filter(|(_, decision)| is_worth_telling(decision, look));
+    preview.not.extend(of_use.map(|(rule, decision)| Not {
+        rule,
+        patient: who.clone(),
+        decision,
+    }));
+}
+
+/// Of many patients only what somebody might have expected; of one patient everything.
+fn is_worth_telling(decision: &Decision, look: &Look<'_>) -> bool {
+    let is_plain = matches!(
+        decision.reason,
+        SkipReason::NotInAudience
+            | SkipReason::Past
+            | SkipReason::Duplicate
+            | SkipReason::NotEffective
+            | SkipReason::Cancelled
+    );
+    let is_near = decision.at.is_none_or(|at| look.window.contains(&at));
+    is_near && (look.patient.is_some() || (!is_plain && decision.at.is_some()))
+}
+
+/// Counts segments and finds texts that cannot be made.
+async fn fill(
+    store: &Store,
+    book: &Book,
+    house: &House,
+    look: &Look<'_>,
+    lines: &mut [Line],
+) -> Result<(), StoreError> {
+    for lines in lines.chunks_mut(usize::try_from(PAGE).unwrap_or(1)) {
+        let reminders: Vec<Reminder> = lines
+            .iter()
+            .map(|line| as_reminder(&line.plan, look.now))
+            .collect();
+        let mut tx = store.read().await?;
+        let material = Material::load(&mut tx, &reminders, book, house, look.now).await?;
+        drop(tx);
+        for (line, reminder) in lines.iter_mut().zip(&reminders) {
+            fill_one(line, reminder, book, house, &material);
+        }
+    }
+    Ok(())
+}
+
+fn fill_one(line: &mut Line, reminder: &Reminder, book: &Book, house: &House, material: &Material) {
+    let plan = &reminder.plan;
+    line.count = material.many.get(&reminder.id).copied().unwrap_or(1);
+    let rule = book.rule(&plan.rule);
+    let step = rule.and_then(|rule| rule.steps.iter().find(|step| step.id == plan.step));
+    // A task that stands in for a patient has words of its own.
+    let stands_in = plan.role == Role::Staff && step.is_some_and(|step| step.to != Role::Staff);
+    let Some(channel) = plan.channels.first().filter(|_| !stands_in) else {
+        return;
+    };
+    let patient = plan
+        .patient
+        .as_ref()
+        .and_then(|id| material.patients.get(id));
+    let relation = plan
+        .relation
+        .as_ref()
+        .and_then(|id| patient?.family.iter().find(|relation| relation.id == *id));
+    let about = About {
+        reminder,
+        rule,
+        patient,
+        relation,
+        occasion: plan
+            .occasion
+            .as_ref()
+            .and_then(|id| material.occasions.get(id)),
+        asks: plan.ask.is_some(),
+    };
+    let values = context::context(&about, material, house, plan.due_at);
+    let languages = context::languages(&about, house);
+    match book
+        .catalog
+        .render(&plan.template, &languages, *channel, &values)
+    {
+        Ok(rendered) => line.segments = rendered.measure.map_or(0, |measure| measure.segments),
+        Err(fault) => {
+            let reason = match fault {
+                RenderError::MissingValue { .. } => SkipReason::MissingValue,
+                _ => SkipReason::TemplateFault,
+            };
+            line.problem.get_or_insert((reason, fault.to_string()));
+        }
+    }
+}
+
+/// The reminder that this plan would be.
+fn as_reminder(plan: &NewReminder, now: Timestamp) -> Reminder {
+    Reminder {
+        id: ReminderId::generate(),
+        plan: plan.clone(),
+        state: ReminderState::Planned,
+        reason: None,
+        planned_for: None,
+        answer_to: None,
+        data: None,
+        created_at: now,
+    }
+}

@@ -1,0 +1,233 @@
+//! What leaves the house: messages to patients, family and staff, and the questions they ask.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use crate::calendar::wall;
+use crate::gates::Open;
+use crate::model::class::{Channel, ContactKind};
+use crate::model::id::MessageId;
+use crate::model::phone::address_hash;
+use crate::model::private::Private;
+use crate::planning::context;
+use crate::planning::material::Material;
+use crate::render::{RenderError, Rendered};
+use crate::scheduler::make::{Made, Piece};
+use crate::scheduler::notes;
+use crate::store::due::Outcome;
+use crate::store::messages::{NewMessage, Way};
+use crate::store::questions::{Asked, NewQuestion};
+use crate::store::reminders::ANSWER_RULE;
+
+/// At most so many members of staff get a mail or SMS of one reminder.
+const MOST_STAFF: usize = 20;
+
+impl Piece<'_> {
+    /// To patient or family: one message over every way there is a text for.
+    pub(super) fn for_people(&self, open: &[Open<'_>], material: &Material) -> Made {
+        let mut ways = Vec::new();
+        let mut first: Option<Rendered> = None;
+        let mut faults = Vec::new();
+        for way in open {
+            match self.render(way.channel, material) {
+                Ok(rendered) => {
+                    ways.push(to_way(
+                        way.channel,
+                        way.address.to_owned().into(),
+                        &rendered,
+                    ));
+                    first.get_or_insert(rendered);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let Some(first) = first else {
+            return self.no_text(faults);
+        };
+        let plan = &self.about.reminder.plan;
+        let message = self.message(plan.plan_key.clone(), ways, &first);
+        let tasks = faults
+            .iter()
+            .filter_map(|fault| self.fault_task(fault, true))
+            .collect();
+        let questions = self.question(&message).into_iter().collect();
+        Made {
+            outcome: Outcome::Message(message.id.clone()),
+            messages: vec![message],
+            tasks,
+            questions,
+        }
+    }
+
+    /// To staff: a task or pop-up, or a message to each who has an address.
+    pub(super) fn for_staff(&self, material: &Material) -> Made {
+        let plan = &self.about.reminder.plan;
+        let channel = plan.channels.first().copied().unwrap_or(Channel::Task);
+        let Some(kind) = channel.contact_kind() else {
+            return match self.render(channel, material) {
+                Ok(rendered) => self.as_task(channel, &rendered, None, material),
+                Err(fault) => self.no_text(vec![fault]),
+            };
+        };
+        let staff = plan
+            .department
+            .as_ref()
+            .and_then(|department| material.staff.get(department))
+            .map_or(&[][..], Vec::as_slice);
+        let addresses = staff.iter().filter_map(|one| match kind {
+            ContactKind::Phone => one.phone.as_ref().map(|address| (&one.id, address)),
+            ContactKind::Email => one.email.as_ref().map(|address| (&one.id, address)),
+        });
+        let routed: Vec<_> = addresses
+            .filter(|(_, address)| {
+                self.bench
+                    .desk
+                    .routes
+                    .pick(channel, address.reveal())
+                    .is_some()
+            })
+            .take(MOST_STAFF)
+            .collect();
+        let rendered = match self.render(channel, material) {
+            Ok(rendered) => rendered,
+            Err(fault) => return self.no_text(vec![fault]),
+        };
+        let messages: Vec<NewMessage> = routed
+            .into_iter()
+            .map(|(id, address)| {
+                self.message(
+                    format!("{}#{id}", plan.plan_key),
+                    vec![to_way(channel, address.clone(), &rendered)],
+                    &rendered,
+                )
+            })
+            .collect();
+        match messages.first() {
+            Some(message) => Made {
+                outcome: Outcome::Message(message.id.clone()),
+                messages,
+                tasks: Vec::new(),
+                questions: Vec::new(),
+            },
+            None => {
+                let note = notes::no_staff_address(&self.bench.house.language, channel.as_str());
+                self.as_task(Channel::Task, &rendered, Some(note), material)
+            }
+        }
+    }
+
+    fn render(&self, channel: Channel, material: &Material) -> Result<Rendered, RenderError> {
+        let values = context::context(&self.about, material, self.bench.house, self.bench.now);
+        self.bench.book.catalog.render(
+            self.template,
+            &context::languages(&self.about, self.bench.house),
+            channel,
+            &values,
+        )
+    }
+
+    fn message(&self, dedupe_key: String, ways: Vec<Way>, rendered: &Rendered) -> NewMessage {
+        let reminder = self.about.reminder;
+        let plan = &reminder.plan;
+        let id = MessageId::generate();
+        NewMessage {
+            id,
+            source: if plan.rule == ANSWER_RULE {
+                "reply"
+            } else {
+                "rule"
+            }
+            .to_owned(),
+            dedupe_key,
+            body_hash: body_hash(&ways),
+            class: plan.class,
+            lane: plan.class.lane(),
+            suppressed: None,
+            patient: plan.patient.clone(),
+            relation: plan.relation.clone(),
+            occasion: plan.occasion.clone().map(|id| (id, plan.epoch)),
+            reminder: Some(reminder.id.clone()),
+            rule: self.about.rule.map(|rule| rule.id.clone()),
+            role: plan.role,
+            ways,
+            language: Some(rendered.language.clone()),
+            template: Some((self.template.to_owned(), rendered.version.clone())),
+            ask: self.ask,
+            sender: None,
+            reference: None,
+            send_at: self.bench.now,
+            expires_at: plan.expires_at,
+        }
+    }
+
+    /// What a reply to `message` answers; bound to the address it goes to first.
+    fn question(&self, message: &NewMessage) -> Option<NewQuestion> {
+        let (kind, patient) = (self.ask?, message.patient.clone()?);
+        let desk = self.bench.desk;
+        let goes_to = message
+            .ways
+            .iter()
+            .find(|way| {
+                desk.routes
+                    .pick(way.channel, way.address.reveal())
+                    .is_some()
+            })
+            .or(message.ways.first())?;
+        let until = self.about.occasion.and_then(|occasion| {
+            let zone = wall::zone(&occasion.timezone);
+            occasion
+                .when
+                .instant(zone.as_ref().unwrap_or(self.zone()))
+                .ok()
+        });
+        Some(NewQuestion {
+            message: message.id.clone(),
+            address_hash: address_hash(&desk.address_key, goes_to.address.reveal()),
+            patient,
+            relation: message.relation.clone(),
+            occasions: message
+                .occasion
+                .iter()
+                .map(|(id, epoch)| Asked {
+                    id: id.clone(),
+                    epoch: *epoch,
+                })
+                .collect(),
+            kind,
+            options: Vec::new(),
+            expires_at: until.unwrap_or(message.expires_at),
+        })
+    }
+}
+
+fn to_way(channel: Channel, address: Private<String>, rendered: &Rendered) -> Way {
+    Way {
+        channel,
+        address,
+        text: rendered.text.clone(),
+        subject: rendered.subject.clone(),
+        segments: rendered.measure.map_or(1, |measure| measure.segments),
+    }
+}
+
+fn body_hash(ways: &[Way]) -> String {
+    let mut hash = Sha256::new();
+    for way in ways {
+        for part in [
+            way.channel.as_str(),
+            way.address.reveal(),
+            way.text.reveal(),
+        ] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+    }
+    hash.finalize()
+        .iter()
+        .take(16)
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}

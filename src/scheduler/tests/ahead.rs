@@ -1,0 +1,101 @@
+//! What `plan` shows is what then happens.
+
+use super::{APPOINTMENT, BIRTHDAY, Clinic, RECHECK, at, clinics};
+use crate::model::reminder::SkipReason;
+use crate::planning::preview::{Look, Preview, preview};
+
+async fn look(clinic: &Clinic, from: &str, to: &str) -> Preview {
+    let look = Look {
+        now: clinic.clock.now(),
+        window: at(from)..at(to),
+        rule: None,
+        patient: None,
+    };
+    let stage = &clinic.plan;
+    preview(&stage.store, &stage.book, &stage.house, &look)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_is_shown_beforehand_is_what_is_sent() {
+    let rules = [
+        ("recheck", RECHECK),
+        ("birthday", BIRTHDAY),
+        ("appointment", APPOINTMENT),
+    ];
+    for clinic in clinics(&rules, "2026-03-20T10:00").await {
+        let (ana, bo) = (clinic.patient("Ana").await, clinic.patient("Bo").await);
+        clinic.book(&ana, "recheck", "2026-04-05T10:00").await;
+        clinic.book(&bo, "appointment", "2026-04-04T10:00").await;
+        clinic
+            .change("UPDATE occasion SET place = 'Room 3'", &[])
+            .await;
+        let before = look(&clinic, "2026-03-20T00:00", "2026-04-10T00:00").await;
+        let mut shown: Vec<String> = before
+            .lines
+            .iter()
+            .map(|line| format!("{} {}", line.plan.plan_key, line.plan.due_at))
+            .collect();
+        assert!(before.lines.iter().all(|line| line.problem.is_none()));
+        let texts = before.lines.iter().filter(|line| line.segments == 1);
+        assert_eq!(texts.count(), 5);
+        assert!(
+            clinic.reminders().await.is_empty(),
+            "looking ahead writes nothing"
+        );
+        for day in 20..=31 {
+            clinic.clock_to(&format!("2026-03-{day}T12:00")).await;
+        }
+        for day in 1..=9 {
+            for time in ["08:30", "09:00", "12:00"] {
+                clinic.clock_to(&format!("2026-04-{day:02}T{time}")).await;
+            }
+        }
+        let mut sent = clinic.texts("SELECT plan_key || '|' || CAST(due_at AS TEXT) FROM reminder WHERE state = 'composed'").await;
+        sent = sent
+            .iter()
+            .map(|line| {
+                let (key, due) = line.split_once('|').unwrap();
+                let due = jiff::Timestamp::from_millisecond(due.parse().unwrap()).unwrap();
+                format!("{key} {due}")
+            })
+            .collect();
+        shown.sort();
+        sent.sort();
+        assert_eq!(sent, shown);
+        let after = look(&clinic, "2026-04-01T00:00", "2026-04-10T00:00").await;
+        assert!(
+            after.lines.is_empty(),
+            "what was sent is not shown as to be sent"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_would_not_be_sent_says_why() {
+    for clinic in clinics(&[("appointment", APPOINTMENT)], "2026-03-20T10:00").await {
+        let (ana, bo) = (clinic.patient("Ana").await, clinic.patient("Bo").await);
+        clinic.book(&ana, "appointment", "2026-04-04T10:00").await;
+        clinic.book(&bo, "appointment", "2026-04-04T10:00").await;
+        clinic
+            .change(
+                "UPDATE patient SET held = TRUE WHERE source_key = 'Bo'",
+                &[],
+            )
+            .await;
+        let seen = look(&clinic, "2026-03-21T00:00", "2026-04-10T00:00").await;
+        let problems: Vec<SkipReason> = seen
+            .lines
+            .iter()
+            .filter_map(|line| Some(line.problem.as_ref()?.0))
+            .collect();
+        assert_eq!(problems, [SkipReason::MissingValue]);
+        let not: Vec<(&str, SkipReason)> = seen
+            .not
+            .iter()
+            .map(|not| (not.patient.1.reveal().as_str(), not.decision.reason))
+            .collect();
+        assert_eq!(not, [("Bo", SkipReason::Held)]);
+    }
+}
