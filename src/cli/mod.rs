@@ -1,23 +1,35 @@
 //! The verbs of the command line. Each gives an exit code: 0 ok, 1 the thing asked about is wrong,
 //! 2 usage, 3 cannot run.
 
+pub mod apikey;
 pub mod carrier;
 pub mod check;
 pub mod demo;
 pub mod import;
+pub mod message;
+pub mod openapi;
 pub mod plan;
+pub mod replies;
 pub mod rules;
+pub mod send;
 pub mod serve;
+pub mod templates;
 
-use std::io::Write as _;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
 
-use crate::config::Config;
+use crate::app::House;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::model::class::Channel;
 use crate::telemetry;
 
+/// The thing asked about is wrong.
+pub const WRONG: u8 = 1;
 /// It could not run at all: unreadable file, database, port taken.
 pub const CANNOT_RUN: u8 = 3;
 
@@ -37,17 +49,55 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// The whole story on this machine: a made-up hospital, a carrier, patients' phones.
+    Demo(demo::Args),
     /// The daemon.
     Serve,
     /// Bring the database up to date.
     Migrate,
     /// Check config, rules and templates.
     Check,
-    Carrier(carrier::Args),
-    Demo(demo::Args),
+    /// Records in: extract, filter, stage with a diff, apply.
+    Import(import::ImportArgs),
+    /// What would be sent, to whom, when, by what; and what would not, and why. Writes nothing.
+    Plan(PlanArgs),
     /// Rules: run cases against them.
     #[command(subcommand)]
     Rules(RulesVerb),
+    /// Templates: see what one says.
+    #[command(subcommand)]
+    Templates(TemplatesVerb),
+    /// Replies: see what they are taken for.
+    #[command(subcommand)]
+    Replies(RepliesVerb),
+    /// One message through the real path; a running `serve` sends it.
+    Send(send::SendArgs),
+    /// Look at a message, or act on it.
+    #[command(subcommand)]
+    Message(message::MessageVerb),
+    /// Keys for other systems.
+    #[command(subcommand)]
+    Apikey(apikey::ApiKeyVerb),
+    /// The built-in SMSC alone, with phones that answer.
+    Carrier(carrier::Args),
+    /// Print the description of the HTTP API (OpenAPI 3.1).
+    Openapi,
+}
+
+#[derive(Debug, Args)]
+struct PlanArgs {
+    /// The first day; today where it is left out.
+    #[arg(long, value_name = "DATE")]
+    from: Option<Date>,
+    /// How many days.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(i32).range(1..=3660))]
+    days: i32,
+    /// One rule alone.
+    #[arg(long, value_name = "ID")]
+    rule: Option<String>,
+    /// One patient alone: SOURCE/KEY or pat_….
+    #[arg(long, value_name = "PATIENT")]
+    patient: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,8 +105,35 @@ enum RulesVerb {
     /// Run cases: JSON lines, or TOML with [[case]].
     Test {
         /// Files of cases.
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TemplatesVerb {
+    /// Text, encoding, segments and warnings.
+    Preview {
+        /// The template.
+        template: String,
+        /// The language, BCP 47; the site's where it is left out.
+        #[arg(long)]
+        lang: Option<String>,
+        /// sms, email, voice, popup or task.
+        #[arg(long, default_value = "sms")]
+        channel: Channel,
+        /// Values as JSON; made-up ones where it is left out.
+        #[arg(long, value_name = "FILE")]
+        data: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum RepliesVerb {
+    /// JSON lines in, JSON lines out.
+    Classify {
+        /// The file; standard input where it is left out.
+        file: Option<PathBuf>,
     },
 }
 
@@ -65,17 +142,36 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     // Two TLS libraries would each want their own provider of cryptography: ours is ring.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let checking = matches!(cli.verb, Verb::Check);
     match dispatch(cli) {
         Ok(code) => ExitCode::from(code),
+        // Whoever reads us through a pipe may stop reading.
+        Err(problem) if is_broken_pipe(&problem) => ExitCode::SUCCESS,
         Err(problem) => {
             // The whole chain of causes in one line, the nearest first.
             let _ = writeln!(std::io::stderr(), "carebell: {problem:#}");
-            ExitCode::from(CANNOT_RUN)
+            let wrong = matches!(problem.downcast_ref(), Some(ConfigError::Wrong { .. }));
+            ExitCode::from(if checking && wrong { WRONG } else { CANNOT_RUN })
         }
     }
 }
 
+fn is_broken_pipe(problem: &anyhow::Error) -> bool {
+    problem
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    let mut out = std::io::stdout();
+    match &cli.verb {
+        Verb::Openapi => return openapi::run(&mut out),
+        Verb::Carrier(args) => {
+            telemetry::start(&telemetry::Settings::default());
+            return runtime()?.block_on(carrier::run(args.clone()));
+        }
+        _ => {}
+    }
     let config = Config::load(cli.config.as_deref(), std::env::vars())?;
     let mut log = config.log.clone();
     if matches!(cli.verb, Verb::Demo(_)) && log == telemetry::Settings::default() {
@@ -83,21 +179,55 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         log.level = "warn".to_owned();
     }
     telemetry::start(&log);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let json = cli.json;
     match cli.verb {
-        Verb::Serve => runtime.block_on(serve::serve(config)),
-        Verb::Migrate => runtime.block_on(serve::migrate(config)),
-        Verb::Demo(args) => runtime.block_on(demo::run(&config, args, json)),
-        Verb::Carrier(args) => runtime.block_on(carrier::run(args)),
-        Verb::Check => check::check(&config, json),
-        Verb::Rules(RulesVerb::Test { files }) => rules::test(
-            &files,
-            json,
-            &config.path(&config.rules.dir),
-            &crate::app::site(&config),
-        ),
+        Verb::Demo(args) => runtime()?.block_on(demo::run(&config, args, cli.json)),
+        Verb::Check => check::check(&config, cli.json),
+        Verb::Rules(RulesVerb::Test { files }) => {
+            let dir = config.path(&config.rules.dir);
+            rules::test(&files, cli.json, &dir, &crate::app::site(&config))
+        }
+        Verb::Templates(TemplatesVerb::Preview { template, lang, channel, data }) => {
+            let lang = lang.unwrap_or_else(|| config.site.language.clone());
+            let dir = config.path(&config.templates.dir);
+            templates::preview(&dir, &template, &lang, channel, data.as_deref(), cli.json)
+        }
+        Verb::Replies(RepliesVerb::Classify { file }) => {
+            let words = config.path(&config.rules.dir).join("replies");
+            replies::classify(file, words.is_dir().then_some(words.as_path()))
+        }
+        Verb::Serve => runtime()?.block_on(serve::serve(config)),
+        Verb::Migrate => runtime()?.block_on(serve::migrate(config)),
+        other => runtime()?.block_on(with_house(other, config, cli.json)),
     }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// The verbs that work on the database, beside a running daemon or without one.
+async fn with_house(verb: Verb, config: Config, json: bool) -> anyhow::Result<u8> {
+    let mut out = std::io::stdout();
+    let house = House::open(config).await?;
+    let (store, now) = (&house.store, Clock::System.now());
+    let code = match verb {
+        Verb::Import(args) => {
+            let settings = &house.config.intake;
+            import::run(&args, store, &house.info, settings, json, now, &mut out).await?
+        }
+        Verb::Plan(args) => {
+            let today = now.to_zoned(house.site.timezone.clone()).date();
+            let (rule, patient) = (args.rule.as_deref(), args.patient.as_deref());
+            let from = args.from.unwrap_or(today);
+            plan::plan(store, &house.book, &house.plans, from, args.days, rule, patient, json).await?
+        }
+        Verb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,
+        Verb::Message(verb) => message::run(&verb, store, &house.desk, now, json, &mut out).await?,
+        Verb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
+        Verb::Demo(_) | Verb::Serve | Verb::Migrate | Verb::Check | Verb::Rules(_) | Verb::Templates(_) | Verb::Replies(_) | Verb::Carrier(_) | Verb::Openapi => {
+            unreachable!("done before the house is opened")
+        }
+    };
+    house.store.close().await;
+    Ok(code)
 }
