@@ -17,10 +17,10 @@ use super::outbox::{Next, Outbox};
 use super::parts::Parts;
 use super::phones::{Phones, Waiting, digits};
 use super::script::Script;
-use crate::model::receipt::ReceiptStatus;
 use crate::channels::sms::coding::Concat;
 use crate::clock::Clock;
 use crate::model::private::Private;
+use crate::model::receipt::ReceiptStatus;
 use crate::segments::split::DefaultAlphabet;
 
 pub use super::outbox::{Delivery, Load};
@@ -160,7 +160,12 @@ impl Carrier {
             next,
             fresh: Vec::new(),
         };
-        Self(Arc::new(Inner { state: Mutex::new(state), clock, seen: watch::Sender::new(0), filled: watch::Sender::new(0) }))
+        Self(Arc::new(Inner {
+            state: Mutex::new(state),
+            clock,
+            seen: watch::Sender::new(0),
+            filled: watch::Sender::new(0),
+        }))
     }
 
     /// Changes how the network behaves from now on.
@@ -207,7 +212,9 @@ impl Carrier {
     pub fn admits(&self, system_id: &str, password: &str) -> bool {
         let mut state = self.lock();
         let accounts = &state.conduct.accounts;
-        let known = accounts.iter().any(|a| a.system_id == system_id && a.password.reveal() == password);
+        let known = accounts
+            .iter()
+            .any(|a| a.system_id == system_id && a.password.reveal() == password);
         let admitted = accounts.is_empty() || known;
         state.counts.binds += u64::from(admitted);
         admitted
@@ -240,7 +247,11 @@ impl Carrier {
                 state.mark_handed_over(delivery.from.reveal(), n);
             }
         } else {
-            let kept = state.outboxes.entry(account.to_owned()).or_default().put_back(Instant::now(), delivery);
+            let kept = state
+                .outboxes
+                .entry(account.to_owned())
+                .or_default()
+                .put_back(Instant::now(), delivery);
             state.counts.dropped += u64::from(!kept);
         }
         drop(state);
@@ -250,18 +261,29 @@ impl Carrier {
 
     /// The phone with that number.
     pub fn phone(&self, number: &str) -> Phone {
-        Phone { carrier: self.clone(), digits: digits(number) }
+        Phone {
+            carrier: self.clone(),
+            digits: digits(number),
+        }
     }
 
     /// The phone with that id, if it is there.
     pub fn phone_by_id(&self, id: u64) -> Option<Phone> {
         let digits = self.lock().phones.by_id(id)?.digits.clone();
-        Some(Phone { carrier: self.clone(), digits })
+        Some(Phone {
+            carrier: self.clone(),
+            digits,
+        })
     }
 
     /// All phones: those with the newest text first, then those without one by id.
     pub fn phones(&self) -> Vec<Glance> {
-        let mut all: Vec<Glance> = self.lock().phones.iter().map(super::phones::Phone::glance).collect();
+        let mut all: Vec<Glance> = self
+            .lock()
+            .phones
+            .iter()
+            .map(super::phones::Phone::glance)
+            .collect();
         all.sort_by_key(|g| (std::cmp::Reverse(g.last.as_ref().map_or(0, |b| b.n)), g.id));
         all
     }
@@ -269,7 +291,10 @@ impl Carrier {
     /// Marks the texts of a phone as read.
     pub fn look_at(&self, id: u64) {
         let mut state = self.lock();
-        let read = state.phones.by_id_mut(id).is_some_and(|phone| std::mem::take(&mut phone.unread) > 0);
+        let read = state
+            .phones
+            .by_id_mut(id)
+            .is_some_and(|phone| std::mem::take(&mut phone.unread) > 0);
         drop(state);
         if read {
             self.changed();
@@ -358,17 +383,29 @@ impl Phone {
 
     /// All texts that are kept, oldest first.
     pub fn thread(&self) -> Vec<Bubble> {
-        self.carrier.lock().phones.find(&self.digits).map_or_else(Vec::new, |phone| phone.thread.iter().cloned().collect())
+        self.carrier
+            .lock()
+            .phones
+            .find(&self.digits)
+            .map_or_else(Vec::new, |phone| phone.thread.iter().cloned().collect())
     }
 
     /// How it looks in a list, if it is known.
     pub fn glance(&self) -> Option<Glance> {
-        self.carrier.lock().phones.find(&self.digits).map(super::phones::Phone::glance)
+        self.carrier
+            .lock()
+            .phones
+            .find(&self.digits)
+            .map(super::phones::Phone::glance)
     }
 
     /// The last text it got.
     pub fn last_text(&self) -> Option<Private<String>> {
-        self.thread().into_iter().rev().find(|b| b.side == Side::Received).map(|b| b.text)
+        self.thread()
+            .into_iter()
+            .rev()
+            .find(|b| b.side == Side::Received)
+            .map(|b| b.text)
     }
 
     /// Switches it on or off; what waited for it arrives when it is switched on.
@@ -394,16 +431,27 @@ impl State {
     fn submit(&mut self, submitted: Submitted, now: Timestamp) -> Verdict {
         self.counts.submits += 1;
         let after = self.conduct.answer_after;
-        let refused = |status| Verdict { answer: Some(Answer::Refused { status }), after };
+        let refused = |status| Verdict {
+            answer: Some(Answer::Refused { status }),
+            after,
+        };
         if self.dice.falls(self.conduct.submits_lost) {
-            return Verdict { answer: None, after };
+            return Verdict {
+                answer: None,
+                after,
+            };
         }
         if self.dice.falls(self.conduct.throttled) || self.too_fast(&submitted.account) {
             self.counts.throttled += 1;
             return refused(THROTTLED);
         }
         let number = digits(submitted.to.reveal());
-        let refusal = self.conduct.refusals.iter().find(|r| number.starts_with(&r.prefix)).map(|r| r.status);
+        let refusal = self
+            .conduct
+            .refusals
+            .iter()
+            .find(|r| number.starts_with(&r.prefix))
+            .map(|r| r.status);
         if let Some(status) = refusal {
             self.counts.refused += 1;
             return refused(status);
@@ -412,7 +460,11 @@ impl State {
         self.next += 1;
         let n = self.next;
         let message_id = self.conduct.receipts.dialect.answer_id(n);
-        let waiting = Waiting { n, submitted, taken_at: now };
+        let waiting = Waiting {
+            n,
+            submitted,
+            taken_at: now,
+        };
         self.phones.of(&number).account = Some(waiting.submitted.account.clone());
         if self.is_doomed(&waiting) {
             self.report(&waiting, ReceiptStatus::Undeliverable, now);
@@ -421,14 +473,21 @@ impl State {
         } else if let Some(pushed_out) = self.phones.of(&number).keep(waiting) {
             self.report(&pushed_out, ReceiptStatus::Deleted, now);
         }
-        let after = if self.conduct.receipts.before_answer { after + OVERTAKEN_BY } else { after };
-        let answer = (!self.dice.falls(self.conduct.answers_lost)).then_some(Answer::Taken { message_id });
+        let after = if self.conduct.receipts.before_answer {
+            after + OVERTAKEN_BY
+        } else {
+            after
+        };
+        let answer =
+            (!self.dice.falls(self.conduct.answers_lost)).then_some(Answer::Taken { message_id });
         Verdict { answer, after }
     }
 
     /// Whether the account has used up its segments of this second.
     fn too_fast(&mut self, account: &str) -> bool {
-        let Some(limit) = self.conduct.segments_per_second else { return false };
+        let Some(limit) = self.conduct.segments_per_second else {
+            return false;
+        };
         let now = Instant::now();
         let pace = self.pace.entry(account.to_owned()).or_insert((now, 0));
         if now.duration_since(pace.0) >= Duration::from_secs(1) {
@@ -445,7 +504,12 @@ impl State {
             None => self.dice.falls(share),
             Some(concat) => {
                 let mut hasher = DefaultHasher::new();
-                (self.conduct.seed, concat.reference, waiting.submitted.to.reveal()).hash(&mut hasher);
+                (
+                    self.conduct.seed,
+                    concat.reference,
+                    waiting.submitted.to.reveal(),
+                )
+                    .hash(&mut hasher);
                 Dice::new(hasher.finish()).falls(share)
             }
         }
@@ -455,7 +519,12 @@ impl State {
         self.report(&waiting, ReceiptStatus::Delivered, now);
         let Waiting { n, submitted, .. } = waiting;
         let number = digits(submitted.to.reveal());
-        let whole = self.parts.take(&submitted.from, &number, submitted.concat, submitted.text.into_revealed());
+        let whole = self.parts.take(
+            &submitted.from,
+            &number,
+            submitted.concat,
+            submitted.text.into_revealed(),
+        );
         let Some(text) = whole else { return };
         let line = self.script.answer(&number, &text);
         self.phones.of(&number).push(Bubble {
@@ -467,7 +536,13 @@ impl State {
             handed_over: true,
         });
         if let Some(line) = line {
-            self.write(&number, Some(&submitted.from), line.say.reveal(), line.after, now);
+            self.write(
+                &number,
+                Some(&submitted.from),
+                line.say.reveal(),
+                line.after,
+                now,
+            );
         }
     }
 
@@ -482,21 +557,36 @@ impl State {
         if !wanted || receipts.silent || self.dice.falls(receipts.lost) {
             return;
         }
-        let news = News { status, taken_at: waiting.taken_at, done_at: now };
+        let news = News {
+            status,
+            taken_at: waiting.taken_at,
+            done_at: now,
+        };
         let paper = receipts.dialect.write(waiting.n, &news);
         let submitted = &waiting.submitted;
         let from = Private::new(digits(submitted.to.reveal()));
-        let load = Load::Receipt { paper, umr: submitted.umr };
+        let load = Load::Receipt {
+            paper,
+            umr: submitted.umr,
+        };
         let delivery = Delivery::new(from, submitted.from.clone(), load);
         let wait = receipts.after + self.dice.below(receipts.spread);
         let copies = 1 + usize::from(self.dice.falls(receipts.repeated));
         for _ in 0..copies {
             self.counts.receipts += 1;
-            self.fresh.push((submitted.account.clone(), wait, delivery.clone()));
+            self.fresh
+                .push((submitted.account.clone(), wait, delivery.clone()));
         }
     }
 
-    fn write(&mut self, number: &str, peer: Option<&str>, text: &str, after: Duration, now: Timestamp) {
+    fn write(
+        &mut self,
+        number: &str,
+        peer: Option<&str>,
+        text: &str,
+        after: Duration,
+        now: Timestamp,
+    ) {
         self.next += 1;
         let n = self.next;
         let phone = self.phones.of(number);
@@ -505,8 +595,19 @@ impl State {
         let account = phone.account.clone().unwrap_or_default();
         let said = Private::new(text.to_owned());
         let at = now.checked_add(after).unwrap_or(now);
-        phone.push(Bubble { n, side: Side::Written, peer: peer.clone(), text: said.clone(), at, handed_over: false });
-        let delivery = Delivery::new(Private::new(number.to_owned()), peer, Load::Text { n, text: said });
+        phone.push(Bubble {
+            n,
+            side: Side::Written,
+            peer: peer.clone(),
+            text: said.clone(),
+            at,
+            handed_over: false,
+        });
+        let delivery = Delivery::new(
+            Private::new(number.to_owned()),
+            peer,
+            Load::Text { n, text: said },
+        );
         let wait = after + self.conduct.texts.after;
         let copies = 1 + usize::from(self.dice.falls(self.conduct.texts.repeated));
         for _ in 0..copies {
@@ -518,7 +619,11 @@ impl State {
     fn file(&mut self, fresh: Vec<Fresh>) {
         let now = Instant::now();
         for (account, wait, delivery) in fresh {
-            let kept = self.outboxes.entry(account).or_default().put(now + wait, delivery);
+            let kept = self
+                .outboxes
+                .entry(account)
+                .or_default()
+                .put(now + wait, delivery);
             self.counts.dropped += u64::from(!kept);
         }
     }
@@ -529,7 +634,11 @@ impl State {
     }
 
     fn next_for(&mut self, account: &str, now: Instant) -> Next {
-        let own = self.outboxes.entry(account.to_owned()).or_default().next(now);
+        let own = self
+            .outboxes
+            .entry(account.to_owned())
+            .or_default()
+            .next(now);
         let open = match own {
             Next::Due(_) => return own,
             Next::At(_) | Next::Empty => self.outboxes.entry(String::new()).or_default().next(now),
@@ -537,7 +646,9 @@ impl State {
         match (own, open) {
             (_, Next::Due(delivery)) => Next::Due(delivery),
             (Next::At(a), Next::At(b)) => Next::At(a.min(b)),
-            (Next::At(due), Next::Empty) | (Next::Empty | Next::Due(_), Next::At(due)) => Next::At(due),
+            (Next::At(due), Next::Empty) | (Next::Empty | Next::Due(_), Next::At(due)) => {
+                Next::At(due)
+            }
             (Next::Empty | Next::Due(_), Next::Empty) => Next::Empty,
         }
     }
@@ -566,8 +677,14 @@ impl State {
 
     fn sweep(&mut self, now: Timestamp) {
         let mut over = Vec::new();
-        for phone in self.phones.iter_mut().filter(|phone| !phone.waiting.is_empty()) {
-            let (ended, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut phone.waiting).into_iter().partition(|w| is_over(w, now));
+        for phone in self
+            .phones
+            .iter_mut()
+            .filter(|phone| !phone.waiting.is_empty())
+        {
+            let (ended, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut phone.waiting)
+                .into_iter()
+                .partition(|w| is_over(w, now));
             phone.waiting = kept.into();
             over.extend(ended);
         }
