@@ -218,8 +218,10 @@ impl Carrier {
         let mut filled = self.0.filled.subscribe();
         loop {
             filled.mark_unchanged();
-            let due = match self.lock().next_for(account, Instant::now()) {
-                Next::Due(delivery) => return delivery,
+            // On a line of its own: in the match the lock would be held until its end.
+            let next = self.lock().next_for(account, Instant::now());
+            let due = match next {
+                Next::Due(delivery) => return self.written(delivery),
                 Next::At(due) => Some(due),
                 Next::Empty => None,
             };
@@ -229,6 +231,16 @@ impl Carrier {
                 () = async { tokio::time::sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {}
             }
         }
+    }
+
+    /// A scripted answer is written the moment it leaves: only now it shows in its thread.
+    fn written(&self, delivery: Delivery) -> Delivery {
+        if let Load::Text { n, text } = &delivery.load {
+            let now = self.0.clock.now();
+            self.lock().show_written(delivery.from.reveal(), delivery.to.clone(), *n, text.clone(), now);
+            self.changed();
+        }
+        delivery
     }
 
     /// Says how handing it over to `account` went; what was refused is offered again.
@@ -366,6 +378,11 @@ impl Phone {
         self.carrier.lock().phones.find(&self.digits).map(super::phones::Phone::glance)
     }
 
+    /// Whether it is switched on; one that nobody knows is.
+    pub fn is_on(&self) -> bool {
+        self.carrier.lock().phones.find(&self.digits).is_none_or(|phone| phone.on)
+    }
+
     /// The last text it got.
     pub fn last_text(&self) -> Option<Private<String>> {
         self.thread().into_iter().rev().find(|b| b.side == Side::Received).map(|b| b.text)
@@ -382,7 +399,7 @@ impl Phone {
     fn write(&self, peer: Option<&str>, text: &str) {
         let now = self.carrier.0.clock.now();
         let mut state = self.carrier.lock();
-        state.write(&self.digits, peer, text, Duration::ZERO, now);
+        state.write(&self.digits, peer, text, now);
         state.file_fresh();
         drop(state);
         self.carrier.changed();
@@ -467,7 +484,7 @@ impl State {
             handed_over: true,
         });
         if let Some(line) = line {
-            self.write(&number, Some(&submitted.from), line.say.reveal(), line.after, now);
+            self.send(&number, submitted.from, line.say.reveal(), line.after);
         }
     }
 
@@ -496,22 +513,33 @@ impl State {
         }
     }
 
-    fn write(&mut self, number: &str, peer: Option<&str>, text: &str, after: Duration, now: Timestamp) {
+    fn write(&mut self, number: &str, peer: Option<&str>, text: &str, now: Timestamp) {
+        let last = self.phones.of(number).thread.back().map(|bubble| bubble.peer.clone());
+        let peer = peer.map(str::to_owned).or(last).unwrap_or_else(|| "1069".to_owned());
+        let n = self.send(number, peer.clone(), text, Duration::ZERO);
+        self.show_written(number, peer, n, Private::new(text.to_owned()), now);
+    }
+
+    /// Puts a text of a phone on its way; it shows in the thread once it is written.
+    fn send(&mut self, number: &str, peer: String, text: &str, after: Duration) -> u64 {
         self.next += 1;
         let n = self.next;
-        let phone = self.phones.of(number);
-        let last = phone.thread.iter().rev().map(|b| b.peer.as_str()).next();
-        let peer = peer.or(last).unwrap_or("1069").to_owned();
-        let account = phone.account.clone().unwrap_or_default();
-        let said = Private::new(text.to_owned());
-        let at = now.checked_add(after).unwrap_or(now);
-        phone.push(Bubble { n, side: Side::Written, peer: peer.clone(), text: said.clone(), at, handed_over: false });
-        let delivery = Delivery::new(Private::new(number.to_owned()), peer, Load::Text { n, text: said });
+        let account = self.phones.of(number).account.clone().unwrap_or_default();
+        let load = Load::Text { n, text: Private::new(text.to_owned()) };
+        let delivery = Delivery::new(Private::new(number.to_owned()), peer, load);
         let wait = after + self.conduct.texts.after;
         let copies = 1 + usize::from(self.dice.falls(self.conduct.texts.repeated));
         for _ in 0..copies {
             self.counts.texts += 1;
             self.fresh.push((account.clone(), wait, delivery.clone()));
+        }
+        n
+    }
+
+    fn show_written(&mut self, number: &str, peer: String, n: u64, text: Private<String>, at: Timestamp) {
+        let phone = self.phones.of(number);
+        if !phone.thread.iter().any(|bubble| bubble.n == n) {
+            phone.push(Bubble { n, side: Side::Written, peer, text, at, handed_over: false });
         }
     }
 

@@ -85,7 +85,7 @@ struct Written {
 async fn write(State(phones): State<Arc<Phones>>, Path(id): Path<u64>, Form(written): Form<Written>) -> Response {
     let text: String = written.text.trim().chars().take(LONGEST).collect();
     match phones.carrier.phone_by_id(id) {
-        Some(phone) if !text.is_empty() => phone.reply(&text),
+        Some(phone) if !text.is_empty() && phone.is_on() => phone.reply(&text),
         Some(_) | None => {}
     }
     pages::redirect(&format!("/phones/{id}"))
