@@ -14,7 +14,7 @@ use crate::model::patient::{ContactPoint, ContactStatus, OptOut, Patient, Relati
 use crate::model::phone::address_hash;
 use crate::model::reminder::{SkipReason, Unless};
 
-/// From this age on a patient is told themselves (TRADE.md §8.7).
+/// From this age on a patient is told themselves (rules/README.md, rule 7).
 pub const FULL_AGE: i64 = 18;
 
 /// How far quiet hours may begin before a reminder that was due just before them still goes.

@@ -1,4 +1,4 @@
-//! The HTTP API: JSON under `/v1`, one file per resource (INTERFACE.md §4).
+//! The HTTP API: JSON under `/v1`, one file per resource (the API document).
 //!
 //! Every answer that is no success is a problem; what a key may see hangs on its scopes.
 

@@ -12,17 +12,17 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::input::{Asked, Body, Caller, Params, cursor, patient_of};
+use super::input::{Asked, Body, Caller, Params, cursor};
 use super::problem::{Details, Problem};
 use super::shapes::Page;
 use super::{ApiState, Routes};
 use crate::access::Scope;
-use crate::intake::messages::{Fault, read_address};
-use crate::model::id::SuppressionId;
+use crate::intake::messages::{Fault, RecordKey, read_address};
+use crate::model::id::{PatientId, SuppressionId};
 use crate::model::patient::OptOut;
 use crate::model::phone::address_hash;
 use crate::store::suppressions::{self, NewSuppression, Suppression, SuppressionReason};
-use crate::store::{audits, replies, suppression_list};
+use crate::store::{StoreError, Tx, audits, patients, replies, suppression_list};
 
 pub(super) fn routes() -> Routes {
     vec![
@@ -101,7 +101,7 @@ pub(super) struct Suppressed {
     get, path = "/v1/suppressions", tag = "suppressions",
     params(
         ("limit" = Option<i64>, Query, description = "How many", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before")),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before", pattern = "^-?[0-9]+[.][0-9A-Za-z_]+$")),
     responses(
         (status = 200, description = "A page of suppressions", body = Page<SuppressionView>),
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
@@ -140,61 +140,19 @@ pub(super) async fn put_suppression(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     caller.must(Scope::RecordsWrite)?;
-    let now = state.clock.now();
-    let address = read_address(
-        &body,
-        &["scope", "reason", "patient"],
-        &state.intake.site.country,
-    )?;
-    let hash = address_hash(&state.intake.desk.address_key, address.reveal());
-    let scope =
-        word(&body, "scope", OptOut::parse, "all, a class or a channel")?.unwrap_or(OptOut::All);
-    let reason_words = "stop, wrong_number, deceased, complaint, import or staff";
-    let reason = word(&body, "reason", SuppressionReason::parse, reason_words)?
-        .unwrap_or(SuppressionReason::Import);
-    let patient = word(&body, "patient", |text| Some(text.to_owned()), "source/key")?;
+    let wanted = wanted(&state, &body)?;
     let mut tx = state.intake.store.write().await?;
-    let patient = match patient {
-        Some(name) => {
-            let found = patient_of(&mut tx, &name)
-                .await
-                .map_err(|_| Fault::invalid("patient", "source/key, such as his/12345"))?;
-            let unknown = || Fault {
-                code: "unknown_patient",
-                path: "patient".to_owned(),
-                expected: "a patient that was told of before".to_owned(),
-            };
-            Some(found.ok_or_else(unknown)?)
-        }
+    let patient = match &wanted.patient {
+        Some(key) => Some(known(&mut tx, key).await?),
         None => None,
     };
     let new = NewSuppression {
-        address_hash: hash,
+        address_hash: wanted.address_hash,
         patient,
-        scope,
-        reason,
+        scope: wanted.scope,
+        reason: wanted.reason,
     };
-    let id = suppressions::add(&mut tx, &new, now).await?;
-    if let Some(id) = &id {
-        if scope == OptOut::All {
-            replies::stop_address(
-                &mut tx,
-                &new.address_hash,
-                new.patient.as_ref(),
-                reason_of(reason),
-                now,
-            )
-            .await?;
-        }
-        let detail = serde_json::json!({"scope": scope.as_str(), "reason": reason.as_str()});
-        let act = audits::NewAudit {
-            actor: &caller.name(),
-            action: "suppression.put",
-            target: id.as_str(),
-            detail,
-        };
-        audits::add(&mut tx, &act, now).await?;
-    }
+    let id = put(&mut tx, &new, &caller.name(), state.clock.now()).await?;
     tx.commit().await?;
     state.bells.outbox.ring();
     let (status, outcome) = if id.is_some() {
@@ -202,14 +160,80 @@ pub(super) async fn put_suppression(
     } else {
         (StatusCode::OK, "unchanged")
     };
-    Ok((
-        status,
-        Json(Suppressed {
-            id: id.map(|id| id.to_string()),
-            outcome,
-        }),
-    )
-        .into_response())
+    let id = id.map(|id| id.to_string());
+    Ok((status, Json(Suppressed { id, outcome })).into_response())
+}
+
+/// What a client wants suppressed, read and checked by itself.
+struct Wanted {
+    address_hash: String,
+    scope: OptOut,
+    reason: SuppressionReason,
+    patient: Option<RecordKey>,
+}
+
+fn wanted(state: &ApiState, body: &Value) -> Result<Wanted, Fault> {
+    let address = read_address(
+        body,
+        &["scope", "reason", "patient"],
+        &state.intake.site.country,
+    )?;
+    let scope = word(body, "scope", OptOut::parse, "all, a class or a channel")?;
+    let words = "stop, wrong_number, deceased, complaint, import or staff";
+    let reason = word(body, "reason", SuppressionReason::parse, words)?;
+    Ok(Wanted {
+        address_hash: address_hash(&state.intake.desk.address_key, address.reveal()),
+        scope: scope.unwrap_or(OptOut::All),
+        reason: reason.unwrap_or(SuppressionReason::Import),
+        patient: word(
+            body,
+            "patient",
+            RecordKey::parse,
+            "source/key, such as his/12345",
+        )?,
+    })
+}
+
+async fn known(tx: &mut Tx, key: &RecordKey) -> Result<PatientId, Problem> {
+    let unknown = || Fault {
+        code: "unknown_patient",
+        path: "patient".to_owned(),
+        expected: "a patient that was told of before".to_owned(),
+    };
+    let found = patients::find(tx, &key.source, key.key.reveal()).await?;
+    Ok(found.ok_or_else(unknown)?)
+}
+
+/// Makes the suppression and stops what has not left, all in the caller's transaction.
+async fn put(
+    tx: &mut Tx,
+    new: &NewSuppression,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Option<SuppressionId>, StoreError> {
+    let Some(id) = suppressions::add(tx, new, now).await? else {
+        return Ok(None);
+    };
+    // A narrower one is looked at when a message is claimed.
+    if new.scope == OptOut::All {
+        replies::stop_address(
+            tx,
+            &new.address_hash,
+            new.patient.as_ref(),
+            reason_of(new.reason),
+            now,
+        )
+        .await?;
+    }
+    let detail = serde_json::json!({"scope": new.scope.as_str(), "reason": new.reason.as_str()});
+    let act = audits::NewAudit {
+        actor,
+        action: "suppression.put",
+        target: id.as_str(),
+        detail,
+    };
+    audits::add(tx, &act, now).await?;
+    Ok(Some(id))
 }
 
 /// The reason that a message ends with.

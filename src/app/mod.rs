@@ -49,6 +49,8 @@ pub struct Bells {
     pub replies: Bell,
     /// Something happened that others may hear of.
     pub outbox: Bell,
+    /// A deadline may have passed.
+    pub rescue: Bell,
 }
 
 /// The running daemon.
@@ -290,7 +292,7 @@ fn stages(
         staged!("outbox", bells.outbox, LOOK, stop, publisher),
         staged!(
             "rescue",
-            Bell::default(),
+            bells.rescue,
             Duration::from_secs(5),
             stop,
             rescue

@@ -27,7 +27,7 @@ use crate::store::writer::Writer;
 #[error(
     "{address} is taken: stop what listens there, or set another address under [http] or [metrics]"
 )]
-pub struct PortTaken {
+pub(crate) struct PortTaken {
     address: SocketAddr,
 }
 

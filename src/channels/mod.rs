@@ -54,7 +54,7 @@ pub struct Accepted {
     pub receipt_expected: bool,
 }
 
-/// What a refusal means for the message and its lane (DELIVERY.md §5).
+/// What a refusal means for the message and its lane (ARCHITECTURE.md, "Retries, failover, limits").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
     /// Slow down and try again.

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use crate::app::site;
 use crate::config::Config;
+use crate::intents::Reader;
 use crate::model::class::{Channel, Class};
 use crate::planning::book::Book;
 use crate::render;
@@ -31,6 +32,12 @@ pub fn check(config: &Config, json: bool) -> anyhow::Result<u8> {
             format!("{}:{}: {}", f.file, f.line, f.message),
         )
     }));
+    let words = config.path(&config.rules.dir).join("replies");
+    if words.is_dir()
+        && let Err(faults) = Reader::load_dir(&words)
+    {
+        findings.extend(faults.iter().map(|fault| (false, fault.to_string())));
+    }
     let errors = findings
         .iter()
         .filter(|(is_warning, _)| !is_warning)

@@ -203,3 +203,89 @@ fn refused(refusal: &Refusal, json: bool, out: &mut impl Write) -> anyhow::Resul
     }
     Ok(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{SendArgs, run};
+    use crate::cli::message::{self, MessageVerb, Outcome};
+    use crate::intake::messages::testing::intake;
+    use crate::store::testing;
+
+    fn args(to: &str) -> SendArgs {
+        SendArgs {
+            to: Some(to.to_owned()),
+            text: Some("private words".to_owned()),
+            class: "appointment".to_owned(),
+            ..SendArgs::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_sent_shown_and_called_off_from_the_shell() -> anyhow::Result<()> {
+        for test in testing::stores().await {
+            let (intake, now) = (intake(&test.store), Timestamp::UNIX_EPOCH);
+            let mut out = Vec::new();
+            assert_eq!(
+                run(&args("13800000001"), &intake, now, true, &mut out).await?,
+                0
+            );
+            let sent: serde_json::Value = serde_json::from_slice(&out)?;
+            assert_eq!(sent["state"], "queued");
+            let id = sent["id"].as_str().unwrap_or_default().to_owned();
+
+            let act = async |verb: MessageVerb, json: bool| {
+                let mut out = Vec::new();
+                let code =
+                    message::run(&verb, &test.store, &intake.desk, now, json, &mut out).await?;
+                anyhow::Ok((code, String::from_utf8(out)?))
+            };
+            let show = |id: &str, private| MessageVerb::Show {
+                id: id.to_owned(),
+                private,
+            };
+            let (code, shown) = act(show(&id, false), false).await?;
+            assert!(code == 0 && shown.contains("accepted"), "{shown}");
+            assert!(
+                !shown.contains("private words") && !shown.contains("1380"),
+                "{shown}"
+            );
+            assert!(
+                act(show(&id, true), true)
+                    .await?
+                    .1
+                    .contains("private words")
+            );
+            let resolve = MessageVerb::Resolve {
+                id: id.clone(),
+                outcome: Outcome::Sent,
+            };
+            assert_eq!(act(resolve, true).await?.0, 1);
+            assert_eq!(
+                act(MessageVerb::Resend { id: id.clone() }, false).await?.0,
+                1
+            );
+            assert_eq!(
+                act(MessageVerb::Cancel { id: id.clone() }, false).await?.0,
+                0
+            );
+            assert_eq!(act(MessageVerb::Resend { id }, true).await?.0, 0);
+            assert_eq!(act(show("msg_none", false), true).await?.0, 1);
+            assert_eq!(act(show("none", false), false).await?.0, 1);
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_wrong_message_is_refused_by_its_place() -> anyhow::Result<()> {
+        for test in testing::stores().await {
+            let (intake, now) = (intake(&test.store), Timestamp::UNIX_EPOCH);
+            let mut out = Vec::new();
+            assert_eq!(run(&args("n/a"), &intake, now, false, &mut out).await?, 1);
+            let said = String::from_utf8(out)?;
+            assert!(said.contains("to.phone") && !said.contains("n/a"), "{said}");
+        }
+        Ok(())
+    }
+}

@@ -1,4 +1,4 @@
-//! What an outcome means for the message (DELIVERY.md §1, T12 to T16, T30). Pure.
+//! What an outcome means for the message (ARCHITECTURE.md, "The life of a message", T12 to T16, T30). Pure.
 
 use jiff::Timestamp;
 

@@ -23,7 +23,7 @@ const CLAIM: usize = 200;
 /// How often the table is looked at when no bell rings: it is the truth, the bell only a hint.
 const POLL: Duration = Duration::from_millis(500);
 /// The lease, extended while the process lives (see `rescue`).
-pub(crate) const LEASE_MS: i64 = 30_000;
+pub(crate) const LEASE_MS: i64 = 15_000;
 
 /// What a pipeline needs.
 #[derive(Clone)]

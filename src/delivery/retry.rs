@@ -1,4 +1,4 @@
-//! How long to wait before the next try (DELIVERY.md §5): steps by class, ±20 % so that nothing comes in step.
+//! How long to wait before the next try (ARCHITECTURE.md, "Retries, failover, limits"): steps by class, ±20 % so that nothing comes in step.
 
 use jiff::SignedDuration;
 

@@ -28,7 +28,7 @@ words! {
 
 impl Class {
     /// Whether a missed reminder is worth a catch-up and an unreachable patient a task
-    /// (TRADE.md §8: urgent, appointment, clinical).
+    /// (rules/README.md: urgent, appointment, clinical).
     pub const fn is_transactional(self) -> bool {
         matches!(self, Self::Urgent | Self::Appointment | Self::Clinical)
     }

@@ -1,4 +1,4 @@
-//! The message and its state machine (DELIVERY.md §1), and the attempt's.
+//! The message and its state machine (ARCHITECTURE.md, "The life of a message"), and the attempt's.
 
 use super::words::words;
 
@@ -36,7 +36,7 @@ words! {
     }
 }
 
-/// What can happen to a message; the numbers are those of DELIVERY.md §1.
+/// What can happen to a message; the numbers are those of ARCHITECTURE.md, "The life of a message".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageEvent {
     /// T4, T9: a worker took it.

@@ -60,7 +60,7 @@ impl OccasionTime {
         }
     }
 
-    /// The instant it starts, or for a day alone its last minute (TRADE.md §8.2).
+    /// The instant it starts, or for a day alone its last minute (rules/README.md, rule 2).
     /// # Errors
     /// When the instant is outside of what time can say.
     pub fn instant(self, zone: &TimeZone) -> Result<Timestamp, jiff::Error> {

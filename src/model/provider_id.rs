@@ -1,5 +1,5 @@
 //! Ids that providers give: the same id comes back in hex, in decimal, in capitals, with zeros before it
-//! (TRADE.md §2), so both sides are compared in one canonical spelling.
+//! (SMPP 3.4 Appendix B and what carriers make of it), so both sides are compared in one canonical spelling.
 
 /// The spelling we keep: lower case, no leading zeros, no blanks.
 pub fn canonical(id: &str) -> String {

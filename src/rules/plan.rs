@@ -1,4 +1,4 @@
-//! The plan: what a rule yields for one patient, and why not what it does not (TRADE.md §8).
+//! The plan: what a rule yields for one patient, and why not what it does not (rules/README.md).
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Who gets a reminder, and by which channels (TRADE.md §8.7).
+//! Who gets a reminder, and by which channels (rules/README.md, rule 7).
 
 use jiff::civil::Date;
 

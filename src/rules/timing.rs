@@ -1,4 +1,4 @@
-//! When a lead falls due: the wall clock, working days, quiet hours, and what is too late (TRADE.md §8.1-5).
+//! When a lead falls due: the wall clock, working days, quiet hours, and what is too late (rules/README.md, rule 1-5).
 
 use jiff::Timestamp;
 use jiff::civil::Time;

@@ -1,4 +1,4 @@
-//! The spellings of receipts that carriers use (TRADE.md §2), each one a real one.
+//! The spellings of receipts that carriers use (SMPP 3.4 Appendix B and what carriers make of it), each one a real one.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

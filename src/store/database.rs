@@ -63,7 +63,7 @@ impl Store {
             .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // FULL survives a power cut; with group commit it costs next to nothing (DELIVERY.md §2).
+            // FULL survives a power cut; with group commit it costs next to nothing (ARCHITECTURE.md, "Tables and claims").
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)

@@ -11,7 +11,7 @@ use super::{StoreError, Tx, audits, events, execute, on};
 use crate::model::id::MessageId;
 use crate::model::message::{MessageEvent, MessageState};
 
-/// How long a receipt is waited for (DELIVERY.md §1: 72 h, then `unconfirmed`).
+/// How long a receipt is waited for (ARCHITECTURE.md, "The life of a message": 72 h, then `unconfirmed`).
 const RECEIPT_TIMEOUT: SignedDuration = SignedDuration::from_hours(72);
 
 /// What became of the wish to call a message off.
@@ -38,6 +38,23 @@ pub enum Settled {
     Sent,
     /// The network never had it.
     NotSent,
+}
+
+impl Settled {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::NotSent => "not_sent",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Sent, Self::NotSent]
+            .into_iter()
+            .find(|settled| settled.as_str() == word)
+    }
 }
 
 /// What became of the wish to settle a message.
@@ -157,82 +174,83 @@ pub async fn resolve(
     actor: &str,
     now: Timestamp,
 ) -> Result<Resolve, StoreError> {
-    const LEFT: &str = "UPDATE attempt SET phase = 'resolved_sent', settled_at = $2 WHERE message_id = $1 AND phase = 'unknown'
-        AND n = (SELECT MAX(a.n) FROM attempt AS a WHERE a.message_id = $1 AND a.phase = 'unknown')";
-    const STAYED: &str = "UPDATE attempt SET phase = 'resolved_not_sent', settled_at = $2 WHERE message_id = $1 AND phase = 'unknown'";
-    const WORK: &str = "INSERT INTO dispatch (message_id, provider, lane, work, due_at, fence)
-        SELECT m.id, COALESCE(m.provider, ''), m.lane, $2, $3, 0 FROM message AS m WHERE m.id = $1
-        ON CONFLICT (message_id) DO UPDATE SET work = $2, due_at = $3, lease_owner = NULL, lease_until = NULL, fence = dispatch.fence + 1";
     let Some(found) = lock(tx, id).await? else {
         return Ok(Resolve::NotFound);
     };
     let state = found.state;
-    if state != MessageState::Uncertain {
-        return Ok(Resolve::NotUncertain { state });
-    }
-    let (event, attempts, work, due_at) = match settled {
-        Settled::Sent => (
-            MessageEvent::Accepted,
-            LEFT,
-            "deadline",
-            now.saturating_add(RECEIPT_TIMEOUT).unwrap_or(now),
-        ),
-        Settled::NotSent => (MessageEvent::Requeued, STAYED, "send", now),
+    let event = match settled {
+        Settled::Sent => MessageEvent::Accepted,
+        Settled::NotSent => MessageEvent::Requeued,
     };
-    let Some(mut next) = state.after(event) else {
+    let next = state
+        .after(event)
+        .filter(|_| state == MessageState::Uncertain);
+    let Some(mut next) = next else {
         return Ok(Resolve::NotUncertain { state });
     };
-    execute!(
-        &mut *tx,
-        sqlx::query(attempts).bind(id).bind(now.as_millisecond())
-    )?;
     let is_withdrawn = settled == Settled::NotSent && found.no_resend;
     if is_withdrawn {
         next = next.after(MessageEvent::Withdrawn).unwrap_or(next);
     }
-    if !change(
-        tx,
-        id,
-        state,
-        next,
-        is_withdrawn.then_some("cancelled"),
-        now,
-    )
-    .await?
-    {
+    let reason = is_withdrawn.then_some("cancelled");
+    if !change(tx, id, state, next, reason, now).await? {
         return Ok(Resolve::NotUncertain { state });
     }
+    settle_attempts(tx, id, settled, now).await?;
     if is_withdrawn {
         drop_dispatch(tx, id).await?;
     } else {
-        execute!(
-            &mut *tx,
-            sqlx::query(WORK)
-                .bind(id)
-                .bind(work)
-                .bind(due_at.as_millisecond())
-        )?;
+        give_work(tx, id, settled, now).await?;
     }
-    events::add(
-        tx,
-        &[told(id, next.as_str(), found.reference.as_deref())],
-        now,
-    )
-    .await?;
-    let word = match settled {
-        Settled::Sent => "sent",
-        Settled::NotSent => "not_sent",
-    };
-    note(
-        tx,
-        id,
-        actor,
-        "message.resolve",
-        json!({"as": word, "to": next}),
-        now,
-    )
-    .await?;
+    let event = told(id, next.as_str(), found.reference.as_deref());
+    events::add(tx, &[event], now).await?;
+    let detail = json!({"as": settled.as_str(), "to": next});
+    note(tx, id, actor, "message.resolve", detail, now).await?;
     Ok(Resolve::Done { state: next })
+}
+
+/// What was unknown is known now: the last try left, or none of them did.
+async fn settle_attempts(
+    tx: &mut Tx,
+    id: &MessageId,
+    settled: Settled,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const LEFT: &str = "UPDATE attempt SET phase = 'resolved_sent', settled_at = $2 WHERE message_id = $1 AND phase = 'unknown'
+        AND n = (SELECT MAX(a.n) FROM attempt AS a WHERE a.message_id = $1 AND a.phase = 'unknown')";
+    const STAYED: &str = "UPDATE attempt SET phase = 'resolved_not_sent', settled_at = $2 WHERE message_id = $1 AND phase = 'unknown'";
+    let sql = match settled {
+        Settled::Sent => LEFT,
+        Settled::NotSent => STAYED,
+    };
+    execute!(tx, sqlx::query(sql).bind(id).bind(now.as_millisecond())).map(|_| ())
+}
+
+/// A receipt is waited for, or the message goes again at once.
+async fn give_work(
+    tx: &mut Tx,
+    id: &MessageId,
+    settled: Settled,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO dispatch (message_id, provider, lane, work, due_at, fence)
+        SELECT m.id, COALESCE(m.provider, ''), m.lane, $2, $3, 0 FROM message AS m WHERE m.id = $1
+        ON CONFLICT (message_id) DO UPDATE SET work = $2, due_at = $3, lease_owner = NULL, lease_until = NULL, fence = dispatch.fence + 1";
+    let (work, due_at) = match settled {
+        Settled::Sent => (
+            "deadline",
+            now.saturating_add(RECEIPT_TIMEOUT).unwrap_or(now),
+        ),
+        Settled::NotSent => ("send", now),
+    };
+    execute!(
+        tx,
+        sqlx::query(SQL)
+            .bind(id)
+            .bind(work)
+            .bind(due_at.as_millisecond())
+    )
+    .map(|_| ())
 }
 
 /// Stores `copy`, a message made of the finished one called `original`, and writes that down for both.

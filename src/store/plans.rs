@@ -307,7 +307,7 @@ mod tests {
                     superseded: 1
                 }
             );
-            let states: Vec<ReminderState> = of(&mut tx, &[ana.clone()], at(0))
+            let states: Vec<ReminderState> = of(&mut tx, std::slice::from_ref(&ana), at(0))
                 .await?
                 .remove(&ana)
                 .unwrap()

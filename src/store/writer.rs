@@ -1,7 +1,7 @@
 //! The writer: one task through which every write of the hot path goes, with group commit.
 //!
 //! It commits whatever gathered while the last commit ran, as soon as it is free, and only then answers
-//! (DELIVERY.md §4). It never waits for more. A group that fails is done again one by one, so that one bad
+//! (ARCHITECTURE.md, "The writer"). It never waits for more. A group that fails is done again one by one, so that one bad
 //! command harms no other.
 
 use tokio::sync::{mpsc, oneshot};

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::access::Scope;
@@ -152,14 +153,9 @@ pub(super) async fn resolve(
     caller.must(Scope::MessagesWrite)?;
     let id = MessageId::parse(&id).ok_or_else(Problem::not_found)?;
     let members = body.as_object().filter(|members| members.len() == 1);
-    let settled = match members
-        .and_then(|members| members.get("outcome"))
-        .and_then(serde_json::Value::as_str)
-    {
-        Some("sent") => Settled::Sent,
-        Some("not_sent") => Settled::NotSent,
-        Some(_) | None => return Err(Fault::invalid("outcome", "sent or not_sent").into()),
-    };
+    let outcome = members.and_then(|members| members.get("outcome"));
+    let settled = outcome.and_then(Value::as_str).and_then(Settled::parse);
+    let settled = settled.ok_or_else(|| Fault::invalid("outcome", "sent or not_sent"))?;
     let mut tx = state.intake.store.write().await?;
     let done =
         message_admin::resolve(&mut tx, &id, settled, &caller.name(), state.clock.now()).await?;

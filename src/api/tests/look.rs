@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::bench::{Bench, Outcome, benches};
+use super::bench::{Answer, Bench, Outcome, benches};
 use crate::access::Scope;
 
 async fn fill(bench: &Bench, n: usize) -> Outcome {
@@ -18,26 +18,9 @@ async fn fill(bench: &Bench, n: usize) -> Outcome {
 }
 
 async fn pages(bench: &Bench, query: &str) -> anyhow::Result<Vec<String>> {
-    let (mut all, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page = bench
-            .get(&format!("/v1/messages?limit=7{query}{cursor}"))
-            .await?
-            .must_be(200)
-            .json();
-        all.extend(
-            page["data"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|m| m["reference"].as_str())
-                .map(str::to_owned),
-        );
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return Ok(all),
-        }
-    }
+    let rows = bench.walk(&format!("/v1/messages{query}"), 7).await?;
+    let reference = |row: &Value| row["reference"].as_str().unwrap_or_default().to_owned();
+    Ok(rows.iter().map(reference).collect())
 }
 
 #[tokio::test]
@@ -49,10 +32,10 @@ async fn pages_never_miss_or_repeat() -> Outcome {
         fill(&bench, 10).await?;
         for query in [
             "",
-            "&state=queued",
-            "&channel=sms",
-            "&since=2026-11-23T02:30:00Z",
-            "&state=queued&channel=sms",
+            "?state=queued",
+            "?channel=sms",
+            "?since=2026-11-23T02:30:00Z",
+            "?state=queued&channel=sms",
         ] {
             let seen = pages(&bench, query).await?;
             assert_eq!(
@@ -62,12 +45,12 @@ async fn pages_never_miss_or_repeat() -> Outcome {
             );
         }
         assert_eq!(
-            pages(&bench, "&since=2026-11-23T02:31:00Z").await?.len(),
+            pages(&bench, "?since=2026-11-23T02:31:00Z").await?.len(),
             10
         );
         assert_eq!(
-            pages(&bench, "&state=delivered").await?.len()
-                + pages(&bench, "&patient=his/none").await?.len(),
+            pages(&bench, "?state=delivered").await?.len()
+                + pages(&bench, "?patient=his/none").await?.len(),
             0
         );
     }
@@ -86,7 +69,7 @@ async fn a_page_is_not_disturbed_by_what_comes_meanwhile() -> Outcome {
             .get(&format!("/v1/messages?limit=10&cursor={cursor}"))
             .await?
             .json();
-        let ids = |page: &serde_json::Value| {
+        let ids = |page: &Value| {
             page["data"]
                 .as_array()
                 .into_iter()
@@ -195,27 +178,25 @@ async fn parameters_that_make_no_sense_are_refused() -> Outcome {
     Ok(())
 }
 
+const LATER: &str = "2026-12-01T09:00:00+08:00";
+
+async fn act(bench: &Bench, id: &str, act: &str, body: Value) -> anyhow::Result<Answer> {
+    bench.post(&format!("/v1/messages/{id}/{act}"), &body).await
+}
+
 #[tokio::test]
 async fn what_is_called_off_stays_and_tells_its_story() -> Outcome {
     for bench in benches().await {
-        let body = json!({"class": "appointment", "to": {"phone": "+8613800000001"}, "text": "x", "send_at": "2026-12-01T09:00:00+08:00"});
+        let body = json!({"class": "appointment", "to": {"phone": "+8613800000001"}, "text": "x", "send_at": LATER});
         let id = bench
             .post("/v1/messages", &body)
             .await?
             .must_be(202)
             .member("id");
-        assert_eq!(
-            bench
-                .get(&format!("/v1/messages/{id}"))
-                .await?
-                .member("state"),
-            "scheduled"
-        );
+        let shown = bench.get(&format!("/v1/messages/{id}")).await?;
+        assert_eq!(shown.member("state"), "scheduled");
         for _ in 0..2 {
-            let answer = bench
-                .post(&format!("/v1/messages/{id}/cancel"), &json!({}))
-                .await?
-                .must_be(200);
+            let answer = act(&bench, &id, "cancel", json!({})).await?.must_be(200);
             assert_eq!(answer.member("state"), "cancelled");
         }
         let timeline = bench
@@ -223,33 +204,35 @@ async fn what_is_called_off_stays_and_tells_its_story() -> Outcome {
             .await?
             .must_be(200)
             .json();
-        let told: Vec<&str> = timeline["data"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|m| m["what"].as_str())
-            .collect();
+        let told = timeline["data"].as_array().into_iter().flatten();
+        let told: Vec<&str> = told.filter_map(|moment| moment["what"].as_str()).collect();
         assert_eq!(told, ["accepted", "message.cancel", "state"]);
+        for verb in ["cancel", "resend"] {
+            act(&bench, "msg_none", verb, json!({})).await?.must_be(404);
+        }
+    }
+    Ok(())
+}
 
-        let refused = bench
-            .post(
-                &format!("/v1/messages/{id}/resolve"),
-                &json!({"outcome": "sent"}),
-            )
+#[tokio::test]
+async fn a_finished_one_goes_again_as_another() -> Outcome {
+    for bench in benches().await {
+        let body = json!({"class": "appointment", "to": {"phone": "+8613800000001"}, "text": "x", "send_at": LATER});
+        let id = bench
+            .post("/v1/messages", &body)
+            .await?
+            .must_be(202)
+            .member("id");
+        act(&bench, &id, "cancel", json!({})).await?.must_be(200);
+        let refused = act(&bench, &id, "resolve", json!({"outcome": "sent"}))
             .await?
             .must_be(409);
         assert_eq!(refused.member("code"), "not_uncertain");
-        bench
-            .post(
-                &format!("/v1/messages/{id}/resolve"),
-                &json!({"outcome": "maybe"}),
-            )
+        act(&bench, &id, "resolve", json!({"outcome": "maybe"}))
             .await?
             .must_be(422);
-        let copy = bench
-            .post(&format!("/v1/messages/{id}/resend"), &json!({}))
-            .await?
-            .must_be(202);
+
+        let copy = act(&bench, &id, "resend", json!({})).await?.must_be(202);
         assert_eq!(copy.member("state"), "queued");
         let shown = bench
             .get(&format!("/v1/messages/{}", copy.member("id")))
@@ -259,20 +242,10 @@ async fn what_is_called_off_stays_and_tells_its_story() -> Outcome {
             (&shown["source"], &shown["possible_duplicate"]),
             (&json!("resend"), &json!(true))
         );
-        let early = bench
-            .post(
-                &format!("/v1/messages/{}/resend", copy.member("id")),
-                &json!({}),
-            )
+        let early = act(&bench, &copy.member("id"), "resend", json!({}))
             .await?
             .must_be(409);
         assert_eq!(early.member("code"), "not_finished");
-        for act in ["cancel", "resend"] {
-            bench
-                .post(&format!("/v1/messages/msg_none/{act}"), &json!({}))
-                .await?
-                .must_be(404);
-        }
     }
     Ok(())
 }

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Applier, fingerprint, merge};
 use crate::intake::IntakeError;
-use crate::intake::record::{Birth, ConsentRecord, Consented, Contact, FamilyRecord, Key, PatientRecord, RecordKind, RelationRecord};
+use crate::intake::birth::Birth;
+use crate::intake::contacts::Contact;
+use crate::intake::record::{ConsentRecord, Consented, FamilyRecord, Key, PatientRecord, RecordKind, RelationRecord};
 use crate::intake::report::Outcome;
 use crate::model::id::PatientId;
 use crate::model::phone::address_hash;
@@ -145,7 +147,7 @@ impl Applier<'_> {
             lunar_md: lunar.map(|day| i64::from(day.month) * 100 + i64::from(day.day)),
             language: record.language.clone(),
             deceased: record.deceased,
-            // Of whom only a year is known and who may be a minor is reached through the family (TRADE.md §8.7).
+            // Of whom only a year is known and who may be a minor is reached through the family (rules/README.md, rule 7).
             special: record.special || (day.is_none() && minor),
             held: record.inactive,
             tags: json!(record.tags).to_string(),

@@ -44,31 +44,40 @@ pub(super) struct Decoded {
     file: File,
     decoder: Decoder,
     raw: Vec<u8>,
-    /// What of `raw` is still to be decoded.
-    waiting: std::ops::Range<usize>,
+    text: String,
+    /// How far `text` was handed out.
+    handed: usize,
     ended: bool,
 }
 
 impl Decoded {
     pub(super) fn open(file: &Path, encoding: &'static Encoding) -> io::Result<Self> {
-        Ok(Self { file: File::open(file)?, decoder: encoding.new_decoder_with_bom_removal(), raw: vec![0; 64 * 1024], waiting: 0..0, ended: false })
+        let decoder = encoding.new_decoder_with_bom_removal();
+        Ok(Self { file: File::open(file)?, decoder, raw: vec![0; 64 * 1024], text: String::new(), handed: 0, ended: false })
+    }
+
+    fn decode_more(&mut self) -> io::Result<()> {
+        let read = self.file.read(&mut self.raw)?;
+        self.ended = read == 0;
+        self.text.clear();
+        self.handed = 0;
+        self.text.reserve(self.decoder.max_utf8_buffer_length(read).unwrap_or(4 * read + 16));
+        // The room is enough for all of it, so nothing is left over.
+        let _ = self.decoder.decode_to_string(&self.raw[..read], &mut self.text, self.ended);
+        Ok(())
     }
 }
 
 impl Read for Decoded {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if self.waiting.is_empty() && !self.ended {
-                let read = self.file.read(&mut self.raw)?;
-                self.waiting = 0..read;
-                self.ended = read == 0;
-            }
-            let (_, read, written, _) = self.decoder.decode_to_utf8(&self.raw[self.waiting.clone()], out, self.ended);
-            self.waiting.start += read;
-            if written > 0 || self.ended {
-                return Ok(written);
-            }
+        while self.handed == self.text.len() && !self.ended {
+            self.decode_more()?;
         }
+        let waiting = &self.text.as_bytes()[self.handed..];
+        let count = waiting.len().min(out.len());
+        out[..count].copy_from_slice(&waiting[..count]);
+        self.handed += count;
+        Ok(count)
     }
 }
 

@@ -23,7 +23,7 @@ const CLASSES: &str =
     "urgent, appointment, clinical, survey, health_tip, invitation, greeting, promotion";
 const CHANNELS: &str = "sms, voice, email";
 
-/// What another system asks us to send (INTERFACE.md §4), checked by itself.
+/// What another system asks us to send (the API document), checked by itself.
 #[derive(Clone, Debug)]
 pub struct MessageRequest {
     /// Consent, hours, caps and lane hang on it.

@@ -21,7 +21,7 @@ use crate::model::reminder::SkipReason;
 use crate::store::lookups::{self, Former, SourceKey};
 use crate::store::messages::{NewMessage, Way};
 use crate::store::suppressions::{self, Suppression};
-use crate::store::{StoreError, occasions, patients};
+use crate::store::{StoreError, Tx, occasions, patients};
 
 /// How long an idempotency key tells a repetition.
 const KEY_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -64,27 +64,12 @@ pub async fn ready(
 }
 
 async fn look_up(intake: &Intake, orders: &[Order], now: Timestamp) -> Result<Known, StoreError> {
-    let keys: Vec<SourceKey<'_>> = orders
-        .iter()
-        .filter_map(|order| {
-            Some(SourceKey {
-                source: &order.source,
-                key: order.request.idempotency_key.as_deref()?,
-            })
-        })
-        .collect();
     let mut tx = intake.store.read().await?;
-    let formers = lookups::formers(&mut tx, &keys).await?;
-    let patient_keys = lookups::patients(
-        &mut tx,
-        &record_keys(orders, |request| request.patient.as_ref()),
-    )
-    .await?;
-    let occasion_keys = lookups::occasions(
-        &mut tx,
-        &record_keys(orders, |request| request.occasion.as_ref()),
-    )
-    .await?;
+    let formers = lookups::formers(&mut tx, &idempotency_keys(orders)).await?;
+    let of_patient = record_keys(orders, |request| request.patient.as_ref());
+    let patient_keys = lookups::patients(&mut tx, &of_patient).await?;
+    let of_occasion = record_keys(orders, |request| request.occasion.as_ref());
+    let occasion_keys = lookups::occasions(&mut tx, &of_occasion).await?;
     let wanted: Vec<OccasionId> = occasion_keys.iter().map(|row| row.2.clone()).collect();
     let occasions = occasions::load(&mut tx, &wanted).await?;
     let mut wanted: BTreeSet<PatientId> = patient_keys.iter().map(|row| row.2.clone()).collect();
@@ -93,11 +78,16 @@ async fn look_up(intake: &Intake, orders: &[Order], now: Timestamp) -> Result<Kn
     let patients = patients::load(&mut tx, &wanted).await?;
     let hashes = hashes(intake, orders, &patients);
     let standing = suppressions::standing(&mut tx, &hashes).await?;
-    let mut known = Known {
-        formers: HashMap::new(),
+    let mut capped = HashMap::new();
+    if orders.iter().any(|order| order.request.class.is_capped()) {
+        capped = moments(&mut tx, &wanted, &hashes, now).await?;
+    }
+    drop(tx);
+    Ok(Known {
+        formers: fresh(intake, formers, now).await?,
         patients: patients
             .into_iter()
-            .map(|patient| (patient.id.clone(), patient))
+            .map(|one| (one.id.clone(), one))
             .collect(),
         patient_keys: patient_keys
             .into_iter()
@@ -105,30 +95,57 @@ async fn look_up(intake: &Intake, orders: &[Order], now: Timestamp) -> Result<Kn
             .collect(),
         occasions: occasions
             .into_iter()
-            .map(|occasion| (occasion.id.clone(), occasion))
+            .map(|one| (one.id.clone(), one))
             .collect(),
         occasion_keys: occasion_keys
             .into_iter()
             .map(|(source, key, id)| ((source, key), id))
             .collect(),
         standing,
-        capped: HashMap::new(),
-    };
-    if orders.iter().any(|order| order.request.class.is_capped()) {
-        let bare: Vec<&str> = hashes.iter().map(String::as_str).collect();
-        let since = now
-            .saturating_sub(SignedDuration::from_hours(8 * 24))
-            .unwrap_or(Timestamp::MIN);
-        for (patient, hash, at) in lookups::capped(&mut tx, &wanted, &bare, since).await? {
-            let recipient = patient.map_or(hash, |id| id.as_str().to_owned());
-            known
-                .capped
-                .entry(recipient)
-                .or_default()
-                .extend(Timestamp::from_millisecond(at));
-        }
+        capped,
+    })
+}
+
+fn idempotency_keys(orders: &[Order]) -> Vec<SourceKey<'_>> {
+    let mut keys = Vec::new();
+    for Order { request, source } in orders {
+        keys.extend(
+            request
+                .idempotency_key
+                .as_deref()
+                .map(|key| SourceKey { source, key }),
+        );
     }
-    drop(tx);
+    keys
+}
+
+/// When each recipient got, or will get, messages of the capped classes.
+async fn moments(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    hashes: &[String],
+    now: Timestamp,
+) -> Result<HashMap<String, Vec<Timestamp>>, StoreError> {
+    let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
+    let since = now
+        .saturating_sub(SignedDuration::from_hours(8 * 24))
+        .unwrap_or(Timestamp::MIN);
+    let mut all: HashMap<String, Vec<Timestamp>> = HashMap::new();
+    for (patient, hash, at) in lookups::capped(tx, patients, &hashes, since).await? {
+        let recipient = patient.map_or(hash, |id| id.as_str().to_owned());
+        all.entry(recipient)
+            .or_default()
+            .extend(Timestamp::from_millisecond(at));
+    }
+    Ok(all)
+}
+
+/// The formers whose keys still count; keys past their time are freed.
+async fn fresh(
+    intake: &Intake,
+    formers: Vec<Former>,
+    now: Timestamp,
+) -> Result<HashMap<(String, String), Former>, StoreError> {
     let oldest = now
         .saturating_sub(KEY_KEPT)
         .unwrap_or(Timestamp::MIN)
@@ -137,19 +154,15 @@ async fn look_up(intake: &Intake, orders: &[Order], now: Timestamp) -> Result<Kn
         .into_iter()
         .partition(|former| former.created_at < oldest);
     if !gone.is_empty() {
+        let gone: Vec<MessageId> = gone.into_iter().map(|former| former.id).collect();
         let mut tx = intake.store.write().await?;
-        lookups::free_keys(
-            &mut tx,
-            &gone.into_iter().map(|former| former.id).collect::<Vec<_>>(),
-        )
-        .await?;
+        lookups::free_keys(&mut tx, &gone).await?;
         tx.commit().await?;
     }
-    known.formers = kept
+    Ok(kept
         .into_iter()
         .map(|former| ((former.source.clone(), former.key.clone()), former))
-        .collect();
-    Ok(known)
+        .collect())
 }
 
 fn record_keys<'a>(

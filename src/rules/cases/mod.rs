@@ -1,4 +1,4 @@
-//! Cases: a rule, a patient and a moment, and what must come of them (INTERFACE.md §7).
+//! Cases: a rule, a patient and a moment, and what must come of them (rules/README.md).
 //!
 //! For the people who write rules. One case that cannot be read harms no other.
 

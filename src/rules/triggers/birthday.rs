@@ -1,4 +1,4 @@
-//! Birthdays: solar, or lunar for who keeps that one (TRADE.md §8.8-9).
+//! Birthdays: solar, or lunar for who keeps that one (rules/README.md, rule 8-9).
 
 use jiff::civil::Date;
 

@@ -1,0 +1,88 @@
+//! When nothing is left to do: told by the rows and by the networks, never by the time that passed.
+
+use carebell::planning::decide::Horizon;
+use carebell::store::rule_plans;
+use carebell::store::{Store, Tx};
+
+use super::{Clinic, LOOK, PATIENCE};
+
+/// What is left to do, all from one snapshot.
+const LEFT: &str = "SELECT
+    (SELECT COUNT(*) FROM plan_mark),
+    (SELECT COUNT(*) FROM reminder WHERE state = 'planned' AND due_at <= $1),
+    (SELECT COUNT(*) FROM dispatch WHERE lease_owner IS NOT NULL OR (due_at <= $1 AND work IN ('send', 'deadline'))),
+    (SELECT COUNT(*) FROM message WHERE expires_at <= $1 AND state IN ('scheduled', 'queued', 'held')),
+    (SELECT COUNT(*) FROM attempt WHERE phase = 'prepared'),
+    (SELECT COUNT(*) FROM inbox WHERE kind = 'text' AND state = 'new'),
+    (SELECT COUNT(*) FROM event WHERE seq IS NULL)";
+
+const WORDS: [&str; 7] = [
+    "patients to plan",
+    "reminders to compose",
+    "messages to send",
+    "messages past their time",
+    "open attempts",
+    "texts to read",
+    "events to number",
+];
+
+type Left = (i64, i64, i64, i64, i64, i64, i64);
+
+impl Clinic {
+    /// Rings the bells and waits until nothing is left to do at this hour.
+    pub(crate) async fn settle(&self) {
+        let mut left = Vec::new();
+        let wait = async {
+            let mut look = tokio::time::interval(LOOK);
+            loop {
+                left = self.left().await;
+                if left.is_empty() {
+                    return;
+                }
+                self.ring();
+                look.tick().await;
+            }
+        };
+        let done = tokio::time::timeout(PATIENCE, wait).await;
+        assert!(done.is_ok(), "work is left undone: {left:?}");
+    }
+
+    async fn left(&self) -> Vec<String> {
+        // The networks first: what they have handed over is in the rows by then.
+        let mut left = self.on_the_air();
+        let counts = self.counts().await;
+        left.extend(WORDS.iter().zip(counts).filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")));
+        left.extend(self.unplanned().await);
+        left.extend(self.on_the_air());
+        left
+    }
+
+    fn on_the_air(&self) -> Vec<String> {
+        let busy = self.carriers.iter().filter(|(_, carrier)| !carrier.is_done());
+        busy.map(|(name, carrier)| format!("{name} has something to hand over: {:?}", carrier.network.counts())).collect()
+    }
+
+    async fn counts(&self) -> [i64; 7] {
+        let now = self.clock.now().as_millisecond();
+        let (a, b, c, d, e, f, g): Left = match &self.app().house.store {
+            Store::Sqlite { read, .. } => sqlx::query_as(LEFT).bind(now).fetch_one(read).await.unwrap(),
+            Store::Postgres { pool } => sqlx::query_as(LEFT).bind(now).fetch_one(pool).await.unwrap(),
+        };
+        [a, b, c, d, e, f, g]
+    }
+
+    /// Rules that are not planned as far ahead as they should be.
+    async fn unplanned(&self) -> Vec<String> {
+        let house = &self.app().house;
+        let mut tx: Tx = house.store.read().await.unwrap();
+        let plans = rule_plans::all(&mut tx).await.unwrap();
+        let horizon = Horizon { now: self.clock.now(), ahead: house.config.scheduler.plan_ahead, looks_back: false };
+        let is_planned = |rule: &carebell::rules::rule::Rule| {
+            let plan = plans.iter().find(|plan| plan.rule == rule.id && plan.timing == rule.timing_hash());
+            let is_occasion = matches!(rule.trigger, carebell::rules::trigger::Trigger::Occasion { .. });
+            plan.is_some_and(|plan| plan.walk.is_none() && (is_occasion || plan.until >= horizon.until(rule)))
+        };
+        let late = house.book.active().filter(|rule| !is_planned(rule));
+        late.map(|rule| format!("rule {} is not planned", rule.id)).collect()
+    }
+}
