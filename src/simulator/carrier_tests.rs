@@ -182,7 +182,7 @@ async fn the_pace_is_kept_second_by_second() {
         ..Conduct::default()
     });
     let throttled = |carrier: &Carrier| {
-        send(&carrier, message("hello")).answer == Some(Answer::Refused { status: THROTTLED })
+        send(carrier, message("hello")).answer == Some(Answer::Refused { status: THROTTLED })
     };
     assert_eq!(
         [

@@ -2,8 +2,6 @@
 
 use std::process::Command;
 
-use crate::house::root;
-
 /// What the demo's people are called, their numbers, and what is said to and by them.
 const PRIVATE: [&str; 12] = [
     "李静",
@@ -25,7 +23,7 @@ fn every_step_of_the_story_holds_and_no_log_line_tells_of_a_patient() {
     let demo = Command::new(env!("CARGO_BIN_EXE_carebell"))
         .args(["demo", "--headless", "--json"])
         .env("CAREBELL_LOG__LEVEL", "trace")
-        .current_dir(root())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
     let (told, log) = (
@@ -55,7 +53,7 @@ fn a_taken_port_is_an_error_with_advice() {
     let address = taken.local_addr().unwrap().to_string();
     let demo = Command::new(env!("CARGO_BIN_EXE_carebell"))
         .args(["demo", "--listen", &address])
-        .current_dir(root())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
     assert_eq!(demo.status.code(), Some(3));
