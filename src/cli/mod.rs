@@ -79,7 +79,7 @@ enum Verb {
     #[command(subcommand)]
     Apikey(apikey::ApiKeyVerb),
     /// The built-in SMSC alone, with phones that answer.
-    Carrier(carrier::Args),
+    Carrier(Box<carrier::Args>),
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi,
 }
@@ -168,7 +168,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Verb::Openapi => return openapi::run(&mut out),
         Verb::Carrier(args) => {
             telemetry::start(&telemetry::Settings::default());
-            return runtime()?.block_on(carrier::run(args.clone()));
+            return runtime()?.block_on(carrier::run((**args).clone()));
         }
         _ => {}
     }

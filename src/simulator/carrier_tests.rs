@@ -182,7 +182,7 @@ async fn the_pace_is_kept_second_by_second() {
         ..Conduct::default()
     });
     let throttled = |carrier: &Carrier| {
-        send(&carrier, message("hello")).answer == Some(Answer::Refused { status: THROTTLED })
+        send(carrier, message("hello")).answer == Some(Answer::Refused { status: THROTTLED })
     };
     assert_eq!(
         [
@@ -294,6 +294,7 @@ async fn a_scripted_phone_answers_by_itself_after_its_time() {
     asked.receipt = Wanted::Never;
     send(&carrier, asked);
     let began = tokio::time::Instant::now();
+    assert_eq!(words(&carrier).len(), 1, "nothing is written yet");
     for _ in 0..2 {
         assert!(matches!(
             carrier.next("carebell").await.load,
@@ -301,6 +302,7 @@ async fn a_scripted_phone_answers_by_itself_after_its_time() {
         ));
     }
     assert_eq!(began.elapsed().as_secs(), 5);
+    assert_eq!(words(&carrier)[1..], [(Side::Written, "1".to_owned())]);
 }
 
 #[tokio::test(start_paused = true)]
