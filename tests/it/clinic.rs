@@ -8,7 +8,7 @@ pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod line;
 mod quiet;
-mod records;
+pub(crate) mod records;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,9 +28,9 @@ use self::database::Database;
 use self::http::Http;
 
 /// How long anything may take before the scenario fails: generous, since machines that test are busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 /// How often a condition is looked at.
-pub(crate) const LOOK: Duration = Duration::from_millis(20);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// How a clinic is set up.
 #[derive(Clone)]
@@ -187,6 +187,16 @@ impl Clinic {
         T: for<'r> sqlx::FromRow<'r, SqliteRow> + for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
     {
         database::rows(&self.app().house.store, sql).await
+    }
+
+    /// Writes a file below the folder of the config.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.base.join(path), text).unwrap();
+    }
+
+    /// Where `words` stand in what is kept: files of the database, or columns of its tables.
+    pub(crate) async fn on_disk(&self, words: &str) -> Vec<String> {
+        database::holding(&self.app().house.store, &self.base, words).await
     }
 
     /// The one value that the database answers with.

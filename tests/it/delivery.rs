@@ -128,7 +128,8 @@ async fn a_line_that_drops_in_mid_window_leads_to_flagged_copies_after_the_wait_
     let setup = Setup { carriers: vec![("main", silent, ""), ("other", Conduct::default(), "")], config, ..Setup::default() };
     each(setup, async |clinic| {
         break_in_mid_window(clinic).await;
-        clinic.settle().await;
+        // What could not leave while the line was down waits two seconds.
+        clinic.pass(SignedDuration::from_secs(5)).await;
         assert_eq!((count(clinic, "uncertain").await, count(clinic, "submitted").await), (20, 10));
         clinic.pass(SignedDuration::from_mins(9)).await;
         assert_eq!(clinic.carrier().submits(), 30, "the wait is not over");
@@ -148,6 +149,7 @@ async fn a_line_that_drops_in_mid_window_leads_to_flagged_copies_after_the_wait_
 async fn receipts_that_come_when_the_line_is_back_spare_the_copies() {
     each(Setup::default(), async |clinic| {
         break_in_mid_window(clinic).await;
+        clinic.pass(SignedDuration::from_secs(5)).await;
         clinic.until("all are known", async || count(clinic, "delivered").await == 30).await;
         clinic.pass(SignedDuration::from_hours(1)).await;
         assert_eq!(arrived(clinic, 30), vec![1; 30]);

@@ -6,6 +6,7 @@ mod clinic;
 mod crash;
 mod delivery;
 mod house;
+mod promises;
 mod replies;
 mod smpp_peer;
 mod smpp_tls;

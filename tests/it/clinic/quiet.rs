@@ -76,7 +76,7 @@ impl Clinic {
         let house = &self.app().house;
         let mut tx: Tx = house.store.read().await.unwrap();
         let plans = rule_plans::all(&mut tx).await.unwrap();
-        let horizon = Horizon { now: self.clock.now(), ahead: house.config.scheduler.plan_ahead, looks_back: false };
+        let horizon = Horizon { now: self.clock.now(), ahead: house.config.scheduler.plan_ahead, looks_back: false, to: None };
         let is_planned = |rule: &carebell::rules::rule::Rule| {
             let plan = plans.iter().find(|plan| plan.rule == rule.id && plan.timing == rule.timing_hash());
             let is_occasion = matches!(rule.trigger, carebell::rules::trigger::Trigger::Occasion { .. });

@@ -35,8 +35,13 @@ impl Clinic {
 
     /// Books an appointment and lets everything take its course.
     pub(crate) async fn book(&self, key: &str, patient: &str, at: &str) {
-        self.occasion(key, json!({"patient": patient, "kind": "appointment", "at": at})).await;
+        self.book_unsettled(key, patient, at).await;
         self.settle().await;
+    }
+
+    /// Books an appointment; nothing is waited for.
+    pub(crate) async fn book_unsettled(&self, key: &str, patient: &str, at: &str) {
+        self.occasion(key, json!({"patient": patient, "kind": "appointment", "at": at})).await;
     }
 
     async fn bring(&self, updates: Vec<RecordUpdate>) -> Report {
