@@ -43,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) carriers: Vec<(&'static str, Conduct, &'static str)>,
     /// More of the config.
     pub(crate) config: &'static str,
+    /// Whether its carriers count messages from 1 on, so that one's id in hex is another's in decimal.
+    pub(crate) has_small_ids: bool,
     /// Its own rules instead of the shipped ones: name and text.
     pub(crate) rules: Option<Vec<(&'static str, &'static str)>>,
     /// Its own templates instead of the shipped ones of the same name: path below the folder, and text.
@@ -56,6 +58,7 @@ impl Default for Setup {
             timezone: "Asia/Shanghai",
             carriers: vec![("main", Conduct::default(), "")],
             config: "",
+            has_small_ids: false,
             rules: None,
             templates: Vec::new(),
         }
@@ -93,11 +96,11 @@ pub(crate) struct Clinic {
 
 impl Clinic {
     async fn open(database: Database, setup: &Setup) -> Self {
-        let clock = Clock::by_hand(Timestamp::UNIX_EPOCH);
+        let clock = Clock::by_hand(on_the_wall(setup.timezone, setup.at));
         let mut carriers = Vec::new();
         let mut config = head(&database, setup);
         for (name, conduct, more) in &setup.carriers {
-            let carrier = Carrier::start(conduct.clone(), clock.clone()).await;
+            let carrier = Carrier::start(conduct.clone(), clock.clone(), setup.has_small_ids).await;
             config += &provider(name, carrier.line.address.port(), more);
             carriers.push((*name, carrier));
         }
@@ -105,7 +108,6 @@ impl Clinic {
         let base = database.folder.clone();
         lay_out(&base, setup);
         let mut clinic = Self { clock, carriers, database, config, base, app: None, is_closed: false };
-        clinic.clock.set(on_the_wall(setup.timezone, setup.at));
         clinic.start().await;
         clinic
     }
@@ -178,7 +180,7 @@ impl Clinic {
             }
         };
         let done = tokio::time::timeout(PATIENCE, wait).await;
-        assert!(done.is_ok(), "in vain: {what}");
+        assert!(done.is_ok(), "in vain: {what}; {:?}", self.tally().await);
     }
 
     /// The rows of a question to the database.
@@ -197,6 +199,12 @@ impl Clinic {
     /// Where `words` stand in what is kept: files of the database, or columns of its tables.
     pub(crate) async fn on_disk(&self, words: &str) -> Vec<String> {
         database::holding(&self.app().house.store, &self.base, words).await
+    }
+
+    /// How many messages and attempts stand where.
+    pub(crate) async fn tally(&self) -> Vec<(String, i64)> {
+        self.rows("SELECT state, COUNT(*) FROM message GROUP BY state UNION ALL SELECT phase, COUNT(*) FROM attempt GROUP BY phase
+            UNION ALL SELECT state || ' ' || kind, COUNT(*) FROM inbox GROUP BY state, kind").await
     }
 
     /// The one value that the database answers with.

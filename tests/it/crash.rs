@@ -53,7 +53,7 @@ async fn kill_9_on_postgres_loses_nothing_and_flags_what_came_twice() {
 /// Enqueues and kills; says how many messages came twice.
 async fn kill_again_and_again(mut database: Database, conduct: Conduct) -> usize {
     let has_receipts = !conduct.receipts.silent;
-    let mut carrier = Carrier::start(conduct, Clock::System).await;
+    let mut carrier = Carrier::start(conduct, Clock::System, false).await;
     let more = provider("main", carrier.line.address.port(), "") + "[delivery]\nuncertain_wait = \"1s\"\n";
     let (config, key) = daemon::prepare(&database, &more).await;
     let mut running = Daemon::start(&config).await;
