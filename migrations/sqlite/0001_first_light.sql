@@ -85,6 +85,7 @@ CREATE TABLE contact_point (
 );
 CREATE INDEX contact_point_patient ON contact_point (patient_id);
 CREATE INDEX contact_point_address ON contact_point (address_hash);
+CREATE INDEX contact_point_relation ON contact_point (relation_id) WHERE relation_id IS NOT NULL;
 
 -- Leave to send, or its withdrawal, as a record or a person said it. Scope: all, a class or a channel.
 CREATE TABLE consent (

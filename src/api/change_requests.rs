@@ -112,9 +112,9 @@ pub(super) struct AnsweredView {
 #[utoipa::path(
     get, path = "/v1/change_requests", tag = "bookings",
     params(
-        ("state" = Option<String>, Query, description = "`new`, `accepted`, `rejected` or `superseded`"),
+        ("state" = Option<String>, Query, description = "`new`, `accepted`, `rejected` or `superseded`", pattern = "^(new|accepted|rejected|superseded)$"),
         ("limit" = Option<i64>, Query, description = "How many", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before")),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before", pattern = "^-?[0-9]+[.][0-9A-Za-z_]+$")),
     responses(
         (status = 200, description = "A page of wishes", body = Page<WishView>),
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),

@@ -127,7 +127,7 @@ impl ReplyView {
     get, path = "/v1/inbound", tag = "replies",
     params(
         ("limit" = Option<i64>, Query, description = "How many", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before")),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before", pattern = "^-?[0-9]+[.][0-9A-Za-z_]+$")),
     responses(
         (status = 200, description = "A page of texts", body = Page<InboundView>),
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
@@ -156,9 +156,9 @@ pub(super) async fn list_inbound(
 #[utoipa::path(
     get, path = "/v1/replies", tag = "replies",
     params(
-        ("patient" = Option<String>, Query, description = "Only this patient's: source/key, or our id"),
+        ("patient" = Option<String>, Query, description = "Only this patient's: source/key, or our id", pattern = "^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$"),
         ("limit" = Option<i64>, Query, description = "How many", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before")),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before", pattern = "^-?[0-9]+[.][0-9A-Za-z_]+$")),
     responses(
         (status = 200, description = "A page of replies", body = Page<ReplyView>),
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),

@@ -151,7 +151,7 @@ impl<S: Send + Sync> FromRequest<S> for OptionalBody {
         }
         Body::from_request(request, state)
             .await
-            .map(|Body(value)| Self(Some(value)))
+            .map(|Body(value)| Self(Some(value).filter(|value| !value.is_null())))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use axum::Json;
 use axum::routing::get;
-use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Carebell", description = "Messages to patients and what they answer.", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
-    modifiers(&Keys),
+    modifiers(&Keys, &Refusals),
     paths(
         self_description,
         messages::one, messages::batch, messages::list, messages::find, messages::timeline,
@@ -38,6 +39,68 @@ impl Modify for Keys {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.description = Some("A key made by `carebell apikey create`".to_owned());
         parts.add_security_scheme("key", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The problems that any operation of a kind may end in, so that each handler names its own only.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, document: &mut Document) {
+        for item in document.paths.paths.values_mut() {
+            let operations = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.delete,
+            ];
+            for operation in operations.into_iter().flatten() {
+                add_refusals(operation);
+            }
+        }
+    }
+}
+
+fn add_refusals(operation: &mut Operation) {
+    let parameters = operation.parameters.as_deref().unwrap_or_default();
+    let is_in = |parameter: &RefOr<Parameter>, place: &ParameterIn| match parameter {
+        RefOr::T(parameter) => parameter.parameter_in == *place,
+        RefOr::Ref(_) => false,
+    };
+    let has = |place: ParameterIn| parameters.iter().any(|parameter| is_in(parameter, &place));
+    let has_body = operation.request_body.is_some();
+    // The requirement of this document itself is an empty one: it needs no key.
+    let needs_key = operation.operation_id.as_deref() != Some("get_openapi");
+    let wanted = [
+        (
+            "400",
+            has_body || has(ParameterIn::Query),
+            "It cannot be read",
+        ),
+        ("401", needs_key, "No key, or one that does not stand"),
+        ("403", needs_key, "The key does not allow this"),
+        ("404", has(ParameterIn::Path), "There is none"),
+        ("413", has_body, "The body is too large"),
+        ("415", has_body, "The body is no JSON by its own word"),
+        ("422", has_body, "Something is wrong with it"),
+        (
+            "503",
+            needs_key,
+            "Too much waits already, or it took too long",
+        ),
+    ];
+    for (status, applies, words) in wanted {
+        if applies && !operation.responses.responses.contains_key(status) {
+            let schema = Ref::from_schema_name("Problem");
+            let content = ContentBuilder::new().schema(Some(schema)).build();
+            let response = ResponseBuilder::new()
+                .description(words)
+                .content("application/problem+json", content);
+            operation
+                .responses
+                .responses
+                .insert(status.to_owned(), response.build().into());
+        }
     }
 }
 

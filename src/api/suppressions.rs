@@ -101,7 +101,7 @@ pub(super) struct Suppressed {
     get, path = "/v1/suppressions", tag = "suppressions",
     params(
         ("limit" = Option<i64>, Query, description = "How many", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before")),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before", pattern = "^-?[0-9]+[.][0-9A-Za-z_]+$")),
     responses(
         (status = 200, description = "A page of suppressions", body = Page<SuppressionView>),
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),

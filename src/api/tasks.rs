@@ -99,7 +99,7 @@ pub(super) struct Finished {
         ("department" = Option<String>, Query, description = "Only this department's"),
         ("state" = Option<TaskState>, Query, description = "`open` (the default) or `done`"),
         ("limit" = Option<i64>, Query, description = "How many", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before")),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before", pattern = "^tsk_[0-9A-Za-z_-]+$")),
     responses(
         (status = 200, description = "A page of tasks", body = Page<TaskView>),
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),

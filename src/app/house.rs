@@ -79,6 +79,7 @@ impl House {
         };
         let plans = crate::planning::House {
             name: config.site.name.clone(),
+            phone: config.site.phone.clone(),
             language: config.site.language.clone(),
             timezone: config.zone(),
             address_key: info.address_key.clone(),

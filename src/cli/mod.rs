@@ -4,6 +4,7 @@
 pub mod apikey;
 pub mod carrier;
 pub mod check;
+pub mod demo;
 pub mod import;
 pub mod message;
 pub mod openapi;
@@ -48,12 +49,18 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// The whole story on this machine: a made-up hospital, a carrier, patients' phones.
+    Demo(demo::Args),
     /// The daemon.
     Serve,
     /// Bring the database up to date.
     Migrate,
     /// Check config, rules and templates.
     Check,
+    /// Records in: extract, filter, stage with a diff, apply.
+    Import(import::ImportArgs),
+    /// What would be sent, to whom, when, by what; and what would not, and why. Writes nothing.
+    Plan(PlanArgs),
     /// Rules: run cases against them.
     #[command(subcommand)]
     Rules(RulesVerb),
@@ -63,21 +70,6 @@ enum Verb {
     /// Replies: see what they are taken for.
     #[command(subcommand)]
     Replies(RepliesVerb),
-    /// The built-in SMSC alone, with phones that answer.
-    Carrier(carrier::Args),
-    /// Print the description of the HTTP API (OpenAPI 3.1).
-    Openapi,
-    #[command(flatten)]
-    House(HouseVerb),
-}
-
-/// The verbs that work on the database, beside a running daemon or without one.
-#[derive(Debug, Subcommand)]
-enum HouseVerb {
-    /// Records in: extract, filter, stage with a diff, apply.
-    Import(import::ImportArgs),
-    /// What would be sent, to whom, when, by what; and what would not, and why. Writes nothing.
-    Plan(PlanArgs),
     /// One message through the real path; a running `serve` sends it.
     Send(send::SendArgs),
     /// Look at a message, or act on it.
@@ -86,6 +78,10 @@ enum HouseVerb {
     /// Keys for other systems.
     #[command(subcommand)]
     Apikey(apikey::ApiKeyVerb),
+    /// The built-in SMSC alone, with phones that answer.
+    Carrier(carrier::Args),
+    /// Print the description of the HTTP API (OpenAPI 3.1).
+    Openapi,
 }
 
 #[derive(Debug, Args)]
@@ -167,37 +163,41 @@ fn is_broken_pipe(problem: &anyhow::Error) -> bool {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
-    let config = || {
-        let config = Config::load(cli.config.as_deref(), std::env::vars())?;
-        telemetry::start(&config.log);
-        anyhow::Ok(config)
-    };
-    match cli.verb {
-        Verb::Openapi => openapi::run(&mut std::io::stdout()),
+    let mut out = std::io::stdout();
+    match &cli.verb {
+        Verb::Openapi => return openapi::run(&mut out),
         Verb::Carrier(args) => {
             telemetry::start(&telemetry::Settings::default());
-            runtime()?.block_on(carrier::run(args))
+            return runtime()?.block_on(carrier::run(args.clone()));
         }
-        Verb::Check => check::check(&config()?, cli.json),
+        _ => {}
+    }
+    let config = Config::load(cli.config.as_deref(), std::env::vars())?;
+    let mut log = config.log.clone();
+    if matches!(cli.verb, Verb::Demo(_)) && log == telemetry::Settings::default() {
+        // The demo tells its own story; who wants the log's as well sets a level.
+        log.level = "warn".to_owned();
+    }
+    telemetry::start(&log);
+    match cli.verb {
+        Verb::Demo(args) => runtime()?.block_on(demo::run(&config, args, cli.json)),
+        Verb::Check => check::check(&config, cli.json),
         Verb::Rules(RulesVerb::Test { files }) => {
-            let config = config()?;
             let dir = config.path(&config.rules.dir);
             rules::test(&files, cli.json, &dir, &crate::app::site(&config))
         }
         Verb::Templates(TemplatesVerb::Preview { template, lang, channel, data }) => {
-            let config = config()?;
             let lang = lang.unwrap_or_else(|| config.site.language.clone());
             let dir = config.path(&config.templates.dir);
             templates::preview(&dir, &template, &lang, channel, data.as_deref(), cli.json)
         }
         Verb::Replies(RepliesVerb::Classify { file }) => {
-            let config = config()?;
             let words = config.path(&config.rules.dir).join("replies");
             replies::classify(file, words.is_dir().then_some(words.as_path()))
         }
-        Verb::Serve => runtime()?.block_on(serve::serve(config()?)),
-        Verb::Migrate => runtime()?.block_on(serve::migrate(config()?)),
-        Verb::House(verb) => runtime()?.block_on(with_house(verb, config()?, cli.json)),
+        Verb::Serve => runtime()?.block_on(serve::serve(config)),
+        Verb::Migrate => runtime()?.block_on(serve::migrate(config)),
+        other => runtime()?.block_on(with_house(other, config, cli.json)),
     }
 }
 
@@ -205,24 +205,28 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Result<u8> {
+/// The verbs that work on the database, beside a running daemon or without one.
+async fn with_house(verb: Verb, config: Config, json: bool) -> anyhow::Result<u8> {
     let mut out = std::io::stdout();
     let house = House::open(config).await?;
     let (store, now) = (&house.store, Clock::System.now());
     let code = match verb {
-        HouseVerb::Import(args) => {
+        Verb::Import(args) => {
             let settings = &house.config.intake;
             import::run(&args, store, &house.info, settings, json, now, &mut out).await?
         }
-        HouseVerb::Plan(args) => {
+        Verb::Plan(args) => {
             let today = now.to_zoned(house.site.timezone.clone()).date();
             let (rule, patient) = (args.rule.as_deref(), args.patient.as_deref());
             let from = args.from.unwrap_or(today);
             plan::plan(store, &house.book, &house.plans, from, args.days, rule, patient, json).await?
         }
-        HouseVerb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,
-        HouseVerb::Message(verb) => message::run(&verb, store, &house.desk, now, json, &mut out).await?,
-        HouseVerb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
+        Verb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,
+        Verb::Message(verb) => message::run(&verb, store, &house.desk, now, json, &mut out).await?,
+        Verb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
+        Verb::Demo(_) | Verb::Serve | Verb::Migrate | Verb::Check | Verb::Rules(_) | Verb::Templates(_) | Verb::Replies(_) | Verb::Carrier(_) | Verb::Openapi => {
+            unreachable!("done before the house is opened")
+        }
     };
     house.store.close().await;
     Ok(code)

@@ -37,7 +37,9 @@ pub fn classify(input: Option<PathBuf>, replies_dir: Option<&Path>) -> anyhow::R
         None => Reader::builtin(),
     };
     let lines: Box<dyn BufRead> = match input {
-        Some(path) if path.as_os_str() != "-" => Box::new(BufReader::new(File::open(&path).with_context(|| path.display().to_string())?)),
+        Some(path) if path.as_os_str() != "-" => Box::new(BufReader::new(
+            File::open(&path).with_context(|| path.display().to_string())?,
+        )),
         Some(_) | None => Box::new(BufReader::new(std::io::stdin())),
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
@@ -47,12 +49,21 @@ pub fn classify(input: Option<PathBuf>, replies_dir: Option<&Path>) -> anyhow::R
 }
 
 /// Whether any line was bad.
-fn classify_lines(reader: &Reader, mut lines: impl BufRead, out: &mut impl Write) -> anyhow::Result<bool> {
+fn classify_lines(
+    reader: &Reader,
+    mut lines: impl BufRead,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
     let (mut has_bad, mut number) = (false, 0_usize);
     let mut line = Vec::new();
     loop {
         line.clear();
-        if lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+        if lines
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line)?
+            == 0
+        {
             return Ok(has_bad);
         }
         number += 1;
@@ -71,8 +82,14 @@ fn classify_lines(reader: &Reader, mut lines: impl BufRead, out: &mut impl Write
             }
             Err(error) => {
                 has_bad = true;
-                let id = serde_json::from_slice::<serde_json::Value>(line).ok().and_then(|value| value.get("id").cloned());
-                writeln!(out, "{}", json!({"id": id, "error": format!("line {number}: {}", reason(&error))}))?;
+                let id = serde_json::from_slice::<serde_json::Value>(line)
+                    .ok()
+                    .and_then(|value| value.get("id").cloned());
+                writeln!(
+                    out,
+                    "{}",
+                    json!({"id": id, "error": format!("line {number}: {}", reason(&error))})
+                )?;
             }
         }
     }
@@ -84,9 +101,18 @@ fn reason(error: &serde_json::Error) -> String {
         serde_json::error::Category::Data => {
             let text = error.to_string();
             let is_plain = text.starts_with("missing field") || text.starts_with("unknown variant");
-            if is_plain { text.split(" at line").next().unwrap_or_default().to_owned() } else { format!("expected another kind of value at column {}", error.column()) }
+            if is_plain {
+                text.split(" at line").next().unwrap_or_default().to_owned()
+            } else {
+                format!(
+                    "expected another kind of value at column {}",
+                    error.column()
+                )
+            }
         }
-        serde_json::error::Category::Io | serde_json::error::Category::Syntax | serde_json::error::Category::Eof => {
+        serde_json::error::Category::Io
+        | serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof => {
             format!("expected a JSON object, at column {}", error.column())
         }
     }

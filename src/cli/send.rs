@@ -206,46 +206,12 @@ fn refused(refusal: &Refusal, json: bool, out: &mut impl Write) -> anyhow::Resul
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use jiff::Timestamp;
-    use tokio::sync::watch;
 
     use super::{SendArgs, run};
     use crate::cli::message::{self, MessageVerb, Outcome};
-    use crate::gates::Caps;
-    use crate::intake::messages::{InFlight, Intake, Site};
-    use crate::model::class::Channel;
-    use crate::model::route::{Route, Routes};
-    use crate::render::Catalog;
-    use crate::store::messages::Desk;
-    use crate::store::{Store, testing};
-
-    fn intake(store: &Store) -> Intake {
-        let route = Route {
-            channel: Channel::Sms,
-            prefix: String::new(),
-            providers: vec!["main".to_owned()],
-        };
-        let (_, catalog) = watch::channel(Arc::new(Catalog::load([]).0));
-        Intake {
-            store: store.clone(),
-            desk: Arc::new(Desk {
-                routes: Routes::new(vec![route]),
-                address_key: b"key".to_vec(),
-            }),
-            catalog,
-            site: Arc::new(Site {
-                name: "Demo Hospital".to_owned(),
-                timezone: jiff::tz::TimeZone::UTC,
-                language: "en".to_owned(),
-                country: "CN".to_owned(),
-                quiet: std::collections::BTreeMap::new(),
-                caps: Caps::default(),
-            }),
-            in_flight: InFlight::default(),
-        }
-    }
+    use crate::intake::messages::testing::intake;
+    use crate::store::testing;
 
     fn args(to: &str) -> SendArgs {
         SendArgs {

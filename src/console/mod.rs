@@ -167,7 +167,7 @@ async fn board_page(State(console): State<Arc<Console>>, headers: HeaderMap) -> 
     let reading = console.reading(&headers);
     let mut tx = reading.tx().await?;
     let figures = board::figures(&mut tx, reading.day(0), reading.day(1), reading.now, reading.day(AHEAD)).await?;
-    let occasions = board::occasions(&mut tx, reading.now, reading.day(AHEAD), 12).await?;
+    let occasions = board::occasions(&mut tx, reading.now, reading.day(AHEAD), 18).await?;
     let content = context! {
         figures => view::figures(&figures),
         answers => view::replies(board::replies(&mut tx, None, FEW).await?, &reading.dates),

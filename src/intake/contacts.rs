@@ -1,7 +1,48 @@
 //! Numbers and addresses as people write them into one cell: several, with notes, with what Excel made of them.
 
 use super::moment::plain;
-use super::record::Contact;
+use crate::model::class::ContactKind;
+use crate::model::phone::{NotAPhone, Phone};
+use crate::model::private::Private;
+
+/// A number or address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Which of the two.
+    pub kind: ContactKind,
+    /// In E.164, or a mail address.
+    pub address: Private<String>,
+}
+
+impl Contact {
+    /// Reads a phone number of `country`.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn phone(text: &str, country: &str) -> Result<Self, NotAPhone> {
+        Ok(Self { kind: ContactKind::Phone, address: Phone::parse(text, country)?.to_private() })
+    }
+
+    /// Reads a mail address.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn email(text: &str) -> Result<Self, NotAnEmail> {
+        let text = text.trim();
+        let text = text.strip_prefix("mailto:").unwrap_or(text);
+        let (local, domain) = text.rsplit_once('@').ok_or(NotAnEmail)?;
+        let plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '@'));
+        let labels = domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+        let fits = plain(local) && plain(domain) && labels && domain.contains('.') && text.len() <= 254 && local.len() <= 64;
+        let address = format!("{local}@{}", domain.to_lowercase());
+        fits.then(|| Self { kind: ContactKind::Email, address: Private::new(address) }).ok_or(NotAnEmail)
+    }
+}
+
+/// Why a text is no mail address. It never repeats the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a mail address such as ana@example.org")]
+pub struct NotAnEmail;
 
 /// What people write where there is nothing.
 const NOTHING: [&str; 22] = [
@@ -115,7 +156,7 @@ fn phone(text: &str, country: &str) -> Option<Contact> {
 
 #[cfg(test)]
 mod tests {
-    use super::{emails, phones};
+    use super::{Contact, emails, phones};
 
     #[track_caller]
     fn check(cell: &str, expected: &[&str], faulty: bool) {
@@ -190,5 +231,15 @@ mod tests {
         );
         assert_eq!(read("ana"), (String::new(), true));
         assert_eq!(read("无"), (String::new(), false));
+    }
+
+    #[test]
+    fn mail_addresses_are_checked_for_what_breaks_a_header() {
+        let read = |text: &str| Contact::email(text).ok().map(|contact| contact.address.into_revealed());
+        assert_eq!(read(" mailto:Ana.B@Example.ORG "), Some("Ana.B@example.org".to_owned()));
+        assert_eq!(read("王@例子.中国"), Some("王@例子.中国".to_owned()));
+        for bad in ["", "ana", "ana@host", "a b@x.org", "a@x..org", "a@-x.org", "a@x.org\r\nBcc: b@y.org", "<a@x.org>", "a@b@c.org"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 }

@@ -156,7 +156,7 @@ pub async fn run(
 }
 
 enum Input<'a> {
-    Fhir { folder: Folder<'a>, source: Arc<str> },
+    Fhir { folder: Box<Folder<'a>>, source: Arc<str> },
     Csv(Box<Table<'a>>),
 }
 
@@ -165,7 +165,7 @@ impl<'a> Input<'a> {
         match import.format {
             Format::Fhir => {
                 let source: Arc<str> = Arc::from(import.source.unwrap_or(&settings.source));
-                Ok(Self::Fhir { folder: Folder::open(import.path, &source, site, settings, now)?, source })
+                Ok(Self::Fhir { folder: Box::new(Folder::open(import.path, &source, site, settings, now)?), source })
             }
             Format::Csv { map } => Ok(Self::Csv(Box::new(Table::open(import.path, map, import.source, site, settings)?))),
         }
@@ -181,6 +181,8 @@ impl<'a> Input<'a> {
     fn read(&self, kinds: &'static [RecordKind]) -> Box<dyn Iterator<Item = Result<Parsed, IntakeError>> + Send + '_> {
         match self {
             Self::Fhir { folder, .. } => Box::new(folder.read(kinds)),
+            // Tables tell of family within the row of the patient.
+            Self::Csv(_) if kinds == [RecordKind::Relation] => Box::new(std::iter::empty()),
             Self::Csv(table) => Box::new(table.read()),
         }
     }

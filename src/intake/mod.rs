@@ -3,10 +3,12 @@
 //! One parser per format, all ending in [`record::RecordUpdate`]; [`apply::apply`] is shared by files, HTTP and AMQP.
 
 pub mod apply;
-mod contacts;
+pub mod birth;
+pub mod contacts;
 pub(crate) mod csv;
 pub(crate) mod fhir;
 pub mod input;
+pub mod from_json;
 pub mod import;
 mod lines;
 mod located;

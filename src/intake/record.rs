@@ -8,10 +8,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::model::class::{Channel, ContactKind};
+use super::birth::Birth;
+use super::contacts::Contact;
+use crate::model::class::Channel;
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
-use crate::model::phone::{NotAPhone, Phone};
 use crate::model::private::Private;
 
 /// Where a record stands in its file, to name it without repeating it.
@@ -26,10 +27,7 @@ pub struct Origin {
 impl Origin {
     /// A record that came by an inlet without lines, such as `http`.
     pub fn inlet(name: &str) -> Self {
-        Self {
-            file: Arc::from(name),
-            line: 0,
-        }
+        Self { file: Arc::from(name), line: 0 }
     }
 }
 
@@ -55,10 +53,7 @@ pub struct Key {
 impl Key {
     /// The record that `source` knows by `key`.
     pub fn new(source: &Arc<str>, key: impl Into<String>) -> Self {
-        Self {
-            source: Arc::clone(source),
-            key: Private::new(key.into()),
-        }
+        Self { source: Arc::clone(source), key: Private::new(key.into()) }
     }
 }
 
@@ -253,124 +248,6 @@ pub enum Field {
     Consent,
 }
 
-/// A day of birth, or as much of it as is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Birth {
-    /// The day.
-    Day(Date),
-    /// A month or a year: kept as the last day it can have been, to be on the safe side with minors.
-    Within {
-        /// The year.
-        year: i16,
-        /// The last day it can have been.
-        latest: Date,
-    },
-}
-
-impl Birth {
-    /// Reads `1975-04-02`, `1975-04` or `1975`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.split('-').collect();
-        match parts.as_slice() {
-            [_, _, _] if text.len() == 10 => text.parse().ok().map(Self::Day),
-            [year, month] if month.len() == 2 => {
-                let first = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
-                Some(Self::Within {
-                    year: first.year(),
-                    latest: first.last_of_month(),
-                })
-            }
-            [year] if year.len() == 4 => {
-                let first = Date::new(year.parse().ok()?, 1, 1).ok()?;
-                Some(Self::Within {
-                    year: first.year(),
-                    latest: first.last_of_year(),
-                })
-            }
-            _ => None,
-        }
-    }
-
-    /// The day, where it is known.
-    pub const fn day(self) -> Option<Date> {
-        match self {
-            Self::Day(day) => Some(day),
-            Self::Within { .. } => None,
-        }
-    }
-
-    /// Whether they are, or may be, under 18 on `today`.
-    pub fn may_be_minor(self, today: Date) -> bool {
-        let latest = match self {
-            Self::Day(day) => day,
-            Self::Within { latest, .. } => latest,
-        };
-        today
-            .checked_sub(jiff::Span::new().years(18))
-            .is_ok_and(|line| latest > line)
-    }
-}
-
-/// A number or address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Contact {
-    /// Which of the two.
-    pub kind: ContactKind,
-    /// In E.164, or a mail address.
-    pub address: Private<String>,
-}
-
-impl Contact {
-    /// Reads a phone number of `country`.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn phone(text: &str, country: &str) -> Result<Self, NotAPhone> {
-        Ok(Self {
-            kind: ContactKind::Phone,
-            address: Phone::parse(text, country)?.to_private(),
-        })
-    }
-
-    /// Reads a mail address.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn email(text: &str) -> Result<Self, NotAnEmail> {
-        let text = text.trim();
-        let text = text.strip_prefix("mailto:").unwrap_or(text);
-        let (local, domain) = text.rsplit_once('@').ok_or(NotAnEmail)?;
-        let plain = |part: &str| {
-            !part.is_empty()
-                && !part.chars().any(|c| {
-                    c.is_whitespace()
-                        || c.is_control()
-                        || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '@')
-                })
-        };
-        let labels = domain
-            .split('.')
-            .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
-        let fits = plain(local)
-            && plain(domain)
-            && labels
-            && domain.contains('.')
-            && text.len() <= 254
-            && local.len() <= 64;
-        let address = format!("{local}@{}", domain.to_lowercase());
-        fits.then(|| Self {
-            kind: ContactKind::Email,
-            address: Private::new(address),
-        })
-        .ok_or(NotAnEmail)
-    }
-}
-
-/// Why a text is no mail address. It never repeats the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a mail address such as ana@example.org")]
-pub struct NotAnEmail;
-
 /// A family member or guardian.
 #[derive(Clone, Debug)]
 pub struct RelationRecord {
@@ -551,54 +428,4 @@ pub enum Removed {
         /// Kind and key of what stays.
         keep: Vec<(String, Private<String>)>,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::civil::date;
-
-    use super::{Birth, Contact};
-
-    #[test]
-    fn a_partial_birth_date_is_no_day_and_leans_to_the_young() {
-        assert_eq!(
-            Birth::parse("1975-04-02").and_then(Birth::day),
-            Some(date(1975, 4, 2))
-        );
-        let year = Birth::parse("2008").expect("a year is a birth date");
-        assert_eq!(year.day(), None);
-        assert!(year.may_be_minor(date(2026, 6, 1)));
-        assert!(!year.may_be_minor(date(2026, 12, 31)));
-        assert!(Birth::parse("2008-02").is_some());
-        for bad in ["", "75-04-02", "1975-13", "1975-02-30", "x"] {
-            assert!(Birth::parse(bad).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn mail_addresses_are_checked_for_what_breaks_a_header() {
-        let read = |text: &str| {
-            Contact::email(text)
-                .ok()
-                .map(|contact| contact.address.into_revealed())
-        };
-        assert_eq!(
-            read(" mailto:Ana.B@Example.ORG "),
-            Some("Ana.B@example.org".to_owned())
-        );
-        assert_eq!(read("王@例子.中国"), Some("王@例子.中国".to_owned()));
-        for bad in [
-            "",
-            "ana",
-            "ana@host",
-            "a b@x.org",
-            "a@x..org",
-            "a@-x.org",
-            "a@x.org\r\nBcc: b@y.org",
-            "<a@x.org>",
-            "a@b@c.org",
-        ] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
-    }
 }

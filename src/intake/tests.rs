@@ -292,6 +292,27 @@ async fn a_fault_in_a_mapping_names_its_line() {
 }
 
 #[tokio::test]
+async fn a_line_too_long_or_of_another_encoding_costs_itself_alone() {
+    for desk in Desk::all("CN").await {
+        let file = std::env::temp_dir().join(format!("carebell-test-{}.ndjson", uuid::Uuid::now_v7().simple()));
+        let mut lines = format!(r#"{{"resourceType":"Patient","id":"x1","name":[{{"text":"{}"}}]}}"#, "a".repeat(2 * 1024 * 1024)).into_bytes();
+        lines.extend_from_slice(b"\n{\"resourceType\":\"Patient\",\"id\":\"x2\",\"name\":[{\"text\":\"\xcd\xf5\"}]}\n[1]\n");
+        lines.extend_from_slice(br#"{"resourceType":"Patient","id":"x3","name":{"text":"Zoe"}}"#);
+        lines.extend_from_slice(b"\n{\"resourceType\":\"Patient\",\"id\":\"x4\",\"name\":[{\"text\":\"Zoe\"}]}");
+        std::fs::write(&file, lines).expect("a file");
+        let report = desk.import(&file, Format::Fhir, false).await.expect("it can be imported");
+        std::fs::remove_file(&file).expect("it can be removed");
+        assert_eq!(report.of(RecordKind::Patient).new, 1);
+        let told: Vec<String> = faults(&report).iter().map(|fault| fault.split_once(':').map_or("", |(_, rest)| rest).to_owned()).collect();
+        assert_eq!(told.len(), 4);
+        assert_eq!(told[0], "1: expected a line of at most 1048576 bytes");
+        assert!(told[1].starts_with("2: column ") && told[1].ends_with("expected one FHIR resource as JSON on the line"), "{told:?}");
+        assert_eq!(told[2], "3: resourceType: expected the type of a FHIR resource");
+        assert_eq!(told[3], "4: name: expected a sequence");
+    }
+}
+
+#[tokio::test]
 async fn a_folder_that_a_generator_wrote_is_read_without_a_fault() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/synthea-10");
     if !folder.is_dir() {

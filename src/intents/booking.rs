@@ -2,6 +2,7 @@
 
 use crate::intents::context::{Awaiting, ReplyContext};
 use crate::intents::lexicon::Found;
+use crate::intents::proposal::{asks_for_another, is_vague_wish, proposes};
 use crate::intents::reading::{Intent, Reading};
 use crate::intents::sense::Sense as S;
 use crate::intents::token::Kind;
@@ -10,14 +11,42 @@ use crate::intents::words::Facts;
 
 /// Whether the reply speaks about coming in so many words.
 pub(crate) fn is_explicit(facts: &Facts) -> bool {
-    [S::Coming, S::Keep, S::Cancel, S::Reschedule].into_iter().any(|sense| facts.has(sense))
+    [S::Coming, S::Keep, S::Cancel, S::Reschedule]
+        .into_iter()
+        .any(|sense| facts.has(sense))
 }
 
 /// Words of agreement that mean nothing when nothing was asked.
 pub(crate) fn is_bare_yes(facts: &Facts, yes: &Found) -> bool {
     let words = facts.tokens.phrase(yes.start, yes.end);
     const BARE: [&str; 27] = [
-        "yes", "y", "yep", "yeah", "yup", "yea", "ya", "sure", "si", "s", "是", "是的", "对", "对的", "确认", "确定", "可以", "行", "confirm", "confirmed", "confirmo", "系", "shi", "claro", "yes please", "dui", "queren",
+        "yes",
+        "y",
+        "yep",
+        "yeah",
+        "yup",
+        "yea",
+        "ya",
+        "sure",
+        "si",
+        "s",
+        "是",
+        "是的",
+        "对",
+        "对的",
+        "确认",
+        "确定",
+        "可以",
+        "行",
+        "confirm",
+        "confirmed",
+        "confirmo",
+        "系",
+        "shi",
+        "claro",
+        "yes please",
+        "dui",
+        "queren",
     ];
     BARE.contains(&words.as_str())
 }
@@ -25,7 +54,8 @@ pub(crate) fn is_bare_yes(facts: &Facts, yes: &Found) -> bool {
 /// The answer about the booking, if the reply is one.
 pub(crate) fn read(facts: &Facts, context: &ReplyContext) -> Option<Reading> {
     let is_asked = context.asks(Awaiting::Confirm);
-    let has_booking = is_asked || context.awaiting == Awaiting::Choice || context.booking().is_some();
+    let has_booking =
+        is_asked || context.awaiting == Awaiting::Choice || context.booking().is_some();
     if !has_booking {
         return None;
     }
@@ -65,13 +95,20 @@ fn digit(facts: &Facts, context: &ReplyContext) -> Option<Digit> {
     if context.awaiting != Awaiting::Confirm {
         return bare.map(|_| Digit::Unclear);
     }
-    let value = bare.or_else(|| facts.leading_number().filter(|value| *value <= 3 && facts.mentions.iter().all(|m| m.start > 0)))?;
-    let fits_earlier = context.prior.as_ref().is_some_and(|prior| match prior.awaiting {
-        Awaiting::Confirm => value <= 3,
-        Awaiting::Choice => prior.options.iter().any(|option| option.n == value),
-        Awaiting::Survey => value <= 10,
-        Awaiting::None => false,
-    });
+    let value = bare.or_else(|| {
+        facts
+            .leading_number()
+            .filter(|value| *value <= 3 && facts.mentions.iter().all(|m| m.start > 0))
+    })?;
+    let fits_earlier = context
+        .prior
+        .as_ref()
+        .is_some_and(|prior| match prior.awaiting {
+            Awaiting::Confirm => value <= 3,
+            Awaiting::Choice => prior.options.iter().any(|option| option.n == value),
+            Awaiting::Survey => value <= 10,
+            Awaiting::None => false,
+        });
     Some(match value {
         _ if fits_earlier || !context.is_ahead() => Digit::Unclear,
         1 => Digit::Confirm,
@@ -104,60 +141,16 @@ fn wants_change(facts: &Facts, context: &ReplyContext, digit: Option<Digit>) -> 
 
 /// "Not changing" said about the only change there is.
 fn is_kept(facts: &Facts) -> bool {
-    facts.all(S::Reschedule).all(|change| facts.all(S::Keep).any(|keep| keep.start <= change.start && change.end <= keep.end))
-}
-
-/// Whether a time other than the booking's is put forward, as a question or alone.
-fn proposes(facts: &Facts, context: &ReplyContext) -> bool {
-    let others: Vec<_> = wish::wanted(facts, context).into_iter().filter(|mention| context.booking().is_none_or(|at| !mention.fits(at))).collect();
-    if facts.has(S::Late) {
-        return false;
-    }
-    let refuses = facts.mentions.len() > wish::wanted(facts, context).len();
-    // "Any day but Saturday", "not the 5th, rather the 6th".
-    if refuses && (facts.has(S::Or) || facts.has(S::Yes) || !others.is_empty()) {
-        return true;
-    }
-    let Some(first) = others.first() else { return false };
-    let asks = others.iter().any(|mention| {
-        let (start, end) = facts.clause(mention.start);
-        facts.is_asked(mention.start) || facts.all(S::Question).any(|found| start <= found.start && found.end <= end + 1) || facts.all(S::Toward).any(|found| start <= found.start && found.end <= mention.start + 1 && found.end - found.start > 1)
-    });
-    let agrees_after = facts.all(S::Yes).chain(facts.all(S::Coming)).any(|yes| yes.start >= first.end && facts.clause(first.start) == facts.clause(yes.start));
-    let is_alone = facts.unexplained(&[S::Filler, S::Thanks, S::Or, S::Vague, S::Someday, S::Toward, S::Refuse], |_| false).len() <= 1 && !facts.has(S::Yes) && !facts.has(S::Coming);
-    let is_moved = others.iter().any(|mention| matches!(facts.tokens.text(mention.start.wrapping_sub(1)), "改" | "换" | "挪" | "move" | "change"));
-    let is_but = facts.spoken().any(|at| matches!(facts.tokens.text(at), "but" | "pero" | "但" | "不过" | "instead"));
-    asks && !asks_something_else(facts) || is_moved || agrees_after || is_alone || is_but
-}
-
-/// After a refusal: another time is asked for.
-fn asks_for_another(facts: &Facts, context: &ReplyContext) -> bool {
-    let asked = |at: usize| {
-        let (start, end) = facts.clause(at);
-        facts.is_asked(at) || facts.all(S::Question).any(|found| start <= found.start && found.end <= end)
-    };
-    let other = wish::wanted(facts, context).iter().any(|mention| context.booking().is_none_or(|at| !mention.fits(at)) && asked(mention.start));
-    (other || facts.all(S::Vague).chain(facts.all(S::Someday)).any(|vague| asked(vague.start))) && !asks_something_else(facts)
-}
-
-/// "Next week", "过几天行吗": a time is put forward, though none for a calendar.
-fn is_vague_wish(facts: &Facts) -> bool {
-    (facts.has(S::Vague) || facts.has(S::Someday)) && !facts.has(S::Hedge) && facts.unexplained(&[S::Vague, S::Someday, S::Filler, S::Thanks, S::Or, S::Toward, S::Question, S::Yes, S::OpenRange], |_| false).is_empty() && facts.all(S::Yes).all(|yes| is_question_about(facts, yes))
-}
-
-/// A question about something else that only names a day: "what do I bring on Friday?".
-fn asks_something_else(facts: &Facts) -> bool {
-    let lead = ["what", "where", "who", "how", "which", "donde", "cuanto", "什", "哪", "怎", "谁", "几", "多", "带", "空", "停"];
-    facts.all(S::Question).any(|found| lead.iter().any(|word| facts.tokens.text(found.start).starts_with(word))) && !facts.has(S::Reschedule) && !about(facts)
-}
-
-/// "How about Friday", "what about Friday".
-fn about(facts: &Facts) -> bool {
-    facts.spoken().any(|at| facts.tokens.text(at) == "about" && matches!(facts.tokens.text(at.wrapping_sub(1)), "how" | "what"))
+    facts.all(S::Reschedule).all(|change| {
+        facts
+            .all(S::Keep)
+            .any(|keep| keep.start <= change.start && change.end <= keep.end)
+    })
 }
 
 fn reschedule(facts: &Facts, context: &ReplyContext, digit: Option<Digit>) -> Reading {
-    let contradicts = digit.is_some_and(|digit| digit != Digit::Change) && !facts.has(S::Reschedule);
+    let contradicts =
+        digit.is_some_and(|digit| digit != Digit::Change) && !facts.has(S::Reschedule);
     if contradicts {
         return Reading::unknown();
     }
@@ -174,12 +167,17 @@ fn cancels(facts: &Facts, context: &ReplyContext, digit: Option<Digit>) -> bool 
     digit == Some(Digit::Cancel)
         || facts.has(S::Cancel)
         || (is_prompted && facts.is_all(&[S::CancelAlone, S::Cancel]))
-        || (context.awaiting == Awaiting::Choice && facts.is_all(&[S::CancelAlone]) && facts.has(S::Cancel))
+        || (context.awaiting == Awaiting::Choice
+            && facts.is_all(&[S::CancelAlone])
+            && facts.has(S::Cancel))
 }
 
 fn cancel(facts: &Facts, context: &ReplyContext, digit: Option<Digit>) -> Reading {
-    let is_contradicted = facts.has(S::Coming) || facts.has(S::Keep) || matches!(digit, Some(Digit::Confirm | Digit::Change));
-    let is_bare_late = context.booking().is_some_and(|at| at <= context.now) && !facts.has(S::Cancel);
+    let is_contradicted = facts.has(S::Coming)
+        || facts.has(S::Keep)
+        || matches!(digit, Some(Digit::Confirm | Digit::Change));
+    let is_bare_late =
+        context.booking().is_some_and(|at| at <= context.now) && !facts.has(S::Cancel);
     let strays = facts.has(S::Hedge) || is_bare_late;
     if is_contradicted || strays {
         return Reading::unknown();
@@ -200,31 +198,69 @@ fn cancel(facts: &Facts, context: &ReplyContext, digit: Option<Digit>) -> Readin
 fn asks_whether(facts: &Facts) -> bool {
     let requests = facts.spoken().any(|at| {
         let (word, next) = (facts.tokens.text(at), facts.tokens.text(at + 1));
-        matches!(word, "帮" | "请" | "麻" | "please" | "favor" | "给" | "替") || (matches!(word, "can" | "could" | "would" | "will") && matches!(next, "you" | "u")) || matches!(word, "puede" | "pueden" | "podria" | "podrian")
+        matches!(word, "帮" | "请" | "麻" | "please" | "favor" | "给" | "替")
+            || (matches!(word, "can" | "could" | "would" | "will") && matches!(next, "you" | "u"))
+            || matches!(word, "puede" | "pueden" | "podria" | "podrian")
     });
-    !requests && facts.all(S::Cancel).any(|found| {
-        let (start, end) = facts.clause(found.start);
-        facts.is_asked(found.start) || facts.all(S::Question).any(|question| start <= question.start && question.end <= end)
-    })
+    !requests
+        && facts.all(S::Cancel).any(|found| {
+            let (start, end) = facts.clause(found.start);
+            facts.is_asked(found.start)
+                || facts
+                    .all(S::Question)
+                    .any(|question| start <= question.start && question.end <= end)
+        })
 }
 
 /// "Yes no", "不去，去": both in plain words.
 fn contradicts_itself(facts: &Facts) -> bool {
-    const PLAIN: [&str; 12] = ["yes", "yep", "yeah", "y", "si", "是", "是的", "会", "来", "去", "confirmo", "确认去"];
-    let plain_yes = facts.all(S::Yes).any(|yes| PLAIN.contains(&facts.tokens.phrase(yes.start, yes.end).as_str()));
-    let cancel_is_plain = facts.is_all(&[S::CancelAlone, S::Yes, S::Cancel]) && !facts.has(S::Cancel);
+    const PLAIN: [&str; 12] = [
+        "yes",
+        "yep",
+        "yeah",
+        "y",
+        "si",
+        "是",
+        "是的",
+        "会",
+        "来",
+        "去",
+        "confirmo",
+        "确认去",
+    ];
+    let plain_yes = facts
+        .all(S::Yes)
+        .any(|yes| PLAIN.contains(&facts.tokens.phrase(yes.start, yes.end).as_str()));
+    let cancel_is_plain =
+        facts.is_all(&[S::CancelAlone, S::Yes, S::Cancel]) && !facts.has(S::Cancel);
     plain_yes && cancel_is_plain
 }
 
-const BENIGN: [S; 9] = [S::Yes, S::Coming, S::Keep, S::Thanks, S::Filler, S::Praise, S::SameDay, S::Toward, S::Present];
+const BENIGN: [S; 9] = [
+    S::Yes,
+    S::Coming,
+    S::Keep,
+    S::Thanks,
+    S::Filler,
+    S::Praise,
+    S::SameDay,
+    S::Toward,
+    S::Present,
+];
 
 fn confirm(facts: &Facts, context: &ReplyContext, digit: Option<Digit>) -> Option<Reading> {
     let explicit = facts.has(S::Coming) || facts.has(S::Keep) || digit == Some(Digit::Confirm);
-    let agrees = context.awaiting == Awaiting::Confirm && facts.all(S::Yes).any(|yes| counts_as_yes(facts, yes));
+    let agrees = context.awaiting == Awaiting::Confirm
+        && facts.all(S::Yes).any(|yes| counts_as_yes(facts, yes));
     if facts.has(S::Hedge) && (explicit || agrees) {
         return Some(Reading::unknown());
     }
-    let explicit = explicit && (digit == Some(Digit::Confirm) || facts.all(S::Coming).chain(facts.all(S::Keep)).any(|found| !is_question_about(facts, found)));
+    let explicit = explicit
+        && (digit == Some(Digit::Confirm)
+            || facts
+                .all(S::Coming)
+                .chain(facts.all(S::Keep))
+                .any(|found| !is_question_about(facts, found)));
     if !(explicit || agrees) {
         return None;
     }
@@ -232,22 +268,43 @@ fn confirm(facts: &Facts, context: &ReplyContext, digit: Option<Digit>) -> Optio
         return Some(Reading::unknown());
     }
     let booking = context.booking();
-    let is_elsewhen = wish::wanted(facts, context).iter().any(|mention| booking.is_some_and(|at| !mention.fits(at)) && !facts.is_asked(mention.start));
+    let is_elsewhen = wish::wanted(facts, context).iter().any(|mention| {
+        booking.is_some_and(|at| !mention.fits(at)) && !facts.is_asked(mention.start)
+    });
     let is_question = |at: usize| {
         let (start, end) = facts.clause(at);
-        facts.is_asked(at) || facts.all(S::Question).any(|found| start <= found.start && found.end <= end.max(found.start + 1))
+        facts.is_asked(at)
+            || facts
+                .all(S::Question)
+                .any(|found| start <= found.start && found.end <= end.max(found.start + 1))
     };
     let left = facts.unexplained(&BENIGN, is_question);
     // A number that nobody asked for is rather a correction.
-    let is_numbered = digit.is_none() && left.iter().any(|at| facts.tokens.number(*at).is_some_and(|value| value != 1));
+    let is_numbered = digit.is_none()
+        && left
+            .iter()
+            .any(|at| facts.tokens.number(*at).is_some_and(|value| value != 1));
     let is_denied = is_numbered || left.iter().any(|at| is_negative(facts, *at));
     let most = if explicit { 12 } else { 4 };
-    let weight: usize = left.iter().map(|at| if facts.tokens.kind(*at) == Some(Kind::Word) { 2 } else { 1 }).sum();
+    let weight: usize = left
+        .iter()
+        .map(|at| {
+            if facts.tokens.kind(*at) == Some(Kind::Word) {
+                2
+            } else {
+                1
+            }
+        })
+        .sum();
     if is_elsewhen || is_denied || weight > most {
         return Some(Reading::unknown());
     }
-    let asks = facts.has(S::Question) || (0..facts.tokens.list.len()).any(|at| facts.tokens.kind(at) == Some(Kind::Question));
-    Some(Reading::new(Intent::Confirm, asks || facts.has(S::Complaint)))
+    let asks = facts.has(S::Question)
+        || (0..facts.tokens.list.len()).any(|at| facts.tokens.kind(at) == Some(Kind::Question));
+    Some(Reading::new(
+        Intent::Confirm,
+        asks || facts.has(S::Complaint),
+    ))
 }
 
 /// An agreement that is not itself the question: "可以吗", "ok?".
@@ -255,13 +312,22 @@ fn counts_as_yes(facts: &Facts, yes: &Found) -> bool {
     !is_question_about(facts, yes)
 }
 
-fn is_question_about(facts: &Facts, found: &Found) -> bool {
+pub(crate) fn is_question_about(facts: &Facts, found: &Found) -> bool {
     let (start, end) = facts.clause(found.start);
-    let particle = facts.all(S::Question).find(|question| start <= question.start && question.end <= end);
+    let particle = facts
+        .all(S::Question)
+        .find(|question| start <= question.start && question.end <= end);
     let is_first = found.start == start;
     let gap = match particle {
         // The question is what follows: "yes do I need to fast", "好的请问几点".
-        Some(question) if is_first && question.start >= found.end && question.end - question.start > 1 && is_pure(facts, found) => return false,
+        Some(question)
+            if is_first
+                && question.start >= found.end
+                && question.end - question.start > 1
+                && is_pure(facts, found) =>
+        {
+            return false;
+        }
         Some(question) if question.start >= found.end => question.start - found.end,
         Some(_) => return true,
         None => return facts.is_asked(found.start) && end - found.end <= 1,
@@ -272,12 +338,70 @@ fn is_question_about(facts: &Facts, found: &Found) -> bool {
 /// Words that agree and never ask: 好的, ok, yes; unlike 可以, 会来, can.
 fn is_pure(facts: &Facts, found: &Found) -> bool {
     let first = facts.tokens.text(found.start);
-    !matches!(first, "可" | "能" | "会" | "行" | "是" | "对" | "成" | "得" | "要" | "去" | "来" | "我" | "can" | "able" | "right" | "correct" | "puedo" | "podemos" | "will" | "works")
+    !matches!(
+        first,
+        "可" | "能"
+            | "会"
+            | "行"
+            | "是"
+            | "对"
+            | "成"
+            | "得"
+            | "要"
+            | "去"
+            | "来"
+            | "我"
+            | "can"
+            | "able"
+            | "right"
+            | "correct"
+            | "puedo"
+            | "podemos"
+            | "will"
+            | "works"
+    )
 }
 
 fn is_negative(facts: &Facts, at: usize) -> bool {
     matches!(
         facts.tokens.text(at),
-        "不" | "没" | "别" | "无" | "未" | "唔" | "冇" | "拒" | "勿" | "莫" | "非" | "甭" | "no" | "not" | "dont" | "cant" | "wont" | "never" | "nope" | "cannot" | "doesnt" | "didnt" | "isnt" | "nah" | "neither" | "nor" | "nunca" | "tampoco" | "ni" | "sin" | "couldnt" | "wouldnt" | "unable" | "bu" | "mei" | "但" | "but" | "pero" | "however"
+        "不" | "没"
+            | "别"
+            | "无"
+            | "未"
+            | "唔"
+            | "冇"
+            | "拒"
+            | "勿"
+            | "莫"
+            | "非"
+            | "甭"
+            | "no"
+            | "not"
+            | "dont"
+            | "cant"
+            | "wont"
+            | "never"
+            | "nope"
+            | "cannot"
+            | "doesnt"
+            | "didnt"
+            | "isnt"
+            | "nah"
+            | "neither"
+            | "nor"
+            | "nunca"
+            | "tampoco"
+            | "ni"
+            | "sin"
+            | "couldnt"
+            | "wouldnt"
+            | "unable"
+            | "bu"
+            | "mei"
+            | "但"
+            | "but"
+            | "pero"
+            | "however"
     )
 }

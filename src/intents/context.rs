@@ -97,13 +97,21 @@ impl ReplyContext {
 
     /// Whether the latest or the earlier prompt asked for `awaiting`.
     pub(crate) fn asks(&self, awaiting: Awaiting) -> bool {
-        self.awaiting == awaiting || self.prior.as_ref().is_some_and(|prior| prior.awaiting == awaiting)
+        self.awaiting == awaiting
+            || self
+                .prior
+                .as_ref()
+                .is_some_and(|prior| prior.awaiting == awaiting)
     }
 
     /// The booking that words about coming or not are about.
     pub(crate) fn booking(&self) -> Option<DateTime> {
         match &self.prior {
-            Some(prior) if self.awaiting != Awaiting::Confirm && prior.awaiting == Awaiting::Confirm => prior.appointment_at.or(self.appointment_at),
+            Some(prior)
+                if self.awaiting != Awaiting::Confirm && prior.awaiting == Awaiting::Confirm =>
+            {
+                prior.appointment_at.or(self.appointment_at)
+            }
             Some(_) | None => self.appointment_at,
         }
     }

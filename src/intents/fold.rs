@@ -9,15 +9,27 @@ pub(crate) fn fold(c: char) -> Option<char> {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
         '\u{3000}' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\t' => ' ',
         // Variation selectors, joiners, skin tones, keycaps and combining accents dress a character.
-        '\u{fe00}'..='\u{fe0f}' | '\u{200b}'..='\u{200f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{20e3}' => return None,
-        '\u{300}'..='\u{36f}' | '\u{feff}' | '\u{ad}' | '\u{2060}'..='\u{2064}' | '\u{202a}'..='\u{202e}' => return None,
+        '\u{fe00}'..='\u{fe0f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{1f3fb}'..='\u{1f3ff}'
+        | '\u{20e3}' => return None,
+        '\u{300}'..='\u{36f}'
+        | '\u{feff}'
+        | '\u{ad}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{202a}'..='\u{202e}' => return None,
         '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}' => return None,
         c => c,
     };
     if c.is_ascii() {
         return Some(c.to_ascii_lowercase());
     }
-    Some(digit(c).or_else(|| accent(c)).or_else(|| script(c)).unwrap_or(c))
+    Some(
+        digit(c)
+            .or_else(|| accent(c))
+            .or_else(|| script(c))
+            .unwrap_or(c),
+    )
 }
 
 /// Digits in circles, brackets and fancy letters, as far as one character stands for them.
@@ -55,7 +67,9 @@ fn script(c: char) -> Option<char> {
     if !matches!(c, '\u{3400}'..='\u{9fff}') {
         return None;
     }
-    let at = TRADITIONAL.binary_search_by_key(&c, |(traditional, _)| *traditional).ok()?;
+    let at = TRADITIONAL
+        .binary_search_by_key(&c, |(traditional, _)| *traditional)
+        .ok()?;
     TRADITIONAL.get(at).map(|(_, simplified)| *simplified)
 }
 

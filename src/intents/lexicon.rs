@@ -78,15 +78,28 @@ impl Lexicon {
 
     /// The shipped words and those of every `.toml` in `dir`, of which a file replaces the shipped one of its name.
     pub(crate) fn load_dir(dir: &Path) -> Result<Self, Vec<LexiconError>> {
-        let unreadable = |path: &Path, error: &std::io::Error| LexiconError { file: path.display().to_string(), line: 0, expected: format!("a readable file: {error}") };
+        let unreadable = |path: &Path, error: &std::io::Error| LexiconError {
+            file: path.display().to_string(),
+            line: 0,
+            expected: format!("a readable file: {error}"),
+        };
         let mut errors = Vec::new();
-        let mut files: Vec<(String, String, String)> =
-            BUILTIN.iter().map(|(name, text)| ((*name).to_owned(), (*name).to_owned(), (*text).to_owned())).collect();
+        let mut files: Vec<(String, String, String)> = BUILTIN
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*name).to_owned(), (*text).to_owned()))
+            .collect();
         let entries = std::fs::read_dir(dir).map_err(|error| vec![unreadable(dir, &error)])?;
-        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+        let mut paths: Vec<_> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+            .collect();
         paths.sort();
         for path in paths {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
             match std::fs::read_to_string(&path) {
                 Ok(text) => {
                     files.retain(|(known, _, _)| *known != name);
@@ -102,28 +115,49 @@ impl Lexicon {
             }
         }
         lexicon.finish();
-        if errors.is_empty() { Ok(lexicon) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(lexicon)
+        } else {
+            Err(errors)
+        }
     }
 
     /// Adds the phrases of one file.
     pub(crate) fn add(&mut self, file: &str, text: &str) -> Result<(), LexiconError> {
-        let fault = |line: usize, expected: String| LexiconError { file: file.to_owned(), line, expected };
-        let line_of = |at: usize| 1 + text.get(..at).map_or(0, |before| before.matches('\n').count());
-        let lists: HashMap<toml::Spanned<String>, Vec<toml::Spanned<String>>> = toml::from_str(text).map_err(|error| {
-            fault(error.span().map_or(0, |span| line_of(span.start)), format!("lists of phrases: {}", error.message()))
-        })?;
+        let fault = |line: usize, expected: String| LexiconError {
+            file: file.to_owned(),
+            line,
+            expected,
+        };
+        let line_of = |at: usize| {
+            1 + text
+                .get(..at)
+                .map_or(0, |before| before.matches('\n').count())
+        };
+        let lists: HashMap<toml::Spanned<String>, Vec<toml::Spanned<String>>> =
+            toml::from_str(text).map_err(|error| {
+                fault(
+                    error.span().map_or(0, |span| line_of(span.start)),
+                    format!("lists of phrases: {}", error.message()),
+                )
+            })?;
         for (name, phrases) in lists {
             if name.get_ref() == "known" {
-                self.typos.know(phrases.iter().map(|phrase| phrase.get_ref().as_str()));
+                self.typos
+                    .know(phrases.iter().map(|phrase| phrase.get_ref().as_str()));
                 continue;
             }
             let sense = Sense::parse(name.get_ref()).ok_or_else(|| {
                 let all: Vec<&str> = Sense::ALL.iter().map(|sense| sense.as_str()).collect();
-                fault(line_of(name.span().start), format!("one of {}, known", all.join(", ")))
+                fault(
+                    line_of(name.span().start),
+                    format!("one of {}, known", all.join(", ")),
+                )
             })?;
             for phrase in phrases {
                 let line = line_of(phrase.span().start);
-                let parts = phrase::parse(phrase.get_ref()).map_err(|expected| fault(line, expected))?;
+                let parts =
+                    phrase::parse(phrase.get_ref()).map_err(|expected| fault(line, expected))?;
                 let node = self.insert(ROOT, &parts);
                 let ends = self.ends.entry(node).or_default();
                 if !ends.contains(&sense) {
@@ -164,7 +198,10 @@ impl Lexicon {
     fn insert_words(&mut self, mut node: u32, text: &str) -> u32 {
         let tokens = Tokens::cut(text);
         for at in 0..tokens.list.len() {
-            if tokens.kind(at).is_some_and(|kind| kind.is_break() || kind == Kind::Mark) {
+            if tokens
+                .kind(at)
+                .is_some_and(|kind| kind.is_break() || kind == Kind::Mark)
+            {
                 continue;
             }
             let word = self.word_or_new(tokens.text(at));
@@ -188,65 +225,39 @@ impl Lexicon {
 
     /// The number of each token's word.
     pub(crate) fn number_words(&self, tokens: &Tokens) -> Vec<u32> {
-        (0..tokens.list.len()).map(|at| self.words.get(tokens.text(at)).copied().unwrap_or(UNKNOWN)).collect()
+        (0..tokens.list.len())
+            .map(|at| self.words.get(tokens.text(at)).copied().unwrap_or(UNKNOWN))
+            .collect()
     }
 
     /// The word a typed one was meant to be; empty when it is right or nobody knows.
     pub(crate) fn meant(&self, word: &str) -> &str {
-        if self.words.contains_key(word) { "" } else { self.typos.right(word).unwrap_or("") }
+        if self.words.contains_key(word) {
+            ""
+        } else {
+            self.typos.right(word).unwrap_or("")
+        }
     }
 
-    /// Every phrase in the reply, also those inside of others.
+    /// Every phrase in the reply, also those inside of others, in the order of their starts.
     pub(crate) fn find(&self, tokens: &Tokens, words: &[u32]) -> Vec<Found> {
-        let mut found = Vec::new();
+        let mut search = Search {
+            lexicon: self,
+            tokens,
+            words,
+            found: Vec::new(),
+        };
         for start in 0..words.len() {
-            if !tokens.kind(start).is_some_and(Kind::is_break) {
-                let step = Step { node: ROOT, at: start, start, is_loose: false };
-                self.walk(tokens, words, step, &mut found);
+            if !search.is_edge(start) {
+                search.walk(Step {
+                    node: ROOT,
+                    at: start,
+                    start,
+                    is_loose: false,
+                });
             }
         }
-        found
-    }
-
-    fn walk(&self, tokens: &Tokens, words: &[u32], step: Step, found: &mut Vec<Found>) {
-        let Step { node, at, start, is_loose } = step;
-        for sense in self.ends.get(&node).into_iter().flatten() {
-            let is_known = |one: &Found| one.sense == *sense && one.start == start && one.end == at && (one.is_loose == is_loose || is_loose);
-            if at > start && !found.iter().rev().take_while(|one| one.start == start).any(is_known) {
-                found.push(Found { sense: *sense, start, end: at, is_loose });
-            }
-        }
-        for join in self.joins.get(&node).into_iter().flatten() {
-            self.walk(tokens, words, Step { node: *join, ..step }, found);
-        }
-        let is_edge = |at: usize| tokens.kind(at).is_none_or(Kind::is_break);
-        let next = |word: u32| self.steps.get(&(node, word)).copied();
-        if let Some(node) = next(BEGIN)
-            && at == start
-            && (at == 0 || is_edge(at - 1))
-        {
-            self.walk(tokens, words, Step { node, ..step }, found);
-        }
-        if let Some(node) = next(END)
-            && is_edge(at)
-        {
-            self.walk(tokens, words, Step { node, ..step }, found);
-        }
-        if let Some(node) = next(GAP) {
-            for skip in 0..=WIDEST_GAP {
-                if skip > 0 && is_edge(at + skip - 1) {
-                    break;
-                }
-                self.walk(tokens, words, Step { node, at: at + skip, is_loose: is_loose || skip > 0, ..step }, found);
-            }
-        }
-        let Some(word) = words.get(at).copied().filter(|_| !is_edge(at)) else { return };
-        if let Some(node) = next(word).filter(|_| word != UNKNOWN) {
-            self.walk(tokens, words, Step { node, at: at + 1, ..step }, found);
-        }
-        if let Some(node) = next(NUMBER).filter(|_| tokens.kind(at) == Some(Kind::Number)) {
-            self.walk(tokens, words, Step { node, at: at + 1, ..step }, found);
-        }
+        search.found
     }
 }
 
@@ -257,6 +268,103 @@ struct Step {
     at: usize,
     start: usize,
     is_loose: bool,
+}
+
+impl Step {
+    fn to(self, node: u32, at: usize) -> Self {
+        Self { node, at, ..self }
+    }
+}
+
+/// A walk through the phrases along a reply.
+struct Search<'a> {
+    lexicon: &'a Lexicon,
+    tokens: &'a Tokens,
+    words: &'a [u32],
+    found: Vec<Found>,
+}
+
+impl Search<'_> {
+    fn is_edge(&self, at: usize) -> bool {
+        self.tokens.kind(at).is_none_or(Kind::is_break)
+    }
+
+    fn next(&self, node: u32, word: u32) -> Option<u32> {
+        self.lexicon.steps.get(&(node, word)).copied()
+    }
+
+    fn walk(&mut self, step: Step) {
+        let Step {
+            node, at, start, ..
+        } = step;
+        self.take(step);
+        let lexicon = self.lexicon;
+        for join in lexicon.joins.get(&node).into_iter().flatten() {
+            self.walk(step.to(*join, at));
+        }
+        if let Some(next) = self.next(node, BEGIN)
+            && at == start
+            && (at == 0 || self.is_edge(at - 1))
+        {
+            self.walk(step.to(next, at));
+        }
+        if let Some(next) = self.next(node, END)
+            && self.is_edge(at)
+        {
+            self.walk(step.to(next, at));
+        }
+        if let Some(next) = self.next(node, GAP) {
+            self.walk_gap(step.to(next, at));
+        }
+        if self.is_edge(at) {
+            return;
+        }
+        let word = self.words.get(at).copied().unwrap_or(UNKNOWN);
+        if let Some(next) = self.next(node, word).filter(|_| word != UNKNOWN) {
+            self.walk(step.to(next, at + 1));
+        }
+        let is_number = self.tokens.kind(at) == Some(Kind::Number);
+        if let Some(next) = self.next(node, NUMBER).filter(|_| is_number) {
+            self.walk(step.to(next, at + 1));
+        }
+    }
+
+    fn walk_gap(&mut self, step: Step) {
+        for skip in 0..=WIDEST_GAP {
+            if skip > 0 && self.is_edge(step.at + skip - 1) {
+                break;
+            }
+            let is_loose = step.is_loose || skip > 0;
+            self.walk(Step {
+                is_loose,
+                ..step.to(step.node, step.at + skip)
+            });
+        }
+    }
+
+    /// Takes down the phrases that end here.
+    fn take(&mut self, step: Step) {
+        let Step {
+            node,
+            at,
+            start,
+            is_loose,
+        } = step;
+        for sense in self.lexicon.ends.get(&node).into_iter().flatten() {
+            let is_same = |one: &Found| {
+                one.sense == *sense && one.end == at && (one.is_loose == is_loose || is_loose)
+            };
+            let mut from_here = self.found.iter().rev().take_while(|one| one.start == start);
+            if at > start && !from_here.any(is_same) {
+                self.found.push(Found {
+                    sense: *sense,
+                    start,
+                    end: at,
+                    is_loose,
+                });
+            }
+        }
+    }
 }
 
 /// The words that are compiled in.
@@ -273,11 +381,22 @@ mod tests {
 
     #[test]
     fn mistakes_name_file_and_line() {
-        let error = |text: &str| Lexicon::default().add("x.toml", text).unwrap_err().to_string();
-        assert_eq!(error("cancel = [\n\"a\",\n\"(b\"]"), "x.toml:3: expected a closing bracket");
+        let error = |text: &str| {
+            Lexicon::default()
+                .add("x.toml", text)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            error("cancel = [\n\"a\",\n\"(b\"]"),
+            "x.toml:3: expected a closing bracket"
+        );
         assert!(error("\nyes_please = []").starts_with("x.toml:2: expected one of emergency, "));
         assert!(error("cancel = 1").starts_with("x.toml:1: expected lists of phrases: "));
-        assert_eq!(error("cancel = [\"*\"]"), "x.toml:1: expected a phrase with a word in it");
+        assert_eq!(
+            error("cancel = [\"*\"]"),
+            "x.toml:1: expected a phrase with a word in it"
+        );
     }
 
     #[track_caller]
@@ -288,7 +407,10 @@ mod tests {
         let mut tokens = Tokens::cut(text);
         tokens.correct(|word| lexicon.meant(word));
         let found = lexicon.find(&tokens, &lexicon.number_words(&tokens));
-        let found: Vec<String> = found.iter().map(|f| tokens.phrase(f.start, f.end)).collect();
+        let found: Vec<String> = found
+            .iter()
+            .map(|f| tokens.phrase(f.start, f.end))
+            .collect();
         assert_eq!(found, expected);
     }
 
@@ -298,7 +420,11 @@ mod tests {
         check("不(去|来)", "我不去了，也不來", &["不去", "不来"]);
         check("cant make it", "Sorry I can't make it", &["cant make it"]);
         check("not coming", "knot coming, not now coming", &[]);
-        check("stop * text", "stop sending me text", &["stop sending me text"]);
+        check(
+            "stop * text",
+            "stop sending me text",
+            &["stop sending me text"],
+        );
         check("stop * text", "stop. text", &[]);
         check("^no$", "no, i said no way", &["no"]);
         check("option #", "option 2 please", &["option 2"]);

@@ -5,18 +5,23 @@
 
 mod booking;
 mod choice;
+mod clocks;
 mod context;
 mod dates;
+mod days_chinese;
+mod days_latin;
 mod decide;
 mod fold;
 mod lexicon;
 mod moments;
 mod numbers;
 mod phrase;
+mod proposal;
 mod rating;
 mod reading;
 mod script;
 mod sense;
+mod shifts;
 mod strip;
 #[cfg(test)]
 mod tests;
@@ -34,7 +39,9 @@ use std::sync::LazyLock;
 
 use lexicon::Lexicon;
 
-static BUILTIN: LazyLock<Reader> = LazyLock::new(|| Reader { lexicon: Lexicon::builtin() });
+static BUILTIN: LazyLock<Reader> = LazyLock::new(|| Reader {
+    lexicon: Lexicon::builtin(),
+});
 
 /// A reader of replies with its words.
 #[derive(Clone, Debug)]
@@ -53,7 +60,9 @@ impl Reader {
     /// # Errors
     /// When a file cannot be read or has a mistake.
     pub fn load_dir(dir: &Path) -> Result<Self, Vec<LexiconError>> {
-        Ok(Self { lexicon: Lexicon::load_dir(dir)? })
+        Ok(Self {
+            lexicon: Lexicon::load_dir(dir)?,
+        })
     }
 
     /// Reads `text` as an answer in `context`. In doubt it is unknown, for a human.

@@ -30,7 +30,11 @@ fn han_digit(text: &str) -> Option<u32> {
 
 /// `三`, `十五`, `二十`, `廿八`, up to 99.
 fn chinese(tokens: &Tokens, at: usize) -> Option<(u32, usize)> {
-    let digit = |at: usize| (tokens.kind(at) == Some(Kind::Han)).then(|| han_digit(tokens.text(at))).flatten();
+    let digit = |at: usize| {
+        (tokens.kind(at) == Some(Kind::Han))
+            .then(|| han_digit(tokens.text(at)))
+            .flatten()
+    };
     let (tens, mut next) = match tokens.text(at) {
         "十" => (1, at + 1),
         "廿" => (2, at + 1),
@@ -86,8 +90,26 @@ fn small_word(word: &str) -> Option<u32> {
 /// An English ordinal word: `first` to `thirty first`.
 pub(crate) fn ordinal(word: &str) -> Option<u32> {
     const WORDS: [&str; 20] = [
-        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth",
-        "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth",
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "fifth",
+        "sixth",
+        "seventh",
+        "eighth",
+        "ninth",
+        "tenth",
+        "eleventh",
+        "twelfth",
+        "thirteenth",
+        "fourteenth",
+        "fifteenth",
+        "sixteenth",
+        "seventeenth",
+        "eighteenth",
+        "nineteenth",
+        "twentieth",
     ];
     let at = WORDS.iter().position(|known| *known == word)?;
     u32::try_from(at + 1).ok()

@@ -24,20 +24,31 @@ pub(crate) fn parse(phrase: &str) -> Result<Vec<Part>, String> {
     let chars: Vec<char> = phrase.trim().trim_end_matches([' ', '*']).chars().collect();
     let (mut all, _) = alternatives(&chars, 0, None)?;
     let parts = all.pop().unwrap_or_default();
-    if has_word(&parts) { Ok(parts) } else { Err("a phrase with a word in it".to_owned()) }
+    if has_word(&parts) {
+        Ok(parts)
+    } else {
+        Err("a phrase with a word in it".to_owned())
+    }
 }
 
 /// Whether every way through the parts meets a word.
 fn has_word(parts: &[Part]) -> bool {
     parts.iter().any(|part| match part {
-        Part::Text(text) => Tokens::cut(text).list.iter().any(|token| !token.kind.is_break() && token.kind != Kind::Mark),
+        Part::Text(text) => Tokens::cut(text)
+            .list
+            .iter()
+            .any(|token| !token.kind.is_break() && token.kind != Kind::Mark),
         Part::Choice(all) => all.iter().all(|parts| has_word(parts)),
         Part::Gap | Part::Number | Part::Begin | Part::End => false,
     })
 }
 
 /// Reads up to `close` (or the end): the alternatives between `|`, and where they end.
-fn alternatives(chars: &[char], mut at: usize, close: Option<char>) -> Result<(Vec<Vec<Part>>, usize), String> {
+fn alternatives(
+    chars: &[char],
+    mut at: usize,
+    close: Option<char>,
+) -> Result<(Vec<Vec<Part>>, usize), String> {
     let mut all: Vec<Vec<Part>> = vec![Vec::new()];
     loop {
         let c = chars.get(at).copied();
@@ -51,7 +62,8 @@ fn alternatives(chars: &[char], mut at: usize, close: Option<char>) -> Result<(V
                 continue;
             }
             Some(bracket @ ('(' | '[')) => {
-                let (mut inner, next) = alternatives(chars, at, Some(if bracket == '(' { ')' } else { ']' }))?;
+                let (mut inner, next) =
+                    alternatives(chars, at, Some(if bracket == '(' { ')' } else { ']' }))?;
                 if bracket == '[' {
                     inner.push(Vec::new());
                 }
@@ -68,7 +80,9 @@ fn alternatives(chars: &[char], mut at: usize, close: Option<char>) -> Result<(V
                 continue;
             }
         };
-        all.last_mut().expect("there is one from the start").push(part);
+        all.last_mut()
+            .expect("there is one from the start")
+            .push(part);
     }
     for parts in &mut all {
         join_split_words(parts);
@@ -90,7 +104,9 @@ fn is_latin(c: char) -> bool {
 /// Joins a choice with the word it is a part of: `cancel(ed|s)` becomes `(canceled|cancels)`.
 fn join_split_words(parts: &mut [Part]) {
     for at in 0..parts.len() {
-        let Some(Part::Choice(all)) = parts.get(at) else { continue };
+        let Some(Part::Choice(all)) = parts.get(at) else {
+            continue;
+        };
         let texts: Option<Vec<String>> = all
             .iter()
             .map(|parts| match parts.as_slice() {
@@ -104,22 +120,26 @@ fn join_split_words(parts: &mut [Part]) {
         let ends = texts.iter().any(|text| text.ends_with(is_latin));
         let mut front = String::new();
         if starts
-            && let Some(Part::Text(text)) = at.checked_sub(1).and_then(|before| parts.get_mut(before))
+            && let Some(Part::Text(text)) =
+                at.checked_sub(1).and_then(|before| parts.get_mut(before))
         {
             let cut = text.trim_end_matches(is_latin).len();
             front = text.split_off(cut);
         }
         let mut back = String::new();
-        if ends
-            && let Some(Part::Text(text)) = parts.get_mut(at + 1)
-        {
+        if ends && let Some(Part::Text(text)) = parts.get_mut(at + 1) {
             let cut = text.len() - text.trim_start_matches(is_latin).len();
             back = text.drain(..cut).collect();
         }
         if (!front.is_empty() || !back.is_empty())
             && let Some(part) = parts.get_mut(at)
         {
-            *part = Part::Choice(texts.iter().map(|text| vec![Part::Text(format!("{front}{text}{back}"))]).collect());
+            *part = Part::Choice(
+                texts
+                    .iter()
+                    .map(|text| vec![Part::Text(format!("{front}{text}{back}"))])
+                    .collect(),
+            );
         }
     }
 }
@@ -137,7 +157,13 @@ mod tests {
                 Part::Number => "#".to_owned(),
                 Part::Begin => "^".to_owned(),
                 Part::End => "$".to_owned(),
-                Part::Choice(all) => format!("({})", all.iter().map(|parts| show(parts)).collect::<Vec<_>>().join("|")),
+                Part::Choice(all) => format!(
+                    "({})",
+                    all.iter()
+                        .map(|parts| show(parts))
+                        .collect::<Vec<_>>()
+                        .join("|")
+                ),
             })
             .collect()
     }
@@ -151,7 +177,10 @@ mod tests {
     #[test]
     fn phrases_are_read() {
         check("^不(去|来)[了]$", Ok("^不(去|来)(了|)$"));
-        check("please cancel(ed|s|) it", Ok("please (canceled|cancels|cancel) it"));
+        check(
+            "please cancel(ed|s|) it",
+            Ok("please (canceled|cancels|cancel) it"),
+        );
         check("(dis|not )satisfied *", Ok("(dissatisfied|not satisfied)"));
         check("ok[的|了]", Ok("ok(的|了|)"));
         check("a|b", Err("an opening bracket before"));

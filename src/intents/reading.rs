@@ -161,7 +161,13 @@ pub struct Reading {
 
 impl Reading {
     pub(crate) fn new(intent: Intent, needs_human: bool) -> Self {
-        Self { intent, slots: Slots::default(), stop_reason: None, needs_human, matched: Vec::new() }
+        Self {
+            intent,
+            slots: Slots::default(),
+            stop_reason: None,
+            needs_human,
+            matched: Vec::new(),
+        }
     }
 
     /// In doubt: a person decides.

@@ -149,14 +149,35 @@ impl Sense {
 
     /// Whether a person's safety or leave hangs on it: no longer phrase of another kind hides it.
     pub(crate) const fn is_safety(self) -> bool {
-        matches!(self, Self::Emergency | Self::Deceased | Self::WrongNumber | Self::OptOut)
+        matches!(
+            self,
+            Self::Emergency | Self::Deceased | Self::WrongNumber | Self::OptOut
+        )
     }
 
     /// Whether a longer phrase of this meaning takes away the meaning of shorter ones inside of it.
     pub(crate) const fn hides_others(self) -> bool {
         !matches!(
             self,
-            Self::NotEmergency | Self::NotDeceased | Self::NotWrongNumber | Self::NotOptOut | Self::Filler | Self::Question | Self::Past | Self::Present | Self::Toward | Self::Away | Self::Someday | Self::OtherWish | Self::Vague | Self::OpenRange | Self::Or | Self::SameDay | Self::Book | Self::Machine | Self::Correction
+            Self::NotEmergency
+                | Self::NotDeceased
+                | Self::NotWrongNumber
+                | Self::NotOptOut
+                | Self::Filler
+                | Self::Question
+                | Self::Past
+                | Self::Present
+                | Self::Toward
+                | Self::Away
+                | Self::Someday
+                | Self::OtherWish
+                | Self::Vague
+                | Self::OpenRange
+                | Self::Or
+                | Self::SameDay
+                | Self::Book
+                | Self::Machine
+                | Self::Correction
         )
     }
 }

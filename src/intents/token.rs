@@ -63,7 +63,10 @@ impl Tokens {
 
     /// The text of token `at`; empty past the end.
     pub(crate) fn text(&self, at: usize) -> &str {
-        self.list.get(at).and_then(|token| self.folded.get(token.start..token.end)).unwrap_or_default()
+        self.list
+            .get(at)
+            .and_then(|token| self.folded.get(token.start..token.end))
+            .unwrap_or_default()
     }
 
     /// The kind of token `at`.
@@ -86,7 +89,9 @@ impl Tokens {
 
     /// A number written in digits, if `at` is one of a sane size.
     pub(crate) fn number(&self, at: usize) -> Option<u32> {
-        (self.kind(at)? == Kind::Number).then(|| self.text(at).parse().ok()).flatten()
+        (self.kind(at)? == Kind::Number)
+            .then(|| self.text(at).parse().ok())
+            .flatten()
     }
 
     /// Replaces Latin words by those they were meant to be.
@@ -98,7 +103,11 @@ impl Tokens {
             let right = {
                 let typed = self.text(at);
                 let right = meant(typed);
-                if right.is_empty() || right == typed { continue } else { right.to_owned() }
+                if right.is_empty() || right == typed {
+                    continue;
+                } else {
+                    right.to_owned()
+                }
             };
             let start = self.folded.len();
             self.folded.push_str(&right);
@@ -111,7 +120,10 @@ impl Tokens {
 
     /// The tokens from `at` on.
     pub(crate) fn after(&self, at: usize) -> Self {
-        Self { folded: self.folded.clone(), list: self.list.get(at..).unwrap_or_default().to_vec() }
+        Self {
+            folded: self.folded.clone(),
+            list: self.list.get(at..).unwrap_or_default().to_vec(),
+        }
     }
 
     fn push(&mut self, c: char, before: char, next: char) {
@@ -121,8 +133,15 @@ impl Tokens {
             '\n' | '\r' | '\u{2028}' | '\u{2029}' => Kind::Line,
             ':' | '.' | '/' | '-' if between(char::is_ascii_digit) => Kind::Mark,
             // Dots in a.m., D.O.A.; hyphens and apostrophes inside words.
-            '.' | '-' | '\'' | '’' | '‘' | '`' | '´' | 'ʼ' if between(|c| c.is_alphabetic() && !is_han(*c)) && (c != '.' || self.is_initial()) => return,
-            ',' | '，' | '、' | ';' | '；' | ':' | '：' | '(' | ')' | '（' | '）' | '/' | '|' => Kind::Comma,
+            '.' | '-' | '\'' | '’' | '‘' | '`' | '´' | 'ʼ'
+                if between(|c| c.is_alphabetic() && !is_han(*c))
+                    && (c != '.' || self.is_initial()) =>
+            {
+                return;
+            }
+            ',' | '，' | '、' | ';' | '；' | ':' | '：' | '(' | ')' | '（' | '）' | '/' | '|' => {
+                Kind::Comma
+            }
             '.' | '。' | '!' | '！' | '…' | '｡' => Kind::Stop,
             '?' | '？' | '¿' => Kind::Question,
             _ if is_digit => Kind::Number,
@@ -132,15 +151,28 @@ impl Tokens {
             _ => Kind::Sign,
         };
         // An abbreviated title ends no sentence.
-        if kind == Kind::Stop && c == '.' && self.list.last().is_some_and(|last| matches!(self.slice(last), "dr" | "mr" | "mrs" | "ms" | "sr" | "sra" | "dra" | "am" | "pm")) {
+        if kind == Kind::Stop
+            && c == '.'
+            && self.list.last().is_some_and(|last| {
+                matches!(
+                    self.slice(last),
+                    "dr" | "mr" | "mrs" | "ms" | "sr" | "sra" | "dra" | "am" | "pm"
+                )
+            })
+        {
             return;
         }
-        let joins = matches!(kind, Kind::Word | Kind::Number) && before != ' ' && !before.is_whitespace();
+        let joins =
+            matches!(kind, Kind::Word | Kind::Number) && before != ' ' && !before.is_whitespace();
         let start = self.folded.len();
         self.folded.push(c);
         let end = self.folded.len();
         match self.list.last_mut() {
-            Some(last) if joins && last.kind == kind && last.end == start && !is_break_char(before) => last.end = end,
+            Some(last)
+                if joins && last.kind == kind && last.end == start && !is_break_char(before) =>
+            {
+                last.end = end
+            }
             Some(last) if kind.is_break() && last.kind == kind => {}
             Some(_) | None => self.list.push(Token { kind, start, end }),
         }
@@ -151,7 +183,9 @@ impl Tokens {
     }
 
     fn is_initial(&self) -> bool {
-        self.list.last().is_some_and(|last| last.end - last.start == 1 || matches!(self.slice(last), "a" | "p"))
+        self.list
+            .last()
+            .is_some_and(|last| last.end - last.start == 1 || matches!(self.slice(last), "a" | "p"))
     }
 
     /// Shortens stretched words (`yesss`) and runs of one character (`好好好好`).
@@ -159,8 +193,13 @@ impl Tokens {
         let mut list: Vec<Token> = Vec::with_capacity(self.list.len());
         let mut run = 0;
         for at in 0..self.list.len() {
-            let Some(mut token) = self.list.get(at).copied() else { continue };
-            let is_same = list.last().is_some_and(|last| matches!(token.kind, Kind::Han | Kind::Sign) && self.slice(last) == self.slice(&token));
+            let Some(mut token) = self.list.get(at).copied() else {
+                continue;
+            };
+            let is_same = list.last().is_some_and(|last| {
+                matches!(token.kind, Kind::Han | Kind::Sign)
+                    && self.slice(last) == self.slice(&token)
+            });
             run = if is_same { run + 1 } else { 0 };
             if run >= 2 || (run >= 1 && token.kind == Kind::Sign) {
                 continue;
@@ -215,8 +254,46 @@ fn is_han(c: char) -> bool {
 fn is_dress(c: char) -> bool {
     matches!(
         c,
-        '"' | '\'' | '“' | '”' | '‘' | '’' | '「' | '」' | '『' | '』' | '《' | '》' | '<' | '>' | '[' | ']' | '{' | '}' | '~' | '～' | '〜' | '*' | '_' | '#'
-            | '-' | '–' | '—' | '`' | '´' | '^' | '=' | '·' | '•' | '¡' | '\\' | '@' | '&' | '+' | '%' | '$' | '\u{fffd}'
+        '"' | '\''
+            | '“'
+            | '”'
+            | '‘'
+            | '’'
+            | '「'
+            | '」'
+            | '『'
+            | '』'
+            | '《'
+            | '》'
+            | '<'
+            | '>'
+            | '['
+            | ']'
+            | '{'
+            | '}'
+            | '~'
+            | '～'
+            | '〜'
+            | '*'
+            | '_'
+            | '#'
+            | '-'
+            | '–'
+            | '—'
+            | '`'
+            | '´'
+            | '^'
+            | '='
+            | '·'
+            | '•'
+            | '¡'
+            | '\\'
+            | '@'
+            | '&'
+            | '+'
+            | '%'
+            | '$'
+            | '\u{fffd}'
     )
 }
 
@@ -239,7 +316,10 @@ mod tests {
 
     #[test]
     fn replies_are_cut_into_words() {
-        check("I'll be there @ 10:30am!!", "ill be there 10 <:> 30 am <Stop>");
+        check(
+            "I'll be there @ 10:30am!!",
+            "ill be there 10 <:> 30 am <Stop>",
+        );
         check("好的，周三下午3点到", "好 的 <Comma> 周 三 下 午 3 点 到");
         check("YESSSS pleeease", "yes please");
         check("oooook", "ok");

@@ -44,7 +44,9 @@ impl Typos {
         let mut is_tied = false;
         for key in strike(typed).into_iter().chain([typed.to_owned()]) {
             for at in self.struck.get(&key).into_iter().flatten() {
-                let Some(slip) = self.words.get(*at).and_then(|word| slip(typed, word)) else { continue };
+                let Some(slip) = self.words.get(*at).and_then(|word| slip(typed, word)) else {
+                    continue;
+                };
                 match best {
                     Some((_, known)) if known == *at => {}
                     Some((known, _)) if known < slip => {}
@@ -53,7 +55,9 @@ impl Typos {
                 }
             }
         }
-        best.filter(|_| !is_tied).and_then(|(_, at)| self.words.get(at)).map(String::as_str)
+        best.filter(|_| !is_tied)
+            .and_then(|(_, at)| self.words.get(at))
+            .map(String::as_str)
     }
 }
 
@@ -71,16 +75,32 @@ fn is_fit(word: &str) -> bool {
 
 /// `word` with each of its letters struck out.
 fn strike(word: &str) -> Vec<String> {
-    (0..word.len()).map(|at| word.char_indices().filter(|(i, _)| *i != at).map(|(_, c)| c).collect()).collect()
+    (0..word.len())
+        .map(|at| {
+            word.char_indices()
+                .filter(|(i, _)| *i != at)
+                .map(|(_, c)| c)
+                .collect()
+        })
+        .collect()
 }
 
 fn slip(a: &str, b: &str) -> Option<Slip> {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let front = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    let (a, b) = (a.get(front..).unwrap_or_default(), b.get(front..).unwrap_or_default());
+    let (a, b) = (
+        a.get(front..).unwrap_or_default(),
+        b.get(front..).unwrap_or_default(),
+    );
     let rest = |text: &[u8], from: usize| text.get(from..).map(<[u8]>::to_vec);
     match a.len().abs_diff(b.len()) {
-        0 if a.len() >= 2 && a.first() == b.get(1) && a.get(1) == b.first() && rest(a, 2) == rest(b, 2) => Some(Slip::Swapped),
+        0 if a.len() >= 2
+            && a.first() == b.get(1)
+            && a.get(1) == b.first()
+            && rest(a, 2) == rest(b, 2) =>
+        {
+            Some(Slip::Swapped)
+        }
         0 => (rest(a, 1) == rest(b, 1)).then_some(Slip::Wrong),
         1 if a.len() > b.len() => (rest(a, 1).as_deref() == Some(b)).then_some(Slip::Added),
         1 => (rest(b, 1).as_deref() == Some(a)).then_some(Slip::Added),
@@ -96,7 +116,15 @@ mod tests {
     fn check(typed: &str, expected: Option<&str>) {
         let mut typos = Typos::default();
         typos.know(["cancer"].into_iter());
-        let words = ["cancel", "confirm", "tomorrow", "reschedule", "coming", "comming"].map(str::to_owned);
+        let words = [
+            "cancel",
+            "confirm",
+            "tomorrow",
+            "reschedule",
+            "coming",
+            "comming",
+        ]
+        .map(str::to_owned);
         typos.build(words.iter());
         assert_eq!(typos.right(typed), expected);
     }

@@ -42,11 +42,26 @@ impl Facts {
     fn of(lexicon: &Lexicon, tokens: Tokens, context: &ReplyContext) -> Self {
         let words = lexicon.number_words(&tokens);
         let found = without_hidden(lexicon.find(&tokens, &words));
-        let found: Vec<Found> = found.into_iter().filter(|one| !is_negated(&tokens, one)).collect();
+        let found: Vec<Found> = found
+            .into_iter()
+            .filter(|one| !is_negated(&tokens, one))
+            .collect();
         let is_long = tokens.list.len() > LONGEST_ANSWER;
-        let calendar = Calendar { today: context.now.date(), is_month_first: is_month_first(context, &tokens) };
-        let mentions = if is_long { Vec::new() } else { mentions(&tokens, calendar) };
-        Self { tokens, found, mentions, is_long }
+        let calendar = Calendar {
+            today: context.now.date(),
+            is_month_first: is_month_first(context, &tokens),
+        };
+        let mentions = if is_long {
+            Vec::new()
+        } else {
+            mentions(&tokens, calendar)
+        };
+        Self {
+            tokens,
+            found,
+            mentions,
+            is_long,
+        }
     }
 
     /// Whether `sense` was found.
@@ -63,7 +78,9 @@ impl Facts {
     pub(crate) fn has_within(&self, sense: Sense, (start, end): (usize, usize)) -> bool {
         let first = self.found.partition_point(|found| found.start < start);
         let rest = self.found.get(first..).unwrap_or_default();
-        rest.iter().take_while(|found| found.start < end).any(|found| found.sense == sense && found.end <= end)
+        rest.iter()
+            .take_while(|found| found.start < end)
+            .any(|found| found.sense == sense && found.end <= end)
     }
 
     /// The clause around token `at`: from the last break to the next, neither included.
@@ -78,9 +95,17 @@ impl Facts {
 
     fn stretch(&self, at: usize, ends: impl Fn(Kind) -> bool) -> (usize, usize) {
         let length = self.tokens.list.len();
-        let (first, last) = (at.saturating_sub(LONGEST_ANSWER), (at + LONGEST_ANSWER).min(length));
-        let start = (first..at.min(length)).rev().find(|i| self.tokens.kind(*i).is_some_and(&ends)).map_or(first, |i| i + 1);
-        let end = (at..last).find(|i| self.tokens.kind(*i).is_some_and(&ends)).unwrap_or(last);
+        let (first, last) = (
+            at.saturating_sub(LONGEST_ANSWER),
+            (at + LONGEST_ANSWER).min(length),
+        );
+        let start = (first..at.min(length))
+            .rev()
+            .find(|i| self.tokens.kind(*i).is_some_and(&ends))
+            .map_or(first, |i| i + 1);
+        let end = (at..last)
+            .find(|i| self.tokens.kind(*i).is_some_and(&ends))
+            .unwrap_or(last);
         (start, end)
     }
 
@@ -96,19 +121,37 @@ impl Facts {
             return false;
         }
         let covers = |at: usize| {
-            self.found.iter().any(|found| (is_named(found) || matches!(found.sense, Sense::Thanks | Sense::Filler)) && found.start <= at && at < found.end)
+            self.found.iter().any(|found| {
+                (is_named(found) || matches!(found.sense, Sense::Thanks | Sense::Filler))
+                    && found.start <= at
+                    && at < found.end
+            })
         };
         self.spoken().all(covers)
     }
 
     /// Words that no phrase of `senses` and no moment explains, outside of the clauses that `skips` names.
-    pub(crate) fn unexplained(&self, senses: &[Sense], skips: impl Fn(usize) -> bool) -> Vec<usize> {
+    pub(crate) fn unexplained(
+        &self,
+        senses: &[Sense],
+        skips: impl Fn(usize) -> bool,
+    ) -> Vec<usize> {
         let covers = |at: usize| {
-            let by_phrase = self.found.iter().any(|found| senses.contains(&found.sense) && !found.is_loose && found.start <= at && at < found.end);
-            let by_moment = self.mentions.iter().any(|mention| mention.start <= at && at < mention.end);
+            let by_phrase = self.found.iter().any(|found| {
+                senses.contains(&found.sense)
+                    && !found.is_loose
+                    && found.start <= at
+                    && at < found.end
+            });
+            let by_moment = self
+                .mentions
+                .iter()
+                .any(|mention| mention.start <= at && at < mention.end);
             by_phrase || by_moment
         };
-        self.spoken().filter(|at| !covers(*at) && !skips(*at)).collect()
+        self.spoken()
+            .filter(|at| !covers(*at) && !skips(*at))
+            .collect()
     }
 
     /// The one number that is all that is said, with politeness and words such as "reply" or "option" around it.
@@ -116,7 +159,11 @@ impl Facts {
         let mut value = None;
         let mut at = 0;
         while at < self.tokens.list.len() {
-            if self.tokens.kind(at).is_some_and(|kind| kind.is_break() || kind == Kind::Mark) {
+            if self
+                .tokens
+                .kind(at)
+                .is_some_and(|kind| kind.is_break() || kind == Kind::Mark)
+            {
                 at += 1;
                 continue;
             }
@@ -128,12 +175,48 @@ impl Facts {
                 at = end;
                 continue;
             }
-            let polite = self.found.iter().filter(|found| matches!(found.sense, Sense::Thanks | Sense::Filler) && found.start == at).map(|found| found.end).max();
+            let polite = self
+                .found
+                .iter()
+                .filter(|found| {
+                    matches!(found.sense, Sense::Thanks | Sense::Filler) && found.start == at
+                })
+                .map(|found| found.end)
+                .max();
             let is_frame = matches!(
                 self.tokens.text(at),
-                "是" | "应" | "该" | "就" | "回" | "复" | "按" | "选" | "择" | "我" | "键" | "号" | "项" | "第" | "option" | "number" | "no" | "press" | "reply" | "choice" | "opcion" | "numero" | "la" | "el" | "the" | "xuan" | "answer" | "respuesta" | "num"
+                "是" | "应"
+                    | "该"
+                    | "就"
+                    | "回"
+                    | "复"
+                    | "按"
+                    | "选"
+                    | "择"
+                    | "我"
+                    | "键"
+                    | "号"
+                    | "项"
+                    | "第"
+                    | "option"
+                    | "number"
+                    | "no"
+                    | "press"
+                    | "reply"
+                    | "choice"
+                    | "opcion"
+                    | "numero"
+                    | "la"
+                    | "el"
+                    | "the"
+                    | "xuan"
+                    | "answer"
+                    | "respuesta"
+                    | "num"
             );
-            if is_frame && value.is_none() || matches!(self.tokens.text(at), "号" | "吧" | "键" | "项" | "个") {
+            if is_frame && value.is_none()
+                || matches!(self.tokens.text(at), "号" | "吧" | "键" | "项" | "个")
+            {
                 at += 1;
             } else {
                 at = polite?;
@@ -145,7 +228,10 @@ impl Facts {
     /// A number that opens the reply and is followed by a pause: the answer before the explanation.
     pub(crate) fn leading_number(&self) -> Option<u32> {
         let value = self.tokens.number(0)?;
-        self.tokens.kind(1).is_none_or(Kind::is_break).then_some(value)
+        self.tokens
+            .kind(1)
+            .is_none_or(Kind::is_break)
+            .then_some(value)
     }
 
     /// Whether the clause around token `at` ends in a question mark.
@@ -160,7 +246,10 @@ impl Facts {
             .iter()
             .filter(|found| found.sense != Sense::Filler)
             .take(40)
-            .map(|found| Matched { sense: found.sense.as_str(), words: Private::new(self.tokens.phrase(found.start, found.end)) })
+            .map(|found| Matched {
+                sense: found.sense.as_str(),
+                words: Private::new(self.tokens.phrase(found.start, found.end)),
+            })
             .collect()
     }
 }
@@ -168,8 +257,13 @@ impl Facts {
 /// "No podemos ir mañana" is no wish, though "podemos ir mañana" is one.
 fn is_negated(tokens: &Tokens, found: &Found) -> bool {
     let first = tokens.text(found.start);
-    let is_verb = ["pued", "pod", "quier", "cambi", "asist", "voy", "ire", "ir"].iter().any(|stem| first.starts_with(stem));
-    matches!(found.sense, Sense::Reschedule | Sense::Coming) && is_verb && found.start > 0 && tokens.text(found.start - 1) == "no"
+    let is_verb = ["pued", "pod", "quier", "cambi", "asist", "voy", "ire", "ir"]
+        .iter()
+        .any(|stem| first.starts_with(stem));
+    matches!(found.sense, Sense::Reschedule | Sense::Coming)
+        && is_verb
+        && found.start > 0
+        && tokens.text(found.start - 1) == "no"
 }
 
 /// Leaves out what a longer phrase of another meaning covers: "not coming" is no "coming".
@@ -186,24 +280,42 @@ fn without_hidden(all: Vec<Found>) -> Vec<Found> {
             return false;
         }
         // "你好" greets, it does not agree.
-        let is_greeting = is_longer && outer.sense == Sense::Filler && matches!(inner.sense, Sense::Yes | Sense::Praise);
-        let is_equal_filler = !is_longer && inner.sense == Sense::Filler && outer.sense != Sense::Filler;
-        is_greeting || !inner.sense.is_safety() && (is_longer || is_equal_filler) && !outer.is_loose && outer.sense.hides_others()
+        let is_greeting = is_longer
+            && outer.sense == Sense::Filler
+            && matches!(inner.sense, Sense::Yes | Sense::Praise);
+        let is_equal_filler =
+            !is_longer && inner.sense == Sense::Filler && outer.sense != Sense::Filler;
+        is_greeting
+            || !inner.sense.is_safety()
+                && (is_longer || is_equal_filler)
+                && !outer.is_loose
+                && outer.sense.hides_others()
     };
     // They come in the order of their starts, and no phrase is longer than this.
     let is_hidden = |inner: &Found| {
         let first = all.partition_point(|outer| outer.start + LONGEST_PHRASE < inner.start);
-        let mut around = all.get(first..).unwrap_or_default().iter().take_while(|outer| outer.start <= inner.start);
+        let mut around = all
+            .get(first..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(|outer| outer.start <= inner.start);
         around.any(|outer| hides(outer, inner))
     };
     let kept: Vec<bool> = all.iter().map(|inner| !is_hidden(inner)).collect();
-    all.into_iter().zip(kept).filter_map(|(found, is_kept)| is_kept.then_some(found)).collect()
+    all.into_iter()
+        .zip(kept)
+        .filter_map(|(found, is_kept)| is_kept.then_some(found))
+        .collect()
 }
 
 /// Whether `3/4` means 4 March to this patient: everywhere but in Spanish outside of the United States.
 fn is_month_first(context: &ReplyContext, _tokens: &Tokens) -> bool {
     match context.locale.as_deref() {
-        Some(locale) => !(locale.starts_with("es") && !locale.eq_ignore_ascii_case("es-US") || locale.eq_ignore_ascii_case("en-GB") || locale.eq_ignore_ascii_case("en-AU")),
+        Some(locale) => {
+            !(locale.starts_with("es") && !locale.eq_ignore_ascii_case("es-US")
+                || locale.eq_ignore_ascii_case("en-GB")
+                || locale.eq_ignore_ascii_case("en-AU"))
+        }
         None => true,
     }
 }

@@ -106,7 +106,7 @@ impl Book {
             let texts = book.catalog.texts_of(template).iter();
             book.documents.extend(texts.map(|text| Document {
                 kind: "template",
-                id: format!("{template}/{}.{}", text.language, text.channel),
+                id: format!("{template}/{}", file_name(&text.file)),
                 version: text.version.clone(),
                 body: text.source.clone(),
                 department: None,
@@ -198,6 +198,11 @@ impl Book {
     }
 }
 
+/// The last part of a path: `zh-CN.sms.txt`.
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
 /// Id, file and text of every rule in the folder.
 fn read_rules(dir: &Path, problems: &mut Vec<Problem>) -> Vec<(String, String, String)> {
     let entries = match std::fs::read_dir(dir) {
@@ -228,4 +233,50 @@ fn read_rules(dir: &Path, problems: &mut Vec<Problem>) -> Vec<(String, String, S
         }
     }
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
+    use super::Book;
+    use crate::rules::site::Site;
+    use crate::store::{documents, testing};
+
+    fn shipped() -> Book {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let site = Site::new(TimeZone::get("Asia/Shanghai").unwrap(), "CN");
+        let (book, problems) = Book::load(&root.join("rules"), &root.join("templates"), &site);
+        assert!(problems.iter().all(|p| p.is_warning), "{problems:?}");
+        book
+    }
+
+    #[tokio::test]
+    async fn what_is_shipped_loads_and_is_recorded_once() {
+        let book = shipped();
+        assert!(book.rule("recheck").is_some() && book.broken().is_empty());
+        for test in testing::stores().await {
+            for _ in 0..2 {
+                book.provision(&test.store, Timestamp::UNIX_EPOCH)
+                    .await
+                    .unwrap();
+            }
+            let mut tx = test.store.read().await.unwrap();
+            let rules = documents::active(&mut tx, "rule").await.unwrap();
+            let templates = documents::active(&mut tx, "template").await.unwrap();
+            assert_eq!(rules.len(), book.rules().count());
+            assert_eq!(rules.len() + templates.len(), book.documents.len());
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_a_problem_and_no_panic() {
+        let site = Site::new(TimeZone::UTC, "US");
+        let (book, problems) = Book::load(Path::new("/nowhere"), Path::new("/nowhere"), &site);
+        assert_eq!(book.rules().count(), 0);
+        assert_eq!(problems.len(), 2);
+    }
 }

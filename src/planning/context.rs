@@ -36,7 +36,10 @@ pub(crate) fn context(
     let today = wall::date(zone, now);
     let day = day_of(about).unwrap_or(today);
     let mut all = Map::new();
-    all.insert("site".to_owned(), json!({"name": house.name}));
+    all.insert(
+        "site".to_owned(),
+        json!({"name": house.name, "phone": house.phone}),
+    );
     if let Some(patient) = about.patient {
         let facts = material
             .facts

@@ -15,6 +15,8 @@ pub mod walk;
 pub struct House {
     /// What it is called.
     pub name: String,
+    /// The number patients may call.
+    pub phone: Option<String>,
     /// The language of its staff, and of patients who named none.
     pub language: String,
     /// Its wall clock.

@@ -55,13 +55,15 @@ pub(crate) struct Variant {
 #[derive(Clone)]
 pub struct Catalog {
     pub(crate) texts: Environment<'static>,
-    conditions: Environment<'static>,
+    pub(crate) conditions: Environment<'static>,
     templates: BTreeMap<String, Vec<TemplateText>>,
 }
 
 impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Catalog").field("templates", &self.templates.keys()).finish_non_exhaustive()
+        f.debug_struct("Catalog")
+            .field("templates", &self.templates.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +72,11 @@ impl Catalog {
     ///
     /// What cannot be read is named in the errors and left out.
     pub fn load(files: impl IntoIterator<Item = (String, String)>) -> (Self, Vec<RenderError>) {
-        let mut catalog = Self { texts: engine::texts(), conditions: engine::conditions(), templates: BTreeMap::new() };
+        let mut catalog = Self {
+            texts: engine::texts(),
+            conditions: engine::conditions(),
+            templates: BTreeMap::new(),
+        };
         let mut errors = Vec::new();
         let mut files: Vec<(String, String)> = files.into_iter().collect();
         files.sort();
@@ -85,7 +91,10 @@ impl Catalog {
     /// Reads every `.txt` and `.html` one folder below `dir`.
     pub fn load_dir(dir: &Path) -> (Self, Vec<RenderError>) {
         let (mut files, mut errors) = (Vec::new(), Vec::new());
-        let unreadable = |path: &Path, error: &std::io::Error| RenderError::Unreadable { file: path.display().to_string(), reason: error.to_string() };
+        let unreadable = |path: &Path, error: &std::io::Error| RenderError::Unreadable {
+            file: path.display().to_string(),
+            reason: error.to_string(),
+        };
         let folders = match std::fs::read_dir(dir) {
             Ok(folders) => folders,
             Err(error) => {
@@ -93,7 +102,11 @@ impl Catalog {
                 return (catalog, vec![unreadable(dir, &error)]);
             }
         };
-        for folder in folders.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
+        for folder in folders
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.is_dir())
+        {
             let entries = match std::fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(error) => {
@@ -103,7 +116,11 @@ impl Catalog {
             };
             for path in entries.flatten().map(|entry| entry.path()) {
                 let is_text = path.extension().is_some_and(|e| e == "txt" || e == "html");
-                if !is_text || path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+                if !is_text
+                    || path
+                        .file_name()
+                        .is_some_and(|name| name.to_string_lossy().starts_with('.'))
+                {
                     continue;
                 }
                 match std::fs::read_to_string(&path) {
@@ -121,31 +138,59 @@ impl Catalog {
         let name = FileName::parse(path)?;
         let (head, blocks) = source::parse(path, &name, content)?;
         let mut variants = Vec::new();
-        let stem = format!("{}/{}.{}.{}", name.template, name.language, name.channel, if name.form == Form::Html { "html" } else { "txt" });
+        let stem = format!(
+            "{}/{}.{}.{}",
+            name.template,
+            name.language,
+            name.channel,
+            if name.form == Form::Html {
+                "html"
+            } else {
+                "txt"
+            }
+        );
         for (at, block) in blocks.into_iter().enumerate() {
             let key = format!("{stem}#{at}");
             let fault = |line: usize| {
                 move |error: minijinja::Error| fault_of(path, line, "", engine::failure(&error))
             };
-            self.texts.add_template_owned(key.clone(), block.text).map_err(fault(block.line))?;
+            self.texts
+                .add_template_owned(key.clone(), block.text)
+                .map_err(fault(block.line))?;
             let subject = match block.subject {
                 Some((subject, line)) => {
                     // Not named `.html`: a head line is never marked up.
-                    let subject_key = format!("{}/{}.{}.subject#{at}", name.template, name.language, name.channel);
-                    let subject_key = if name.form == Form::Html { format!("{subject_key}-h") } else { subject_key };
-                    self.texts.add_template_owned(subject_key.clone(), subject).map_err(fault(line))?;
+                    let subject_key = format!(
+                        "{}/{}.{}.subject#{at}",
+                        name.template, name.language, name.channel
+                    );
+                    let subject_key = if name.form == Form::Html {
+                        format!("{subject_key}-h")
+                    } else {
+                        subject_key
+                    };
+                    self.texts
+                        .add_template_owned(subject_key.clone(), subject)
+                        .map_err(fault(line))?;
                     Some((subject_key, line))
                 }
                 None => None,
             };
             let when = match block.when {
                 Some(when) => {
-                    self.conditions.add_template_owned(key.clone(), engine::condition(&when)).map_err(fault(block.when_line))?;
+                    self.conditions
+                        .add_template_owned(key.clone(), engine::condition(&when))
+                        .map_err(fault(block.when_line))?;
                     Some((key.clone(), block.when_line))
                 }
                 None => None,
             };
-            variants.push(Variant { when, subject, name: key, line: block.line });
+            variants.push(Variant {
+                when,
+                subject,
+                name: key,
+                line: block.line,
+            });
         }
         let text = TemplateText {
             file: path.to_owned(),
@@ -174,36 +219,72 @@ impl Catalog {
 
     /// Whether `template` has any text for `channel`.
     pub fn has(&self, template: &str, channel: Channel) -> bool {
-        self.texts_of(template).iter().any(|text| serves(text.channel, channel))
+        self.texts_of(template)
+            .iter()
+            .any(|text| serves(text.channel, channel))
     }
 
     /// Fills `template` for a reader of `languages` (best first) with `context`.
     ///
     /// # Errors
     /// When there is no such text, or a value that it prints is missing, null or empty.
-    pub fn render(&self, template: &str, languages: &[&str], channel: Channel, context: &serde_json::Value) -> Result<Rendered, RenderError> {
+    pub fn render(
+        &self,
+        template: &str,
+        languages: &[&str],
+        channel: Channel,
+        context: &serde_json::Value,
+    ) -> Result<Rendered, RenderError> {
         let (text, html, is_wanted) = self.pick(template, languages, channel)?;
         let context = engine_context(context, &text.language, channel);
         let mut rendered = self.render_variant(text, self.variant_of(text, &context)?, &context)?;
         if let Some(html) = html {
-            rendered.html = self.render_variant(html, self.variant_of(html, &context)?, &context)?.html;
+            rendered.html = self
+                .render_variant(html, self.variant_of(html, &context)?, &context)?
+                .html;
         }
         if !is_wanted {
-            rendered.warnings.push(format!("no text in {}: taken in {}", languages.join(", "), text.language));
+            rendered.warnings.push(format!(
+                "no text in {}: taken in {}",
+                languages.join(", "),
+                text.language
+            ));
         }
         Ok(rendered)
     }
 
-    fn pick(&self, template: &str, languages: &[&str], channel: Channel) -> Result<(&TemplateText, Option<&TemplateText>, bool), RenderError> {
-        let all = self.templates.get(template).ok_or_else(|| RenderError::UnknownTemplate { template: template.to_owned() })?;
-        let mut there: Vec<&TemplateText> = all.iter().filter(|text| text.channel == channel).collect();
+    fn pick(
+        &self,
+        template: &str,
+        languages: &[&str],
+        channel: Channel,
+    ) -> Result<(&TemplateText, Option<&TemplateText>, bool), RenderError> {
+        let all = self
+            .templates
+            .get(template)
+            .ok_or_else(|| RenderError::UnknownTemplate {
+                template: template.to_owned(),
+            })?;
+        let mut there: Vec<&TemplateText> =
+            all.iter().filter(|text| text.channel == channel).collect();
         if there.is_empty() {
-            there = all.iter().filter(|text| serves(text.channel, channel)).collect();
+            there = all
+                .iter()
+                .filter(|text| serves(text.channel, channel))
+                .collect();
         }
         let tags: Vec<&str> = there.iter().map(|text| text.language.as_str()).collect();
         let best = language::best(languages, &tags);
-        let (tag, is_wanted) = best.ok_or_else(|| RenderError::NoText { template: template.to_owned(), channel: channel.as_str() })?;
-        let of_form = |form: Form| there.iter().find(|text| text.language == tag && text.form == form).copied();
+        let (tag, is_wanted) = best.ok_or_else(|| RenderError::NoText {
+            template: template.to_owned(),
+            channel: channel.as_str(),
+        })?;
+        let of_form = |form: Form| {
+            there
+                .iter()
+                .find(|text| text.language == tag && text.form == form)
+                .copied()
+        };
         let (plain, html) = (of_form(Form::Plain), of_form(Form::Html));
         let text = plain.or(html).expect("the tag was taken from one of them");
         Ok((text, html, is_wanted))
@@ -222,13 +303,27 @@ impl Catalog {
     }
 
     /// Fills one variant of one file, whether its condition holds or not.
-    pub(crate) fn render_variant(&self, text: &TemplateText, at: usize, context: &Value) -> Result<Rendered, RenderError> {
-        let variant = text.variants.get(at).or_else(|| text.variants.first()).expect("a file has a text");
+    pub(crate) fn render_variant(
+        &self,
+        text: &TemplateText,
+        at: usize,
+        context: &Value,
+    ) -> Result<Rendered, RenderError> {
+        let variant = text
+            .variants
+            .get(at)
+            .or_else(|| text.variants.first())
+            .expect("a file has a text");
         let fill = |name: &str, line: usize| {
-            engine::render(&self.texts, name, context).map_err(|failure| fault_of(&text.file, line, &text.template, failure))
+            engine::render(&self.texts, name, context)
+                .map_err(|failure| fault_of(&text.file, line, &text.template, failure))
         };
         let body = without_gaps(&fill(&variant.name, variant.line)?, text.channel);
-        let subject = variant.subject.as_ref().or_else(|| text.variants.first().and_then(|first| first.subject.as_ref()));
+        let subject = variant.subject.as_ref().or_else(|| {
+            text.variants
+                .first()
+                .and_then(|first| first.subject.as_ref())
+        });
         let subject = match subject {
             Some((name, line)) => Some(Private::new(fill(name, *line)?.replace('\n', " "))),
             None => None,
@@ -254,13 +349,25 @@ impl Catalog {
 
 /// A text for the console serves both of its channels.
 pub(crate) fn serves(has: Channel, wanted: Channel) -> bool {
-    has == wanted || matches!((has, wanted), (Channel::Popup, Channel::Task) | (Channel::Task, Channel::Popup))
+    has == wanted
+        || matches!(
+            (has, wanted),
+            (Channel::Popup, Channel::Task) | (Channel::Task, Channel::Popup)
+        )
 }
 
 /// The data as the engine takes it: enqueued keys also at top level, lists that may be left out, the language.
-pub(crate) fn engine_context(context: &serde_json::Value, language: &str, channel: Channel) -> Value {
+pub(crate) fn engine_context(
+    context: &serde_json::Value,
+    language: &str,
+    channel: Channel,
+) -> Value {
     let mut map = context.as_object().cloned().unwrap_or_default();
-    if let Some(data) = map.get("data").and_then(serde_json::Value::as_object).cloned() {
+    if let Some(data) = map
+        .get("data")
+        .and_then(serde_json::Value::as_object)
+        .cloned()
+    {
         for (key, value) in data {
             map.entry(key).or_insert(value);
         }
@@ -280,11 +387,21 @@ pub(crate) fn engine_context(context: &serde_json::Value, language: &str, channe
 
 fn fault_of(file: &str, line: usize, template: &str, failure: Failure) -> RenderError {
     match failure {
-        Failure::Missing(path) => RenderError::MissingValue { template: template.to_owned(), path },
-        Failure::TooLong => RenderError::TooLong { file: file.to_owned() },
-        Failure::Fault { line: within, message } => {
-            RenderError::Fault { file: file.to_owned(), line: line + within.saturating_sub(1), message }
-        }
+        Failure::Missing(path) => RenderError::MissingValue {
+            template: template.to_owned(),
+            path,
+        },
+        Failure::TooLong => RenderError::TooLong {
+            file: file.to_owned(),
+        },
+        Failure::Fault {
+            line: within,
+            message,
+        } => RenderError::Fault {
+            file: file.to_owned(),
+            line: line + within.saturating_sub(1),
+            message,
+        },
     }
 }
 
@@ -320,15 +437,35 @@ fn plain_of(html: &str) -> String {
     while let Some((before, after)) = rest.split_once('<') {
         plain.push_str(before);
         let (tag, after) = after.split_once('>').unwrap_or((after, ""));
-        let tag = tag.trim_start_matches('/').split_whitespace().next().unwrap_or_default().to_lowercase();
-        if matches!(tag.trim_end_matches('/'), "p" | "br" | "div" | "li" | "tr" | "h1" | "h2" | "h3") && !plain.ends_with('\n') {
+        let tag = tag
+            .trim_start_matches('/')
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
+        if matches!(
+            tag.trim_end_matches('/'),
+            "p" | "br" | "div" | "li" | "tr" | "h1" | "h2" | "h3"
+        ) && !plain.ends_with('\n')
+        {
             plain.push('\n');
         }
         rest = after;
     }
     plain.push_str(rest);
-    let plain = plain.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#x27;", "'");
-    let plain = plain.replace("&#x2f;", "/").replace("&nbsp;", " ").replace("&amp;", "&");
-    let lines: Vec<&str> = plain.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let plain = plain
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#x27;", "'");
+    let plain = plain
+        .replace("&#x2f;", "/")
+        .replace("&nbsp;", " ")
+        .replace("&amp;", "&");
+    let lines: Vec<&str> = plain
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     lines.join("\n")
 }

@@ -3,7 +3,9 @@
 use std::io;
 
 use minijinja::value::{Value, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter,
+};
 
 use crate::render::filters;
 
@@ -28,7 +30,13 @@ pub(crate) enum Failure {
 pub(crate) fn texts() -> Environment<'static> {
     let mut engine = base();
     engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    engine.set_auto_escape_callback(|name| if name.contains(".html") { AutoEscape::Html } else { AutoEscape::None });
+    engine.set_auto_escape_callback(|name| {
+        if name.contains(".html") {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
+    });
     engine.set_formatter(print);
     filters::add(&mut engine);
     engine
@@ -86,28 +94,55 @@ fn welcome(c: char) -> Option<char> {
 }
 
 /// Renders the text `name` of `engine`.
-pub(crate) fn render(engine: &Environment<'static>, name: &str, context: &Value) -> Result<String, Failure> {
+pub(crate) fn render(
+    engine: &Environment<'static>,
+    name: &str,
+    context: &Value,
+) -> Result<String, Failure> {
     let template = engine.get_template(name).map_err(|error| failure(&error))?;
-    let mut out = Limited { bytes: Vec::with_capacity(256), is_full: false };
-    let done = template.render_captured_to(context.clone(), &mut out).map(|_| ());
+    let mut out = Limited {
+        bytes: Vec::with_capacity(256),
+        is_full: false,
+    };
+    let done = template
+        .render_captured_to(context.clone(), &mut out)
+        .map(|_| ());
     if out.is_full {
         return Err(Failure::TooLong);
     }
     done.map_err(|error| failure(&error))?;
-    let text = String::from_utf8(out.bytes).map_err(|_| Failure::Fault { line: 1, message: "not text".to_owned() })?;
+    let text = String::from_utf8(out.bytes).map_err(|_| Failure::Fault {
+        line: 1,
+        message: "not text".to_owned(),
+    })?;
     Ok(text.trim().to_owned())
 }
 
 /// Whether the condition `name` of `engine` holds.
 ///
 /// A condition that compares (`<`, `>`) something that is not there does not hold.
-pub(crate) fn holds(engine: &Environment<'static>, name: &str, context: &Value) -> Result<bool, Failure> {
+pub(crate) fn holds(
+    engine: &Environment<'static>,
+    name: &str,
+    context: &Value,
+) -> Result<bool, Failure> {
     let template = engine.get_template(name).map_err(|error| failure(&error))?;
-    let compares = template.source().trim_start_matches(CONDITION_HEAD).trim_end_matches(CONDITION_TAIL).contains(['<', '>']);
-    if compares && template.undeclared_variables(true).iter().any(|path| is_absent(context, path)) {
+    let compares = template
+        .source()
+        .trim_start_matches(CONDITION_HEAD)
+        .trim_end_matches(CONDITION_TAIL)
+        .contains(['<', '>']);
+    if compares
+        && template
+            .undeclared_variables(true)
+            .iter()
+            .any(|path| is_absent(context, path))
+    {
         return Ok(false);
     }
-    let text = template.render(context.clone()).map_err(|error| failure(&error))?;
+    let text = template
+        .render(context.clone())
+        .map_err(|error| failure(&error))?;
     Ok(text == "1")
 }
 
@@ -142,11 +177,18 @@ pub(crate) fn failure(error: &Error) -> Failure {
         }
         ErrorKind::SyntaxError | ErrorKind::BadEscape => {
             let detail = error.detail().unwrap_or("a mistake in the markup");
-            Failure::Fault { line: error.line().unwrap_or(1), message: detail.to_owned() }
+            Failure::Fault {
+                line: error.line().unwrap_or(1),
+                message: detail.to_owned(),
+            }
         }
         kind => {
-            let near = expression.map_or_else(String::new, |text| format!(" near `{}`", path_of(text)));
-            Failure::Fault { line: error.line().unwrap_or(1), message: format!("{kind}{near}") }
+            let near =
+                expression.map_or_else(String::new, |text| format!(" near `{}`", path_of(text)));
+            Failure::Fault {
+                line: error.line().unwrap_or(1),
+                message: format!("{kind}{near}"),
+            }
         }
     }
 }
@@ -156,11 +198,17 @@ fn printed_at(source: &str, at: usize) -> Option<&str> {
     let (before, after) = (source.get(..at)?, source.get(at..)?);
     let start = before.rfind("{{")? + 2;
     let end = at + after.find("}}")?;
-    source.get(start..end).filter(|inside| !inside.contains("%}"))
+    source
+        .get(start..end)
+        .filter(|inside| !inside.contains("%}"))
 }
 
 fn path_of(expression: &str) -> String {
-    let inner = expression.trim().trim_start_matches("{{").trim_end_matches("}}").trim_matches(['-', ' ']);
+    let inner = expression
+        .trim()
+        .trim_start_matches("{{")
+        .trim_end_matches("}}")
+        .trim_matches(['-', ' ']);
     inner.chars().take(80).collect()
 }
 

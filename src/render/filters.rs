@@ -34,33 +34,62 @@ impl Speech {
     }
 
     fn of_state(state: &State<'_, '_>) -> Self {
-        state.lookup("language").and_then(|tag| tag.as_str().map(Self::of)).unwrap_or(Self::Other)
+        state
+            .lookup("language")
+            .and_then(|tag| tag.as_str().map(Self::of))
+            .unwrap_or(Self::Other)
     }
 }
 
 /// Adds the filters to `engine`.
 pub(crate) fn add(engine: &mut Environment<'static>) {
-    engine.add_filter("day", |state: &State<'_, '_>, value: Value| text(value, |v| day(Speech::of_state(state), v)));
+    engine.add_filter("day", |state: &State<'_, '_>, value: Value| {
+        text(value, |v| day(Speech::of_state(state), v))
+    });
     engine.add_filter("clock", |state: &State<'_, '_>, value: Value| {
-        let is_spoken = state.lookup("channel").is_some_and(|channel| channel.as_str() == Some("voice"));
+        let is_spoken = state
+            .lookup("channel")
+            .is_some_and(|channel| channel.as_str() == Some("voice"));
         text(value, |v| clock(Speech::of_state(state), v, is_spoken))
     });
-    engine.add_filter("salutation", |state: &State<'_, '_>, value: Value| person(Speech::of_state(state), &value));
-    engine.add_filter("doctor", |state: &State<'_, '_>, value: Value| text(value, |v| Some(names::doctor(Speech::of_state(state), v))));
-    engine.add_filter("holiday_name", |state: &State<'_, '_>, value: Value| text(value, |v| holiday_name(Speech::of_state(state), v)));
-    engine.add_filter("relative", |state: &State<'_, '_>, value: Value| match value.as_i64() {
-        Some(days) => relative(Speech::of_state(state), days).map_or(Value::UNDEFINED, Value::from),
-        None => Value::UNDEFINED,
+    engine.add_filter("salutation", |state: &State<'_, '_>, value: Value| {
+        person(Speech::of_state(state), &value)
     });
+    engine.add_filter("doctor", |state: &State<'_, '_>, value: Value| {
+        text(value, |v| Some(names::doctor(Speech::of_state(state), v)))
+    });
+    engine.add_filter("holiday_name", |state: &State<'_, '_>, value: Value| {
+        text(value, |v| holiday_name(Speech::of_state(state), v))
+    });
+    engine.add_filter(
+        "relative",
+        |state: &State<'_, '_>, value: Value| match value.as_i64() {
+            Some(days) => {
+                relative(Speech::of_state(state), days).map_or(Value::UNDEFINED, Value::from)
+            }
+            None => Value::UNDEFINED,
+        },
+    );
 }
 
 /// Changes a text; what is no text, or cannot be read, becomes nothing.
 fn text(value: Value, change: impl FnOnce(&str) -> Option<String>) -> Result<Value, Error> {
-    Ok(value.as_str().map(str::trim).filter(|v| !v.is_empty()).and_then(change).map_or(Value::UNDEFINED, Value::from))
+    Ok(value
+        .as_str()
+        .map(str::trim)
+        .filter(|v| !v.is_empty())
+        .and_then(change)
+        .map_or(Value::UNDEFINED, Value::from))
 }
 
 fn person(speech: Speech, value: &Value) -> Value {
-    let field = |name: &str| value.get_attr(name).ok().and_then(|v| v.as_str().map(str::to_owned)).filter(|v| !v.trim().is_empty());
+    let field = |name: &str| {
+        value
+            .get_attr(name)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .filter(|v| !v.trim().is_empty())
+    };
     let age = value.get_attr("age").ok().and_then(|age| age.as_i64());
     let person = names::Person {
         full: field("name"),
@@ -74,17 +103,46 @@ fn person(speech: Speech, value: &Value) -> Value {
 
 /// `2026-07-24` as a reader says it.
 fn day(speech: Speech, value: &str) -> Option<String> {
-    let date = value.parse::<Date>().or_else(|_| value.parse::<DateTime>().map(DateTime::date)).ok()?;
+    let date = value
+        .parse::<Date>()
+        .or_else(|_| value.parse::<DateTime>().map(DateTime::date))
+        .ok()?;
     let (month, number) = (date.month(), date.day());
     let at = usize::try_from(date.weekday().to_monday_zero_offset()).ok()?;
     Some(match speech {
-        Speech::Hans => format!("{month}月{number}日（周{}）", ["一", "二", "三", "四", "五", "六", "日"].get(at)?),
-        Speech::Hant => format!("{month}月{number}日（週{}）", ["一", "二", "三", "四", "五", "六", "日"].get(at)?),
-        Speech::English => format!("{} {number} {}", english_weekday(date.weekday()), month_name(&ENGLISH_MONTHS, month)?),
-        Speech::American => format!("{}, {} {number}", english_weekday(date.weekday()), month_name(&ENGLISH_MONTHS, month)?),
+        Speech::Hans => format!(
+            "{month}月{number}日（周{}）",
+            ["一", "二", "三", "四", "五", "六", "日"].get(at)?
+        ),
+        Speech::Hant => format!(
+            "{month}月{number}日（週{}）",
+            ["一", "二", "三", "四", "五", "六", "日"].get(at)?
+        ),
+        Speech::English => format!(
+            "{} {number} {}",
+            english_weekday(date.weekday()),
+            month_name(&ENGLISH_MONTHS, month)?
+        ),
+        Speech::American => format!(
+            "{}, {} {number}",
+            english_weekday(date.weekday()),
+            month_name(&ENGLISH_MONTHS, month)?
+        ),
         Speech::Spanish => {
-            let weekday = ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"].get(at)?;
-            format!("{weekday} {number} de {}", month_name(&SPANISH_MONTHS, month)?)
+            let weekday = [
+                "lunes",
+                "martes",
+                "miércoles",
+                "jueves",
+                "viernes",
+                "sábado",
+                "domingo",
+            ]
+            .get(at)?;
+            format!(
+                "{weekday} {number} de {}",
+                month_name(&SPANISH_MONTHS, month)?
+            )
         }
         Speech::Other => date.to_string(),
     })
@@ -94,10 +152,34 @@ fn month_name(names: &[&'static str; 12], month: i8) -> Option<&'static str> {
     names.get(usize::try_from(month - 1).ok()?).copied()
 }
 
-const ENGLISH_MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
-const SPANISH_MONTHS: [&str; 12] =
-    ["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"];
+const ENGLISH_MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const SPANISH_MONTHS: [&str; 12] = [
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
+];
 
 fn english_weekday(day: Weekday) -> &'static str {
     match day {
@@ -113,23 +195,39 @@ fn english_weekday(day: Weekday) -> &'static str {
 
 /// `14:30` as a reader writes it, or says it on the phone.
 fn clock(speech: Speech, value: &str, is_spoken: bool) -> Option<String> {
-    let time = value.parse::<Time>().or_else(|_| value.parse::<DateTime>().map(DateTime::time)).ok()?;
+    let time = value
+        .parse::<Time>()
+        .or_else(|_| value.parse::<DateTime>().map(DateTime::time))
+        .ok()?;
     let (hour, minute) = (time.hour(), time.minute());
     let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
-    let half = if hour < 12 { ("a.m.", "AM") } else { ("p.m.", "PM") };
+    let half = if hour < 12 {
+        ("a.m.", "AM")
+    } else {
+        ("p.m.", "PM")
+    };
     Some(match speech {
         Speech::Hans | Speech::Hant if is_spoken => {
-            let (part, point) = (chinese_part(speech, hour), if speech == Speech::Hant { "點" } else { "点" });
+            let (part, point) = (
+                chinese_part(speech, hour),
+                if speech == Speech::Hant { "點" } else { "点" },
+            );
             match minute {
                 0 => format!("{part}{twelve}{point}"),
                 30 => format!("{part}{twelve}{point}半"),
                 _ => format!("{part}{twelve}{point}{minute}分"),
             }
         }
-        Speech::English | Speech::American if is_spoken && minute == 0 => format!("{twelve} {}", half.0),
-        Speech::English | Speech::American if is_spoken => format!("{twelve}:{minute:02} {}", half.0),
+        Speech::English | Speech::American if is_spoken && minute == 0 => {
+            format!("{twelve} {}", half.0)
+        }
+        Speech::English | Speech::American if is_spoken => {
+            format!("{twelve}:{minute:02} {}", half.0)
+        }
         Speech::American => format!("{twelve}:{minute:02} {}", half.1),
-        Speech::Hans | Speech::Hant | Speech::English | Speech::Spanish | Speech::Other => format!("{hour:02}:{minute:02}"),
+        Speech::Hans | Speech::Hant | Speech::English | Speech::Spanish | Speech::Other => {
+            format!("{hour:02}:{minute:02}")
+        }
     })
 }
 
@@ -164,25 +262,77 @@ fn relative(speech: Speech, days: i64) -> Option<String> {
     })
 }
 
+/// Feasts by the id a rule gives them: Simplified, Traditional, English, Spanish.
+const FEASTS: [(&str, [&str; 4]); 14] = [
+    (
+        "spring_festival",
+        ["春节", "春節", "Spring Festival", "Año Nuevo Chino"],
+    ),
+    (
+        "lantern",
+        [
+            "元宵节",
+            "元宵節",
+            "Lantern Festival",
+            "Fiesta de los Faroles",
+        ],
+    ),
+    (
+        "qingming",
+        ["清明节", "清明節", "Qingming Festival", "Qingming"],
+    ),
+    (
+        "dragon_boat",
+        [
+            "端午节",
+            "端午節",
+            "Dragon Boat Festival",
+            "Fiesta del Bote del Dragón",
+        ],
+    ),
+    ("qixi", ["七夕节", "七夕節", "Qixi Festival", "Qixi"]),
+    (
+        "mid_autumn",
+        [
+            "中秋节",
+            "中秋節",
+            "Mid-Autumn Festival",
+            "Fiesta del Medio Otoño",
+        ],
+    ),
+    (
+        "double_ninth",
+        [
+            "重阳节",
+            "重陽節",
+            "Double Ninth Festival",
+            "Fiesta del Doble Nueve",
+        ],
+    ),
+    ("laba", ["腊八节", "臘八節", "Laba Festival", "Laba"]),
+    ("new_year", ["元旦", "元旦", "New Year", "Año Nuevo"]),
+    (
+        "labour_day",
+        ["劳动节", "勞動節", "Labour Day", "Día del Trabajo"],
+    ),
+    (
+        "national_day",
+        ["国庆节", "國慶節", "National Day", "Día Nacional"],
+    ),
+    (
+        "womens_day",
+        ["妇女节", "婦女節", "Women's Day", "Día de la Mujer"],
+    ),
+    (
+        "childrens_day",
+        ["儿童节", "兒童節", "Children's Day", "Día del Niño"],
+    ),
+    ("christmas", ["圣诞节", "聖誕節", "Christmas", "Navidad"]),
+];
+
 /// The name of a feast by the id a rule gives it; `05-12` is a day.
 fn holiday_name(speech: Speech, id: &str) -> Option<String> {
-    const NAMES: [(&str, [&str; 4]); 14] = [
-        ("spring_festival", ["春节", "春節", "Spring Festival", "Año Nuevo Chino"]),
-        ("lantern", ["元宵节", "元宵節", "Lantern Festival", "Fiesta de los Faroles"]),
-        ("qingming", ["清明节", "清明節", "Qingming Festival", "Qingming"]),
-        ("dragon_boat", ["端午节", "端午節", "Dragon Boat Festival", "Fiesta del Bote del Dragón"]),
-        ("qixi", ["七夕节", "七夕節", "Qixi Festival", "Qixi"]),
-        ("mid_autumn", ["中秋节", "中秋節", "Mid-Autumn Festival", "Fiesta del Medio Otoño"]),
-        ("double_ninth", ["重阳节", "重陽節", "Double Ninth Festival", "Fiesta del Doble Nueve"]),
-        ("laba", ["腊八节", "臘八節", "Laba Festival", "Laba"]),
-        ("new_year", ["元旦", "元旦", "New Year", "Año Nuevo"]),
-        ("labour_day", ["劳动节", "勞動節", "Labour Day", "Día del Trabajo"]),
-        ("national_day", ["国庆节", "國慶節", "National Day", "Día Nacional"]),
-        ("womens_day", ["妇女节", "婦女節", "Women's Day", "Día de la Mujer"]),
-        ("childrens_day", ["儿童节", "兒童節", "Children's Day", "Día del Niño"]),
-        ("christmas", ["圣诞节", "聖誕節", "Christmas", "Navidad"]),
-    ];
-    if let Some((_, names)) = NAMES.iter().find(|(name, _)| *name == id) {
+    if let Some((_, names)) = FEASTS.iter().find(|(name, _)| *name == id) {
         let at = match speech {
             Speech::Hans => 0,
             Speech::Hant => 1,
@@ -199,7 +349,9 @@ fn holiday_name(speech: Speech, id: &str) -> Option<String> {
         Speech::Hans | Speech::Hant => format!("{month}月{number}日"),
         Speech::Spanish => format!("{number} de {}", month_name(&SPANISH_MONTHS, month)?),
         Speech::American => format!("{} {number}", month_name(&ENGLISH_MONTHS, month)?),
-        Speech::English | Speech::Other => format!("{number} {}", month_name(&ENGLISH_MONTHS, month)?),
+        Speech::English | Speech::Other => {
+            format!("{number} {}", month_name(&ENGLISH_MONTHS, month)?)
+        }
     })
 }
 
@@ -215,10 +367,16 @@ mod tests {
     #[test]
     fn days_are_said_as_the_reader_says_them() {
         check(day(Speech::of("zh-CN"), "2026-07-24"), "7月24日（周五）");
-        check(day(Speech::of("zh-HK"), "2026-07-24T10:00"), "7月24日（週五）");
+        check(
+            day(Speech::of("zh-HK"), "2026-07-24T10:00"),
+            "7月24日（週五）",
+        );
         check(day(Speech::of("en"), "2026-07-24"), "Friday 24 July");
         check(day(Speech::of("en-US"), "2026-07-24"), "Friday, July 24");
-        check(day(Speech::of("es-MX"), "2026-07-26"), "domingo 26 de julio");
+        check(
+            day(Speech::of("es-MX"), "2026-07-26"),
+            "domingo 26 de julio",
+        );
         check(day(Speech::of("fr"), "2026-07-26"), "2026-07-26");
         assert_eq!(day(Speech::of("fr"), "soon"), None);
     }

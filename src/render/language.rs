@@ -11,10 +11,17 @@ pub(crate) fn kin(wanted: &str) -> Vec<String> {
     }
     let parts: Vec<&str> = wanted.split('-').collect();
     if parts.first() == Some(&"zh") || parts.first() == Some(&"yue") {
-        let traditional = parts.first() == Some(&"yue") || parts.iter().any(|p| matches!(*p, "hant" | "hk" | "tw" | "mo"));
+        let traditional = parts.first() == Some(&"yue")
+            || parts
+                .iter()
+                .any(|p| matches!(*p, "hant" | "hk" | "tw" | "mo"));
         let hant = ["zh-hant", "zh-hk", "zh-tw", "zh-mo"];
         let hans = ["zh-hans", "zh-cn", "zh-sg", "zh"];
-        let (first, second) = if traditional { (hant, hans) } else { (hans, hant) };
+        let (first, second) = if traditional {
+            (hant, hans)
+        } else {
+            (hans, hant)
+        };
         tags.extend(first.iter().chain(&second).map(|tag| (*tag).to_owned()));
     }
     tags
@@ -41,13 +48,19 @@ pub(crate) fn best<'a>(wanted: &[&str], there: &[&'a str]) -> Option<(&'a str, b
 
 /// The first part of a tag, lower case: `zh` of `zh-CN`.
 pub(crate) fn primary(tag: &str) -> String {
-    tag.split(['-', '_']).next().unwrap_or_default().to_lowercase()
+    tag.split(['-', '_'])
+        .next()
+        .unwrap_or_default()
+        .to_lowercase()
 }
 
 /// Whether a tag means Chinese in traditional characters.
 pub(crate) fn is_traditional(tag: &str) -> bool {
     let tag = tag.to_lowercase();
-    tag.starts_with("yue") || tag.split(['-', '_']).any(|part| matches!(part, "hant" | "hk" | "tw" | "mo"))
+    tag.starts_with("yue")
+        || tag
+            .split(['-', '_'])
+            .any(|part| matches!(part, "hant" | "hk" | "tw" | "mo"))
 }
 
 #[cfg(test)]
@@ -62,7 +75,12 @@ mod tests {
     #[test]
     fn a_reader_gets_the_nearest_language() {
         check(&["zh-CN"], &["en", "zh-CN"], "zh-CN", true);
-        check(&["zh-HK", "en"], &["en", "zh-CN", "zh-Hant"], "zh-Hant", true);
+        check(
+            &["zh-HK", "en"],
+            &["en", "zh-CN", "zh-Hant"],
+            "zh-Hant",
+            true,
+        );
         check(&["zh-HK", "en"], &["en", "zh-CN"], "zh-CN", true);
         check(&["yue"], &["en", "zh-CN", "zh-TW"], "zh-TW", true);
         check(&["zh"], &["zh-Hant", "zh-CN"], "zh-CN", true);

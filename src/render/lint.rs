@@ -33,13 +33,23 @@ pub fn lint(catalog: &Catalog, uses: &[(&str, Channel, Class)]) -> Vec<Finding> 
     let mut findings = Vec::new();
     let mut by_template: BTreeMap<&str, BTreeSet<(Channel, Class)>> = BTreeMap::new();
     for (template, channel, class) in uses {
-        by_template.entry(template).or_default().insert((*channel, *class));
+        by_template
+            .entry(template)
+            .or_default()
+            .insert((*channel, *class));
     }
-    let site_languages: BTreeSet<&str> =
-        by_template.keys().flat_map(|name| catalog.texts_of(name)).map(|text| text.language.as_str()).collect();
+    let site_languages: BTreeSet<&str> = by_template
+        .keys()
+        .flat_map(|name| catalog.texts_of(name))
+        .map(|text| text.language.as_str())
+        .collect();
     for (template, pairs) in &by_template {
         if catalog.texts_of(template).is_empty() {
-            findings.push(whole(template, Severity::Error, "there is no such template".to_owned()));
+            findings.push(whole(
+                template,
+                Severity::Error,
+                "there is no such template".to_owned(),
+            ));
             continue;
         }
         let channels: BTreeSet<Channel> = pairs.iter().map(|(channel, _)| *channel).collect();
@@ -47,8 +57,16 @@ pub fn lint(catalog: &Catalog, uses: &[(&str, Channel, Class)]) -> Vec<Finding> 
             missing(catalog, template, channel, &site_languages, &mut findings);
         }
         for text in catalog.texts_of(template) {
-            let classes = pairs.iter().filter(|(channel, _)| serves(text.channel, *channel)).map(|(_, class)| *class);
-            check_text(catalog, text, &classes.collect::<BTreeSet<_>>(), &mut findings);
+            let classes = pairs
+                .iter()
+                .filter(|(channel, _)| serves(text.channel, *channel))
+                .map(|(_, class)| *class);
+            check_text(
+                catalog,
+                text,
+                &classes.collect::<BTreeSet<_>>(),
+                &mut findings,
+            );
         }
     }
     findings.sort_by(|a, b| (&a.file, a.line, a.severity).cmp(&(&b.file, b.line, b.severity)));
@@ -57,30 +75,80 @@ pub fn lint(catalog: &Catalog, uses: &[(&str, Channel, Class)]) -> Vec<Finding> 
 }
 
 fn whole(file: &str, severity: Severity, message: String) -> Finding {
-    Finding { file: file.to_owned(), line: 0, severity, message }
+    Finding {
+        file: file.to_owned(),
+        line: 0,
+        severity,
+        message,
+    }
 }
 
-fn missing(catalog: &Catalog, template: &str, channel: Channel, languages: &BTreeSet<&str>, findings: &mut Vec<Finding>) {
+fn missing(
+    catalog: &Catalog,
+    template: &str,
+    channel: Channel,
+    languages: &BTreeSet<&str>,
+    findings: &mut Vec<Finding>,
+) {
     if !catalog.has(template, channel) {
-        findings.push(whole(template, Severity::Error, format!("there is no text for {channel}")));
+        findings.push(whole(
+            template,
+            Severity::Error,
+            format!("there is no text for {channel}"),
+        ));
         return;
     }
-    let there: Vec<&TemplateText> = catalog.texts_of(template).iter().filter(|text| serves(text.channel, channel)).collect();
+    let there: Vec<&TemplateText> = catalog
+        .texts_of(template)
+        .iter()
+        .filter(|text| serves(text.channel, channel))
+        .collect();
     for wanted in languages {
         if !there.iter().any(|text| text.language == *wanted) {
-            findings.push(whole(template, Severity::Warning, format!("there is no text in {wanted} for {channel}, as other templates have")));
+            findings.push(whole(
+                template,
+                Severity::Warning,
+                format!("there is no text in {wanted} for {channel}, as other templates have"),
+            ));
         }
     }
 }
 
-fn check_text(catalog: &Catalog, text: &TemplateText, classes: &BTreeSet<Class>, findings: &mut Vec<Finding>) {
-    let mut find = |line: usize, severity: Severity, message: String| findings.push(Finding { file: text.file.clone(), line, severity, message });
+fn check_text(
+    catalog: &Catalog,
+    text: &TemplateText,
+    classes: &BTreeSet<Class>,
+    findings: &mut Vec<Finding>,
+) {
+    let mut find = |line: usize, severity: Severity, message: String| {
+        findings.push(Finding {
+            file: text.file.clone(),
+            line,
+            severity,
+            message,
+        })
+    };
     for (at, variant) in text.variants.iter().enumerate() {
-        let Ok(template) = catalog.texts.get_template(&variant.name) else { continue };
+        let Ok(template) = catalog.texts.get_template(&variant.name) else {
+            continue;
+        };
+        if let Some((when, line)) = &variant.when
+            && let Ok(condition) = catalog.conditions.get_template(when)
+        {
+            // A condition may look at anything, but at nothing that is not there.
+            for path in condition.undeclared_variables(true) {
+                check_known(text, classes, &path, *line, &mut find);
+            }
+        }
         let mut paths: Vec<String> = template.undeclared_variables(true).into_iter().collect();
         paths.sort();
         for path in &paths {
-            let line = variant.line + template.source().lines().position(|line| line.contains(path.as_str())).unwrap_or(0);
+            let line = variant.line
+                + template
+                    .source()
+                    .lines()
+                    .position(|line| line.contains(path.as_str()))
+                    .unwrap_or(0);
             check_path(text, classes, path, line, &mut find);
         }
         for (number, line) in template.source().lines().enumerate() {
@@ -92,63 +160,191 @@ fn check_text(catalog: &Catalog, text: &TemplateText, classes: &BTreeSet<Class>,
 
 /// What the composer gives; `*` stands for anything below.
 const KNOWN: [&str; 37] = [
-    "site", "site.name", "site.phone", "patient", "patient.name", "patient.given", "patient.family", "patient.sex", "patient.age",
-    "patient.attributes.*", "patient.tags", "patient.diagnoses", "recipient", "recipient.role", "recipient.name",
-    "recipient.relation", "occasion", "occasion.kind", "occasion.date", "occasion.clock", "occasion.doctor", "occasion.place",
-    "occasion.department", "occasion.attributes.*", "occasion.confirmation", "occasions", "holiday", "holiday.id", "rule",
-    "rule.id", "rule.title", "count", "lead", "lead.days", "ask", "language", "channel",
+    "site",
+    "site.name",
+    "site.phone",
+    "patient",
+    "patient.name",
+    "patient.given",
+    "patient.family",
+    "patient.sex",
+    "patient.age",
+    "patient.attributes.*",
+    "patient.tags",
+    "patient.diagnoses",
+    "recipient",
+    "recipient.role",
+    "recipient.name",
+    "recipient.relation",
+    "occasion",
+    "occasion.kind",
+    "occasion.date",
+    "occasion.clock",
+    "occasion.doctor",
+    "occasion.place",
+    "occasion.department",
+    "occasion.attributes.*",
+    "occasion.confirmation",
+    "occasions",
+    "holiday",
+    "holiday.id",
+    "rule",
+    "rule.id",
+    "rule.title",
+    "count",
+    "lead",
+    "lead.days",
+    "ask",
+    "language",
+    "channel",
 ];
 
 /// What an SMS may not say, by the last word of its path.
 const PRIVATE: [&str; 16] = [
-    "diagnoses", "diagnosis", "drug", "drugs", "medication", "medications", "prescription", "test", "result", "results", "id_number",
-    "birth_date", "birth_on", "insurance_number", "address", "disease",
+    "diagnoses",
+    "diagnosis",
+    "drug",
+    "drugs",
+    "medication",
+    "medications",
+    "prescription",
+    "test",
+    "result",
+    "results",
+    "id_number",
+    "birth_date",
+    "birth_on",
+    "insurance_number",
+    "address",
+    "disease",
 ];
 
-fn check_path(text: &TemplateText, classes: &BTreeSet<Class>, path: &str, line: usize, find: &mut impl FnMut(usize, Severity, String)) {
-    let is_known = KNOWN.iter().any(|known| *known == path || known.strip_suffix('*').is_some_and(|front| path.starts_with(front) || path == front.trim_end_matches('.')));
-    let is_data = path == "data" || path.starts_with("data.");
-    let is_message = classes.is_empty() || text.template == "custom" || classes.contains(&Class::Reply);
-    if !is_known && !is_data && !is_message {
-        let near = KNOWN.iter().filter(|known| !known.ends_with('*')).min_by_key(|known| distance(known, path));
-        find(line, Severity::Error, format!("`{path}` is nothing a reminder knows; did you mean `{}`?", near.unwrap_or(&"occasion.date")));
-    }
+fn check_path(
+    text: &TemplateText,
+    classes: &BTreeSet<Class>,
+    path: &str,
+    line: usize,
+    find: &mut impl FnMut(usize, Severity, String),
+) {
+    check_known(text, classes, path, line, find);
     let last = path.rsplit('.').next().unwrap_or(path);
     if matches!(text.channel, Channel::Sms | Channel::Voice) && PRIVATE.contains(&last) {
-        find(line, Severity::Error, format!("`{path}` may not be said by {}: no diagnosis, drug, result or identity number", text.channel));
+        find(
+            line,
+            Severity::Error,
+            format!(
+                "`{path}` may not be said by {}: no diagnosis, drug, result or identity number",
+                text.channel
+            ),
+        );
     }
 }
 
-fn check_line(text: &TemplateText, line: &str, number: usize, is_first: bool, find: &mut impl FnMut(usize, Severity, String)) {
+/// A reminder fills only what the composer gives; other systems may give what they like.
+fn check_known(
+    text: &TemplateText,
+    classes: &BTreeSet<Class>,
+    path: &str,
+    line: usize,
+    find: &mut impl FnMut(usize, Severity, String),
+) {
+    let is_known = KNOWN.iter().any(|known| {
+        *known == path
+            || known
+                .strip_suffix('*')
+                .is_some_and(|front| path.starts_with(front) || path == front.trim_end_matches('.'))
+    });
+    let is_data = path == "data" || path.starts_with("data.");
+    let is_message =
+        classes.is_empty() || text.template == "custom" || classes.contains(&Class::Reply);
+    if !is_known && !is_data && !is_message {
+        let near = KNOWN
+            .iter()
+            .filter(|known| !known.ends_with('*'))
+            .min_by_key(|known| distance(known, path));
+        find(
+            line,
+            Severity::Error,
+            format!(
+                "`{path}` is nothing a reminder knows; did you mean `{}`?",
+                near.unwrap_or(&"occasion.date")
+            ),
+        );
+    }
+}
+
+fn check_line(
+    text: &TemplateText,
+    line: &str,
+    number: usize,
+    is_first: bool,
+    find: &mut impl FnMut(usize, Severity, String),
+) {
     if text.channel != Channel::Sms {
         return;
     }
     let brackets = line.matches('【').count();
     if brackets > usize::from(is_first) || (brackets == 1 && !line.starts_with('【')) {
-        find(number, Severity::Error, "【】 may stand once, around the signature that leads the text".to_owned());
+        find(
+            number,
+            Severity::Error,
+            "【】 may stand once, around the signature that leads the text".to_owned(),
+        );
     }
+    check_menu(line, number, find);
+    check_words(line, number, find);
+}
+
+/// Words that carriers take for a stop may not be offered as answers.
+fn check_menu(line: &str, number: usize, find: &mut impl FnMut(usize, Severity, String)) {
     let lower = line.to_lowercase();
-    let compact: String = line.chars().filter(|c| !c.is_whitespace() && !matches!(c, '“' | '”' | '"' | '‘' | '’' | '\'')).collect();
+    let compact: String = line
+        .chars()
+        .filter(|c| !c.is_whitespace() && !matches!(c, '“' | '”' | '"' | '‘' | '’' | '\''))
+        .collect();
     for word in ["cancel", "end", "quit", "n", "r"] {
-        let english = ["reply ", "text ", "send "].iter().any(|verb| has_word_after(&lower, verb, word));
+        let english = ["reply ", "text ", "send "]
+            .iter()
+            .any(|verb| has_word_after(&lower, verb, word));
         let upper = word.to_uppercase();
-        let chinese = ["回复", "回覆", "回"].iter().any(|verb| {
-            compact.match_indices(verb).any(|(at, _)| compact.get(at + verb.len()..).is_some_and(|rest| starts_with_word(rest, &upper)))
-        });
+        let chinese = ["回复", "回覆", "回"]
+            .iter()
+            .any(|verb| has_word_after(&compact, verb, &upper));
         if english || chinese {
-            find(number, Severity::Error, format!("`{upper}` is a reserved word of carriers: offer digits instead"));
+            find(
+                number,
+                Severity::Error,
+                format!("`{upper}` is a reserved word of carriers: offer digits instead"),
+            );
         }
     }
-    for word in ["糖尿病", "艾滋", "肿瘤", "癌", "精神科", "性病", "抑郁", "diabetes", "diabetic", "cancer", "psychiatr", "hiv", "oncolog", "depress"] {
-        if lower.contains(word) {
-            find(number, Severity::Warning, format!("`{word}` tells what the patient has to whoever sees the phone"));
-        }
+}
+
+/// Words that tell what the patient has.
+const TELLING: &str =
+    "糖尿病|艾滋|肿瘤|癌|精神科|性病|抑郁|diabetes|diabetic|cancer|psychiatr|hiv|oncolog|depress";
+
+fn check_words(line: &str, number: usize, find: &mut impl FnMut(usize, Severity, String)) {
+    let lower = line.to_lowercase();
+    for word in TELLING.split('|').filter(|word| lower.contains(word)) {
+        find(
+            number,
+            Severity::Warning,
+            format!("`{word}` tells what the patient has to whoever sees the phone"),
+        );
     }
     let is_latin = line.chars().all(|c| (c as u32) < 0x2e80);
-    let costly: BTreeSet<char> = line.chars().filter(|c| matches!(c, '‘' | '’' | '“' | '”' | '–' | '—' | '…' | '\u{a0}' | '\u{200b}')).collect();
+    let is_costly = |c: &char| "‘’“”–—…\u{a0}\u{200b}".contains(*c);
+    let costly: BTreeSet<char> = line.chars().filter(is_costly).collect();
     if is_latin && !costly.is_empty() {
         let costly: String = costly.into_iter().collect();
-        find(number, Severity::Warning, format!("`{costly}` makes every segment hold 70 characters instead of 160: write plain quotes, dashes and dots"));
+        find(
+            number,
+            Severity::Warning,
+            format!(
+                "`{costly}` makes every segment hold 70 characters instead of 160: write plain quotes, dashes and dots"
+            ),
+        );
     }
 }
 
@@ -160,19 +356,36 @@ fn has_word_after(line: &str, verb: &str, word: &str) -> bool {
 }
 
 fn starts_with_word(rest: &str, word: &str) -> bool {
-    rest.strip_prefix(word).is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    rest.strip_prefix(word)
+        .is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
 /// Fills the text with sample data of each kind of reader, whole and with all that may be absent left out.
-fn check_filled(catalog: &Catalog, text: &TemplateText, at: usize, line: usize, find: &mut impl FnMut(usize, Severity, String)) {
+fn check_filled(
+    catalog: &Catalog,
+    text: &TemplateText,
+    at: usize,
+    line: usize,
+    find: &mut impl FnMut(usize, Severity, String),
+) {
     let roles = [Role::Patient, Role::Family, Role::Staff];
     for role in roles {
         let data = sample(&text.language, text.channel, role);
         let context = engine_context(&data, &text.language, text.channel);
         match catalog.render_variant(text, at, &context) {
             Ok(rendered) => {
-                if let Some(measure) = rendered.measure.filter(|measure| measure.segments > MANY_SEGMENTS) {
-                    find(line, Severity::Warning, format!("{} segments with sample data: more than {MANY_SEGMENTS} are costly and often cut", measure.segments));
+                if let Some(measure) = rendered
+                    .measure
+                    .filter(|measure| measure.segments > MANY_SEGMENTS)
+                {
+                    find(
+                        line,
+                        Severity::Warning,
+                        format!(
+                            "{} segments with sample data: more than {MANY_SEGMENTS} are costly and often cut",
+                            measure.segments
+                        ),
+                    );
                 }
             }
             // What no reminder knows is found by its path, what may be absent below.
@@ -181,11 +394,21 @@ fn check_filled(catalog: &Catalog, text: &TemplateText, at: usize, line: usize, 
             Err(error) => find(line, Severity::Error, error.to_string()),
         }
     }
-    let context = engine_context(&bare(&text.language, text.channel), &text.language, text.channel);
+    let context = engine_context(
+        &bare(&text.language, text.channel),
+        &text.language,
+        text.channel,
+    );
     if let Err(RenderError::MissingValue { path, .. }) = catalog.render_variant(text, at, &context)
         && (path.contains("occasion.") || path.contains("attributes."))
     {
-        find(line, Severity::Warning, format!("prints `{path}` always: reminders without it will not be sent; write {{% if … %}} around it"));
+        find(
+            line,
+            Severity::Warning,
+            format!(
+                "prints `{path}` always: reminders without it will not be sent; write {{% if … %}} around it"
+            ),
+        );
     }
 }
 
@@ -193,7 +416,10 @@ fn check_filled(catalog: &Catalog, text: &TemplateText, at: usize, line: usize, 
 fn bare(tag: &str, channel: Channel) -> serde_json::Value {
     let mut data = sample(tag, channel, Role::Patient);
     for pointer in ["/occasion", "/occasions/0", "/occasions/1"] {
-        if let Some(occasion) = data.pointer_mut(pointer).and_then(serde_json::Value::as_object_mut) {
+        if let Some(occasion) = data
+            .pointer_mut(pointer)
+            .and_then(serde_json::Value::as_object_mut)
+        {
             for key in ["clock", "doctor", "place", "department"] {
                 occasion.insert(key.to_owned(), serde_json::Value::Null);
             }
@@ -222,8 +448,22 @@ fn distance(a: &str, b: &str) -> usize {
 /// The languages that `template` lacks among `wanted`, by the nearest language there is.
 impl Catalog {
     /// The languages of `wanted` for which `template` has no text of its own on `channel`.
-    pub fn missing_languages<'a>(&self, template: &str, channel: Channel, wanted: &[&'a str]) -> Vec<&'a str> {
-        let there: Vec<&str> = self.texts_of(template).iter().filter(|text| serves(text.channel, channel)).map(|text| text.language.as_str()).collect();
-        wanted.iter().copied().filter(|want| !language::best(&[want], &there).is_some_and(|(_, is_wanted)| is_wanted)).collect()
+    pub fn missing_languages<'a>(
+        &self,
+        template: &str,
+        channel: Channel,
+        wanted: &[&'a str],
+    ) -> Vec<&'a str> {
+        let there: Vec<&str> = self
+            .texts_of(template)
+            .iter()
+            .filter(|text| serves(text.channel, channel))
+            .map(|text| text.language.as_str())
+            .collect();
+        wanted
+            .iter()
+            .copied()
+            .filter(|want| !language::best(&[want], &there).is_some_and(|(_, is_wanted)| is_wanted))
+            .collect()
     }
 }

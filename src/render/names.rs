@@ -45,7 +45,13 @@ pub(crate) fn salutation(speech: Speech, person: &Person) -> Option<String> {
     }
 }
 
-fn chinese(speech: Speech, person: &Person, full: &str, is_minor: bool, sex: Option<bool>) -> String {
+fn chinese(
+    speech: Speech,
+    person: &Person,
+    full: &str,
+    is_minor: bool,
+    sex: Option<bool>,
+) -> String {
     let title = match (is_minor, sex) {
         (true, _) => {
             let is_small = person.age.is_some_and(|age| age < 12);
@@ -59,19 +65,27 @@ fn chinese(speech: Speech, person: &Person, full: &str, is_minor: bool, sex: Opt
         (false, Some(false)) => "先生",
         (false, None) => return full.to_owned(),
     };
-    let family = person.family.clone().filter(|name| is_han(name)).or_else(|| family_of(full));
+    let family = person
+        .family
+        .clone()
+        .filter(|name| is_han(name))
+        .or_else(|| family_of(full));
     format!("{}{title}", family.as_deref().unwrap_or(full))
 }
 
 fn is_han(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| matches!(c, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}'))
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| matches!(c, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}'))
 }
 
 /// The family name in a Chinese name of two to four characters.
 fn family_of(full: &str) -> Option<String> {
     const DOUBLE: [&str; 24] = [
-        "欧阳", "歐陽", "司马", "司馬", "上官", "诸葛", "諸葛", "司徒", "皇甫", "尉迟", "尉遲", "公孙", "公孫", "慕容", "令狐", "长孙", "長孫", "宇文",
-        "夏侯", "东方", "東方", "端木", "南宫", "南宮",
+        "欧阳", "歐陽", "司马", "司馬", "上官", "诸葛", "諸葛", "司徒", "皇甫", "尉迟", "尉遲",
+        "公孙", "公孫", "慕容", "令狐", "长孙", "長孫", "宇文", "夏侯", "东方", "東方", "端木",
+        "南宫", "南宮",
     ];
     let length = full.chars().count();
     if !is_han(full) || !(2..=4).contains(&length) {
@@ -85,7 +99,12 @@ fn family_of(full: &str) -> Option<String> {
 pub(crate) fn doctor(speech: Speech, name: &str) -> String {
     match speech {
         Speech::Hans | Speech::Hant => {
-            let has_title = ["医生", "醫生", "大夫", "主任", "教授", "医师", "醫師", "院长", "院長", "专家", "專家"].iter().any(|title| name.ends_with(title));
+            let has_title = [
+                "医生", "醫生", "大夫", "主任", "教授", "医师", "醫師", "院长", "院長", "专家",
+                "專家",
+            ]
+            .iter()
+            .any(|title| name.ends_with(title));
             match (has_title, speech) {
                 (true, _) => name.to_owned(),
                 (false, Speech::Hant) => format!("{name}醫生"),
@@ -94,9 +113,19 @@ pub(crate) fn doctor(speech: Speech, name: &str) -> String {
         }
         Speech::English | Speech::American | Speech::Spanish | Speech::Other => {
             let lower = name.to_lowercase();
-            let has_title = ["dr ", "dr.", "dra", "prof", "doctor", "doctora"].iter().any(|title| lower.starts_with(title));
-            let title = if speech == Speech::Spanish { "Dr." } else { "Dr" };
-            if has_title { name.to_owned() } else { format!("{title} {name}") }
+            let has_title = ["dr ", "dr.", "dra", "prof", "doctor", "doctora"]
+                .iter()
+                .any(|title| lower.starts_with(title));
+            let title = if speech == Speech::Spanish {
+                "Dr."
+            } else {
+                "Dr"
+            };
+            if has_title {
+                name.to_owned()
+            } else {
+                format!("{title} {name}")
+            }
         }
     }
 }
@@ -107,9 +136,20 @@ mod tests {
     use crate::render::filters::Speech;
 
     #[track_caller]
-    fn check(speech: Speech, [full, given, family, sex]: [&str; 4], age: Option<i64>, expected: &str) {
+    fn check(
+        speech: Speech,
+        [full, given, family, sex]: [&str; 4],
+        age: Option<i64>,
+        expected: &str,
+    ) {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let person = Person { full: some(full), given: some(given), family: some(family), sex: some(sex), age };
+        let person = Person {
+            full: some(full),
+            given: some(given),
+            family: some(family),
+            sex: some(sex),
+            age,
+        };
         assert_eq!(salutation(speech, &person).as_deref(), Some(expected));
     }
 
@@ -118,13 +158,48 @@ mod tests {
         check(Speech::Hans, ["王芳", "", "", "female"], Some(40), "王女士");
         check(Speech::Hans, ["欧阳明月", "", "", "male"], None, "欧阳先生");
         check(Speech::Hans, ["王芳", "", "", "unknown"], Some(40), "王芳");
-        check(Speech::Hans, ["John Smith", "John", "Smith", "male"], Some(40), "John Smith先生");
-        check(Speech::Hans, ["王小明", "", "", "male"], Some(7), "王小明小朋友");
-        check(Speech::English, ["Ana Diaz", "Ana", "Diaz", "female"], Some(30), "Ms Diaz");
-        check(Speech::English, ["Ana Diaz", "Ana", "Diaz", "other"], Some(30), "Ana Diaz");
-        check(Speech::English, ["Ana Diaz", "Ana", "Diaz", "female"], Some(9), "Ana");
-        check(Speech::English, ["Wang Fang", "", "", "female"], None, "Wang Fang");
-        check(Speech::Spanish, ["Ana Díaz", "Ana", "Díaz", "female"], None, "Sra. Díaz");
+        check(
+            Speech::Hans,
+            ["John Smith", "John", "Smith", "male"],
+            Some(40),
+            "John Smith先生",
+        );
+        check(
+            Speech::Hans,
+            ["王小明", "", "", "male"],
+            Some(7),
+            "王小明小朋友",
+        );
+        check(
+            Speech::English,
+            ["Ana Diaz", "Ana", "Diaz", "female"],
+            Some(30),
+            "Ms Diaz",
+        );
+        check(
+            Speech::English,
+            ["Ana Diaz", "Ana", "Diaz", "other"],
+            Some(30),
+            "Ana Diaz",
+        );
+        check(
+            Speech::English,
+            ["Ana Diaz", "Ana", "Diaz", "female"],
+            Some(9),
+            "Ana",
+        );
+        check(
+            Speech::English,
+            ["Wang Fang", "", "", "female"],
+            None,
+            "Wang Fang",
+        );
+        check(
+            Speech::Spanish,
+            ["Ana Díaz", "Ana", "Díaz", "female"],
+            None,
+            "Sra. Díaz",
+        );
     }
 
     #[test]

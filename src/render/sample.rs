@@ -11,13 +11,24 @@ pub fn sample(tag: &str, channel: Channel, role: Role) -> Value {
     let (site, place, department, doctor) = if is_chinese {
         ("示范医院", "门诊楼三层内科", "内科", "李明")
     } else {
-        ("Demo Hospital", "Building A, 3rd floor", "Internal medicine", "Dr Lee")
+        (
+            "Demo Hospital",
+            "Building A, 3rd floor",
+            "Internal medicine",
+            "Dr Lee",
+        )
     };
-    let (name, given, family) = if is_chinese { ("王小兰", "小兰", "王") } else { ("Mary Miller", "Mary", "Miller") };
+    let (name, given, family) = if is_chinese {
+        ("王小兰", "小兰", "王")
+    } else {
+        ("Mary Miller", "Mary", "Miller")
+    };
     let recipient = match (role, is_chinese) {
         (Role::Patient, _) => json!({"role": "patient", "name": name}),
         (Role::Family, true) => json!({"role": "family", "name": "王建国", "relation": "child"}),
-        (Role::Family, false) => json!({"role": "family", "name": "John Miller", "relation": "child"}),
+        (Role::Family, false) => {
+            json!({"role": "family", "name": "John Miller", "relation": "child"})
+        }
         (Role::Staff, _) => json!({"role": "staff", "name": department}),
     };
     let occasion = |kind: &str, date: &str, clock: Value| {

@@ -39,12 +39,20 @@ pub(crate) struct FileName {
 impl FileName {
     /// Reads the last two parts of `path`.
     pub(crate) fn parse(path: &str) -> Result<Self, RenderError> {
-        let expected = |what: &str| RenderError::Parse { file: path.to_owned(), line: 0, expected: what.to_owned() };
+        let expected = |what: &str| RenderError::Parse {
+            file: path.to_owned(),
+            line: 0,
+            expected: what.to_owned(),
+        };
         let mut parts = path.rsplit(['/', '\\']);
         let name = parts.next().unwrap_or_default();
         let template = parts.next().filter(|folder| !folder.is_empty());
-        let template = template.ok_or_else(|| expected("a path such as `appointment/zh-CN.sms.txt`"))?;
-        if !template.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+        let template =
+            template.ok_or_else(|| expected("a path such as `appointment/zh-CN.sms.txt`"))?;
+        if !template
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        {
             return Err(expected("a folder named after the template, in snake_case"));
         }
         let mut ends = name.rsplitn(3, '.');
@@ -56,20 +64,33 @@ impl FileName {
         };
         let channel = channel.and_then(Channel::parse).ok_or_else(|| {
             let all: Vec<&str> = Channel::ALL.iter().map(|c| c.as_str()).collect();
-            expected(&format!("a file name such as `en.sms.txt`, its channel one of {}", all.join(", ")))
+            expected(&format!(
+                "a file name such as `en.sms.txt`, its channel one of {}",
+                all.join(", ")
+            ))
         })?;
-        let language = language.filter(|tag| is_language(tag)).ok_or_else(|| expected("a language such as `zh-CN` before the channel"))?;
+        let language = language
+            .filter(|tag| is_language(tag))
+            .ok_or_else(|| expected("a language such as `zh-CN` before the channel"))?;
         if form == Form::Html && channel != Channel::Email {
             return Err(expected("`.txt`: only email has `.html`"));
         }
-        Ok(Self { template: template.to_owned(), language: language.to_owned(), channel, form })
+        Ok(Self {
+            template: template.to_owned(),
+            language: language.to_owned(),
+            channel,
+            form,
+        })
     }
 }
 
 fn is_language(tag: &str) -> bool {
     let mut parts = tag.split('-');
-    let primary = parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_lowercase()));
-    primary && parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+    let primary = parts
+        .next()
+        .is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_lowercase()));
+    primary
+        && parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 /// The TOML head.
@@ -100,12 +121,30 @@ pub(crate) struct Block {
 }
 
 /// Reads `text` as the file `name`. The block without a condition comes first.
-pub(crate) fn parse(path: &str, name: &FileName, text: &str) -> Result<(Head, Vec<Block>), RenderError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line)).peekable();
-    let fault = |line: usize, expected: String| RenderError::Parse { file: path.to_owned(), line, expected };
+pub(crate) fn parse(
+    path: &str,
+    name: &FileName,
+    text: &str,
+) -> Result<(Head, Vec<Block>), RenderError> {
+    let text = text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .replace("\r\n", "\n");
+    let mut lines = text
+        .lines()
+        .enumerate()
+        .map(|(at, line)| (at + 1, line))
+        .peekable();
+    let fault = |line: usize, expected: String| RenderError::Parse {
+        file: path.to_owned(),
+        line,
+        expected,
+    };
     let mut head = Head::default();
-    if lines.peek().is_some_and(|(_, line)| line.trim_end() == "+++") {
+    if lines
+        .peek()
+        .is_some_and(|(_, line)| line.trim_end() == "+++")
+    {
         lines.next();
         let mut toml = String::new();
         loop {
@@ -119,16 +158,34 @@ pub(crate) fn parse(path: &str, name: &FileName, text: &str) -> Result<(Head, Ve
             toml.push('\n');
         }
         head = toml::from_str(&toml).map_err(|error| {
-            let before = error.span().map_or(0, |span| toml[..span.start.min(toml.len())].matches('\n').count());
+            let before = error.span().map_or(0, |span| {
+                toml[..span.start.min(toml.len())].matches('\n').count()
+            });
             fault(before + 2, format!("a head in TOML: {}", error.message()))
         })?;
     }
-    let mut blocks = vec![Block { when: None, when_line: 0, subject: None, text: String::new(), line: 0 }];
+    let mut blocks = vec![Block {
+        when: None,
+        when_line: 0,
+        subject: None,
+        text: String::new(),
+        line: 0,
+    }];
     for (at, line) in lines {
         if let Some(rest) = line.strip_prefix("---") {
-            let when = rest.trim().strip_prefix("when ").map(str::trim).filter(|when| !when.is_empty());
+            let when = rest
+                .trim()
+                .strip_prefix("when ")
+                .map(str::trim)
+                .filter(|when| !when.is_empty());
             let when = when.ok_or_else(|| fault(at, "`--- when <condition>`".to_owned()))?;
-            blocks.push(Block { when: Some(when.to_owned()), when_line: at, subject: None, text: String::new(), line: 0 });
+            blocks.push(Block {
+                when: Some(when.to_owned()),
+                when_line: at,
+                subject: None,
+                text: String::new(),
+                line: 0,
+            });
             continue;
         }
         let block = blocks.last_mut().expect("there is one from the start");
@@ -145,7 +202,10 @@ fn take_line(block: &mut Block, name: &FileName, at: usize, line: &str) {
     if block.text.is_empty() && line.trim().is_empty() {
         return;
     }
-    let may_have_subject = matches!(name.channel, Channel::Email | Channel::Popup | Channel::Task);
+    let may_have_subject = matches!(
+        name.channel,
+        Channel::Email | Channel::Popup | Channel::Task
+    );
     if block.text.is_empty()
         && block.subject.is_none()
         && may_have_subject
@@ -175,20 +235,27 @@ const TAG_LINE_END: &str = "\u{1}%}";
 
 /// Moves the breaks after lines of tags into the tags.
 fn join_tag_lines(text: &str) -> String {
-    text.replace("\u{1}%}\n", "\n%}").replace(TAG_LINE_END, "%}")
+    text.replace("\u{1}%}\n", "\n%}")
+        .replace(TAG_LINE_END, "%}")
 }
 
 /// Whether a line holds tags such as `{% if … %}` and nothing else.
 fn is_only_tags(line: &str) -> bool {
     let mut rest = line;
     while let Some(inside) = rest.strip_prefix("{%") {
-        let Some((_, after)) = inside.split_once("%}") else { return false };
+        let Some((_, after)) = inside.split_once("%}") else {
+            return false;
+        };
         rest = after.trim_start();
     }
     rest.is_empty() && !line.is_empty()
 }
 
-fn check_blocks(name: &FileName, blocks: &[Block], fault: &impl Fn(usize, String) -> RenderError) -> Result<(), RenderError> {
+fn check_blocks(
+    name: &FileName,
+    blocks: &[Block],
+    fault: &impl Fn(usize, String) -> RenderError,
+) -> Result<(), RenderError> {
     for block in blocks {
         if block.text.trim().is_empty() {
             let what = match &block.when {
@@ -200,7 +267,10 @@ fn check_blocks(name: &FileName, blocks: &[Block], fault: &impl Fn(usize, String
     }
     let has_subject = blocks.first().is_some_and(|block| block.subject.is_some());
     if name.channel == Channel::Email && !has_subject {
-        return Err(fault(blocks.first().map_or(1, |block| block.line), "a first line `Subject: …`".to_owned()));
+        return Err(fault(
+            blocks.first().map_or(1, |block| block.line),
+            "a first line `Subject: …`".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -212,7 +282,12 @@ mod tests {
     #[track_caller]
     fn check(path: &str, text: &str, expected: Result<&[&str], &str>) {
         let read = FileName::parse(path).and_then(|name| parse(path, &name, text));
-        let read = read.map(|(_, blocks)| blocks.into_iter().map(|b| format!("{:?} {}", b.when, b.text)).collect::<Vec<_>>());
+        let read = read.map(|(_, blocks)| {
+            blocks
+                .into_iter()
+                .map(|b| format!("{:?} {}", b.when, b.text))
+                .collect::<Vec<_>>()
+        });
         match (read, expected) {
             (Ok(blocks), Ok(expected)) => assert_eq!(blocks, expected),
             (Err(error), Err(expected)) => assert_eq!(error.to_string(), expected),
@@ -223,23 +298,79 @@ mod tests {
     #[test]
     fn a_file_is_a_head_and_texts() {
         check("t/en.sms.txt", "Hello\n", Ok(&["None Hello"]));
-        check("a/b/t/en.sms.txt", "+++\ntitle = \"T\"\n+++\n\nHello\nyou\n", Ok(&["None Hello\nyou"]));
-        check("t/zh-CN.sms.txt", "A\n--- when patient.age >= 70\nB\n", Ok(&["None A", "Some(\"patient.age >= 70\") B"]));
+        check(
+            "a/b/t/en.sms.txt",
+            "+++\ntitle = \"T\"\n+++\n\nHello\nyou\n",
+            Ok(&["None Hello\nyou"]),
+        );
+        check(
+            "t/zh-CN.sms.txt",
+            "A\n--- when patient.age >= 70\nB\n",
+            Ok(&["None A", "Some(\"patient.age >= 70\") B"]),
+        );
         check("t/en.email.txt", "Subject: S\n\nHello", Ok(&["None Hello"]));
-        check("t/en.sms.txt", "A\n{% if b %}\nB\n  {% endif %}\nC", Ok(&["None A\n{% if b \n%}B\n{% endif \n%}C"]));
+        check(
+            "t/en.sms.txt",
+            "A\n{% if b %}\nB\n  {% endif %}\nC",
+            Ok(&["None A\n{% if b \n%}B\n{% endif \n%}C"]),
+        );
     }
 
     #[test]
     fn mistakes_name_file_line_and_what_was_expected() {
-        check("t/en.sms.txt", "+++\ntitle = 1\n+++\nx", Err("t/en.sms.txt:2: expected a head in TOML: invalid type: integer `1`, expected a string"));
-        check("t/en.sms.txt", "+++\ntitle = \"x\"\n", Err("t/en.sms.txt:1: expected a line `+++` that ends the head"));
-        check("t/en.sms.txt", "A\n--- if x\nB", Err("t/en.sms.txt:2: expected `--- when <condition>`"));
-        check("t/en.sms.txt", "A\n\n--- when x\n\n", Err("t/en.sms.txt:3: expected a text below `--- when`"));
-        check("t/en.sms.txt", "\n", Err("t/en.sms.txt:1: expected a text for everybody, before any `--- when`"));
-        check("t/en.email.txt", "\nHello", Err("t/en.email.txt:2: expected a first line `Subject: …`"));
-        check("t/en.fax.txt", "", Err("t/en.fax.txt: expected a file name such as `en.sms.txt`, its channel one of sms, email, voice, popup, task"));
-        check("en.sms.txt", "", Err("en.sms.txt: expected a path such as `appointment/zh-CN.sms.txt`"));
-        check("t/sms.txt", "", Err("t/sms.txt: expected a language such as `zh-CN` before the channel"));
-        check("t/en.sms.html", "", Err("t/en.sms.html: expected `.txt`: only email has `.html`"));
+        check(
+            "t/en.sms.txt",
+            "+++\ntitle = 1\n+++\nx",
+            Err(
+                "t/en.sms.txt:2: expected a head in TOML: invalid type: integer `1`, expected a string",
+            ),
+        );
+        check(
+            "t/en.sms.txt",
+            "+++\ntitle = \"x\"\n",
+            Err("t/en.sms.txt:1: expected a line `+++` that ends the head"),
+        );
+        check(
+            "t/en.sms.txt",
+            "A\n--- if x\nB",
+            Err("t/en.sms.txt:2: expected `--- when <condition>`"),
+        );
+        check(
+            "t/en.sms.txt",
+            "A\n\n--- when x\n\n",
+            Err("t/en.sms.txt:3: expected a text below `--- when`"),
+        );
+        check(
+            "t/en.sms.txt",
+            "\n",
+            Err("t/en.sms.txt:1: expected a text for everybody, before any `--- when`"),
+        );
+        check(
+            "t/en.email.txt",
+            "\nHello",
+            Err("t/en.email.txt:2: expected a first line `Subject: …`"),
+        );
+        check(
+            "t/en.fax.txt",
+            "",
+            Err(
+                "t/en.fax.txt: expected a file name such as `en.sms.txt`, its channel one of sms, email, voice, popup, task",
+            ),
+        );
+        check(
+            "en.sms.txt",
+            "",
+            Err("en.sms.txt: expected a path such as `appointment/zh-CN.sms.txt`"),
+        );
+        check(
+            "t/sms.txt",
+            "",
+            Err("t/sms.txt: expected a language such as `zh-CN` before the channel"),
+        );
+        check(
+            "t/en.sms.html",
+            "",
+            Err("t/en.sms.html: expected `.txt`: only email has `.html`"),
+        );
     }
 }

@@ -50,11 +50,14 @@ impl ComposeStage {
         } else {
             self.store.read().await?
         };
-        if !due::alone(&mut tx, WORK).await? {
-            return Ok(0);
+        let mut reminders = Vec::new();
+        if due::alone(&mut tx, WORK).await? {
+            let ready = due::due(&mut tx, self.book.broken(), now, self.settings.limit()).await?;
+            reminders = due::hold(&mut tx, ready).await?;
         }
-        let reminders = due::due(&mut tx, self.book.broken(), now, self.settings.limit()).await?;
         if reminders.is_empty() {
+            // Dropped, it would give its locks back only some time later.
+            tx.rollback().await?;
             return Ok(0);
         }
         let mut material =

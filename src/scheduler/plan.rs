@@ -22,7 +22,7 @@ use crate::store::{Store, StoreError, Tx, candidates, due, marks};
 const WORK: i64 = 0x6361_7262_0001;
 
 /// Candidates looked up at once; they are planned in chunks.
-const PAGE: i64 = 2000;
+const PAGE: i64 = 10_000;
 
 /// The stage that plans.
 #[derive(Clone, Debug)]
@@ -63,6 +63,8 @@ impl PlanStage {
         };
         let marks = marks::take(&mut tx, self.settings.limit()).await?;
         if marks.is_empty() {
+            // Dropped, it would give its locks back only some time later.
+            tx.rollback().await?;
             return Ok(0);
         }
         let ids: Vec<PatientId> = marks.iter().map(|(id, _)| id.clone()).collect();
@@ -213,7 +215,11 @@ impl PlanStage {
             return self.store.read().await.map(Some);
         }
         let mut tx = self.store.write().await?;
-        Ok(due::alone(&mut tx, WORK).await?.then_some(tx))
+        if due::alone(&mut tx, WORK).await? {
+            return Ok(Some(tx));
+        }
+        tx.rollback().await?;
+        Ok(None)
     }
 }
 

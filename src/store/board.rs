@@ -331,10 +331,13 @@ pub async fn messages(tx: &mut Tx, which: Which<'_>, limit: i64) -> Result<Vec<M
     rows.into_iter().map(MessageRow::line).collect()
 }
 
+mod person;
 mod rows;
+mod standing;
+
 pub use person::{Card, ContactLine, FamilyLine, card};
 use rows::{MessageRow, OccasionRow, ReminderRow, ReplyRow, TaskRow, read};
-mod person;
+pub use standing::{Said, Standing, said, standing, totals};
 
 #[cfg(test)]
 pub(crate) mod tests;

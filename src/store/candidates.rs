@@ -67,6 +67,8 @@ struct Tag {
     like: String,
 }
 
+// SQLite keeps the order of a CROSS JOIN: the few ranges first, then the index of facts.
+
 /// The next candidates after `after`, at most `limit`.
 ///
 /// # Errors
@@ -85,9 +87,8 @@ pub async fn page(
     const DATED: &str = "SELECT o.patient_id FROM occasion AS o WHERE o.kind = $1 AND o.at >= $2 AND o.at < $3 AND o.patient_id > $4
         UNION SELECT f.patient_id FROM fact AS f WHERE f.kind = $1 AND f.on_day >= $5 AND f.patient_id > $4
         ORDER BY 1 LIMIT $6";
-    const DIAGNOSED: &str = "SELECT DISTINCT f.patient_id FROM json_each($2) AS j
-        JOIN fact AS f ON f.kind = 'diagnosis' AND f.code >= j.value ->> 'from' AND f.code < j.value ->> 'to'
-        WHERE f.patient_id > $1 ORDER BY 1 LIMIT $3";
+    const DIAGNOSED: &str = "SELECT DISTINCT f.patient_id FROM json_each($2) AS j CROSS JOIN fact AS f
+        WHERE f.kind = 'diagnosis' AND f.code >= j.value ->> 'from' AND f.code < j.value ->> 'to' AND f.patient_id > $1 ORDER BY 1 LIMIT $3";
     const EVERYBODY: &str = "SELECT p.id FROM patient AS p WHERE p.deceased = FALSE AND p.id > $1 ORDER BY p.id LIMIT $2";
     let after = after.map_or("", PatientId::as_str);
     let numbers = |list: &[i64]| rows(&list.iter().map(|n| Number { n: *n }).collect::<Vec<_>>());
@@ -124,9 +125,9 @@ pub async fn count(tx: &mut Tx, candidates: &Candidates) -> Result<i64, StoreErr
     const SQL: &str = "SELECT COUNT(*) FROM patient AS p WHERE p.deceased = FALSE AND ($1 = '' OR p.sex = $1)
           AND ($2 = '' OR p.birth_on <= $2) AND ($3 = '' OR p.birth_on > $3)
           AND NOT EXISTS (SELECT 1 FROM json_each($4) AS t WHERE p.tags NOT LIKE t.value ->> 'like')
-          AND ($5 = '[]' OR p.id IN (SELECT f.patient_id FROM json_each($5) AS j
-            JOIN fact AS f ON f.kind = 'diagnosis' AND f.code >= j.value ->> 'from' AND f.code < j.value ->> 'to'
-            WHERE UPPER(SUBSTR(f.code, 1, LENGTH(j.value ->> 'prefix'))) = UPPER(j.value ->> 'prefix')))";
+          AND ($5 = '[]' OR p.id IN (SELECT f.patient_id FROM json_each($5) AS j CROSS JOIN fact AS f
+            WHERE f.kind = 'diagnosis' AND f.code >= j.value ->> 'from' AND f.code < j.value ->> 'to'
+              AND UPPER(SUBSTR(f.code, 1, LENGTH(j.value ->> 'prefix'))) = UPPER(j.value ->> 'prefix')))";
     let sex = candidates.sex.map_or("", Sex::as_str);
     let (until, after) = (
         candidates.born_until.as_deref().unwrap_or_default(),

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::patients::ids;
 use super::{StoreError, Tx, on, rows};
 use crate::model::class::ContactKind;
 use crate::model::id::{ContactPointId, PatientId, RelationId};
@@ -13,12 +12,7 @@ use crate::model::patient::ContactStatus;
 /// Returns the patients whose record changed, for the caller to mark.
 /// # Errors
 /// When the database refuses.
-pub async fn mark(
-    tx: &mut Tx,
-    address_hash: &str,
-    patient: Option<&PatientId>,
-    status: ContactStatus,
-) -> Result<Vec<PatientId>, StoreError> {
+pub async fn mark(tx: &mut Tx, address_hash: &str, patient: Option<&PatientId>, status: ContactStatus) -> Result<Vec<PatientId>, StoreError> {
     const SQL: &str = "UPDATE contact_point SET status = $1
         WHERE address_hash = $2 AND ($3 = '' OR patient_id = $3) AND status <> $1 RETURNING patient_id";
     let of = patient.map_or("", PatientId::as_str);
@@ -34,10 +28,7 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn patient(id: &PatientId) -> Self {
-        Self {
-            patient: id.clone(),
-            relation: None,
-        }
+        Self { patient: id.clone(), relation: None }
     }
 }
 
@@ -52,21 +43,10 @@ pub struct ContactPut {
     pub address_hash: String,
 }
 
-/// Puts `contacts`, in their order, in the place of all that `patients` themselves and `relations` had.
+/// Puts `contacts`, in their order, in the place of all that `owners` had.
 /// An address that an owner keeps has the id and status that it had.
-pub(super) async fn replace(
-    tx: &mut Tx,
-    patients: &[PatientId],
-    relations: &[RelationId],
-    contacts: Vec<(Owner, ContactPut)>,
-) -> Result<(), StoreError> {
-    type Kept = (
-        ContactPointId,
-        PatientId,
-        Option<RelationId>,
-        String,
-        String,
-    );
+pub(super) async fn replace(tx: &mut Tx, owners: &[Owner], contacts: Vec<(Owner, ContactPut)>) -> Result<(), StoreError> {
+    type Kept = (ContactPointId, PatientId, Option<RelationId>, String, String);
     #[derive(serde::Serialize)]
     struct Row {
         id: ContactPointId,
@@ -78,25 +58,22 @@ pub(super) async fn replace(
         rank: usize,
         status: String,
     }
-    const GONE: &str = "DELETE FROM contact_point WHERE (relation_id IS NULL AND patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j))
-        OR relation_id IN (SELECT k.value ->> 'id' FROM json_each($2) AS k) RETURNING id, patient_id, relation_id, address, status";
+    #[derive(serde::Serialize)]
+    struct Whose<'a> {
+        patient: &'a PatientId,
+        relation: &'a str,
+    }
+    const GONE: &str = "DELETE FROM contact_point WHERE patient_id IN (SELECT k.value ->> 'patient' FROM json_each($1) AS k)
+        AND (patient_id, COALESCE(relation_id, '')) IN (SELECT j.value ->> 'patient', j.value ->> 'relation' FROM json_each($1) AS j)
+        RETURNING id, patient_id, relation_id, address, status";
     const SQL: &str = "INSERT INTO contact_point (id, patient_id, relation_id, kind, address, address_hash, rank, status)
         SELECT j.value ->> 'id', j.value ->> 'patient', j.value ->> 'relation', j.value ->> 'kind', j.value ->> 'address', j.value ->> 'hash',
             CAST(j.value ->> 'rank' AS BIGINT), j.value ->> 'status'
         FROM json_each($1) AS j";
-    let of_relations = rows(
-        &relations
-            .iter()
-            .map(|id| serde_json::json!({"id": id}))
-            .collect::<Vec<_>>(),
-    );
-    let had: Vec<Kept> = on!(&mut *tx, conn => sqlx::query_as(GONE).bind(ids(patients)).bind(of_relations).fetch_all(conn).await)?;
-    let mut had: HashMap<(Owner, String), (ContactPointId, String)> = had
-        .into_iter()
-        .map(|(id, patient, relation, address, status)| {
-            ((Owner { patient, relation }, address), (id, status))
-        })
-        .collect();
+    let whose: Vec<Whose<'_>> = owners.iter().map(|owner| Whose { patient: &owner.patient, relation: owner.relation.as_ref().map_or("", RelationId::as_str) }).collect();
+    let had: Vec<Kept> = on!(&mut *tx, conn => sqlx::query_as(GONE).bind(rows(&whose)).fetch_all(conn).await)?;
+    let mut had: HashMap<(Owner, String), (ContactPointId, String)> =
+        had.into_iter().map(|(id, patient, relation, address, status)| ((Owner { patient, relation }, address), (id, status))).collect();
     let mut ranks: HashMap<Owner, usize> = HashMap::new();
     let mut seen = HashSet::new();
     let mut set = Vec::with_capacity(contacts.len());
@@ -106,15 +83,8 @@ pub(super) async fn replace(
         }
         let rank = ranks.entry(owner.clone()).or_default();
         *rank += 1;
-        let fresh = || {
-            (
-                ContactPointId::generate(),
-                ContactStatus::Ok.as_str().to_owned(),
-            )
-        };
-        let (id, status) = had
-            .remove(&(owner.clone(), contact.address.clone()))
-            .unwrap_or_else(fresh);
+        let fresh = || (ContactPointId::generate(), ContactStatus::Ok.as_str().to_owned());
+        let (id, status) = had.remove(&(owner.clone(), contact.address.clone())).unwrap_or_else(fresh);
         set.push(Row {
             id,
             patient: owner.patient,

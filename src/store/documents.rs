@@ -10,7 +10,7 @@ use super::{StoreError, Tx, execute, on, rows};
 pub struct Document {
     /// `rule`, `template` or `reply_words`.
     pub kind: &'static str,
-    /// The rule's id, or `<template>/<language>.<channel>`.
+    /// The rule's id, or `<template>/<language>.<channel>.<ext>`.
     pub id: String,
     /// Hash of the body.
     pub version: String,

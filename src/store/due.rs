@@ -1,6 +1,6 @@
 //! What is due, and what became of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::patients::ids;
 use super::reminders::{Reminder, ReminderRow};
 use super::{Id, StoreError, Tx, on, rows};
-use crate::model::id::{MessageId, PatientId, RelationId, ReminderId, TaskId};
+use crate::model::id::{MessageId, OccasionId, PatientId, RelationId, ReminderId, TaskId};
 use crate::model::reminder::{ReminderState, SkipReason};
 
 /// What is due, the longest waiting first. Rules in `broken` wait for their repair until their reminders expire.
@@ -30,6 +30,50 @@ pub async fn due(
     let broken: Vec<Id<'_>> = broken.iter().map(|id| Id { id }).collect();
     let found: Vec<ReminderRow> = on!(tx, conn => sqlx::query_as(SQL).bind(now.as_millisecond()).bind(rows(&broken)).bind(limit).fetch_all(conn).await)?;
     found.into_iter().map(ReminderRow::into_reminder).collect()
+}
+
+/// Those of `reminders` that nobody else changes now, nor their occasions; held until the transaction ends.
+///
+/// A booking that is being moved at this moment is looked at in the next pass: neither waits for the other.
+/// On SQLite there is one writer, and `settle` looks again.
+/// # Errors
+/// When the database fails.
+pub async fn hold(tx: &mut Tx, reminders: Vec<Reminder>) -> Result<Vec<Reminder>, StoreError> {
+    const REMINDERS: &str = "SELECT id FROM reminder WHERE state = 'planned'
+        AND id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) FOR UPDATE SKIP LOCKED";
+    const OCCASIONS: &str = "SELECT id FROM occasion
+        WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) FOR NO KEY UPDATE SKIP LOCKED";
+    const GONE: &str = "SELECT j.value ->> 'id' FROM json_each($1) AS j
+        WHERE NOT EXISTS (SELECT 1 FROM occasion AS o WHERE o.id = j.value ->> 'id')";
+    let Tx::Postgres(inner) = tx else {
+        return Ok(reminders);
+    };
+    let set: Vec<Id<'_>> = reminders.iter().map(|r| Id { id: r.id.as_str() }).collect();
+    let occasions: BTreeSet<&OccasionId> = reminders
+        .iter()
+        .filter_map(|r| r.plan.occasion.as_ref())
+        .collect();
+    let occasions: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
+    let occasions = rows(&occasions);
+    let free: Vec<ReminderId> = sqlx::query_scalar(REMINDERS)
+        .bind(rows(&set))
+        .fetch_all(&mut **inner)
+        .await?;
+    let mut known: Vec<OccasionId> = sqlx::query_scalar(OCCASIONS)
+        .bind(&occasions)
+        .fetch_all(&mut **inner)
+        .await?;
+    let gone: Vec<OccasionId> = sqlx::query_scalar(GONE)
+        .bind(&occasions)
+        .fetch_all(&mut **inner)
+        .await?;
+    known.extend(gone);
+    let (free, known): (HashSet<ReminderId>, HashSet<OccasionId>) =
+        (free.into_iter().collect(), known.into_iter().collect());
+    let ours = |r: &Reminder| {
+        free.contains(&r.id) && r.plan.occasion.as_ref().is_none_or(|id| known.contains(id))
+    };
+    Ok(reminders.into_iter().filter(ours).collect())
 }
 
 /// What became of a due reminder.

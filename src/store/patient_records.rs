@@ -201,7 +201,8 @@ pub async fn put(
         );
     }
     let all: Vec<PatientId> = written.into_values().collect();
-    contact_points::replace(tx, &all, &[], contacts).await?;
+    let owners: Vec<Owner> = all.iter().map(Owner::patient).collect();
+    contact_points::replace(tx, &owners, contacts).await?;
     relations::replace_told_within(tx, &all, family).await?;
     replace_consents(tx, &all, &format!("source:{source}"), said, now).await?;
     marks::add(tx, &all, now).await?;

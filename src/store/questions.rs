@@ -72,9 +72,8 @@ pub async fn ask(tx: &mut Tx, questions: &[NewQuestion], now: Timestamp) -> Resu
           j.value ->> 'occasions', j.value ->> 'kind', j.value ->> 'options', 'open', $2, CAST(j.value ->> 'expires_at' AS BIGINT)
         FROM json_each($1) AS j";
     // Only `none` becomes `awaiting` when a question goes out: `Confirmation::after`.
-    const AWAIT: &str = "UPDATE occasion SET confirmation = 'awaiting' WHERE confirmation = 'none' AND EXISTS
-          (SELECT 1 FROM json_each($1) AS j WHERE j.value ->> 'id' = occasion.id AND CAST(j.value ->> 'epoch' AS BIGINT) = occasion.epoch)
-          AND id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
+    const AWAIT: &str = "UPDATE occasion SET confirmation = 'awaiting' WHERE confirmation = 'none' AND (id, epoch) IN
+          (SELECT j.value ->> 'id', CAST(j.value ->> 'epoch' AS BIGINT) FROM json_each($1) AS j)
         RETURNING id, patient_id, epoch, source, source_key";
     #[derive(Serialize)]
     struct Row<'a> {

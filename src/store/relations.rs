@@ -135,6 +135,6 @@ async fn write(tx: &mut Tx, family: Vec<(PatientId, RelationPut)>, had: &HashMap
         set.push(Row { id, patient, source_key, rank, kind, name, language, consented, row_hash });
     }
     on!(&mut *tx, conn => sqlx::query(SQL).bind(rows(&set)).execute(conn).await.map(|_| ()))?;
-    let relations: Vec<RelationId> = set.into_iter().map(|row| row.id).collect();
-    contact_points::replace(tx, &[], &relations, contacts).await
+    let owners: Vec<Owner> = set.into_iter().map(|row| Owner { patient: row.patient, relation: Some(row.id) }).collect();
+    contact_points::replace(tx, &owners, contacts).await
 }

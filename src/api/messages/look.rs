@@ -51,10 +51,10 @@ pub(super) async fn find(
     params(
         ("state" = Option<MessageState>, Query, description = "Only those in this state"),
         ("channel" = Option<Channel>, Query, description = "Only those on this channel"),
-        ("patient" = Option<String>, Query, description = "Only this patient's: source/key, or our id"),
-        ("since" = Option<String>, Query, description = "Only those accepted since then (RFC 3339)"),
+        ("patient" = Option<String>, Query, description = "Only this patient's: source/key, or our id", pattern = "^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$"),
+        ("since" = Option<String>, Query, description = "Only those accepted since then (RFC 3339)", format = DateTime),
         ("limit" = Option<i64>, Query, description = "How many", minimum = 1, maximum = 500),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before")),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before", pattern = "^-?[0-9]+[.][0-9A-Za-z_]+$")),
     responses(
         (status = 200, description = "A page of messages", body = Page<MessageView>),
         (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),

@@ -33,24 +33,24 @@ pub(in crate::api) struct MessageBody {
     /// Where to; by default the patient's own contact points.
     to: Option<ToBody>,
     /// What to say.
-    #[schema(max_length = 10000)]
+    #[schema(min_length = 1, max_length = 10000)]
     text: Option<String>,
     /// The head line of a mail.
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     subject: Option<String>,
     /// What to say, by a template of the site.
-    #[schema(max_length = 100)]
+    #[schema(min_length = 1, max_length = 100)]
     template: Option<String>,
     /// What the template prints, under its name and under `data.<name>`.
     data: Option<Map<String, Value>>,
     /// The language to say it in, BCP 47.
-    #[schema(max_length = 35)]
+    #[schema(min_length = 1, max_length = 35)]
     language: Option<String>,
     /// Who it is about: source and key.
-    #[schema(example = "his/12345", max_length = 320)]
+    #[schema(example = "his/12345", pattern = "^[A-Za-z0-9_.-]{1,64}/.{1,255}$")]
     patient: Option<String>,
     /// What it is about: source and key.
-    #[schema(example = "his/A-77", max_length = 320)]
+    #[schema(example = "his/A-77", pattern = "^[A-Za-z0-9_.-]{1,64}/.{1,255}$")]
     occasion: Option<String>,
     /// What a reply answers.
     ask: Option<Ask>,
@@ -63,10 +63,10 @@ pub(in crate::api) struct MessageBody {
     /// The queue; by default the class's.
     priority: Option<Lane>,
     /// Your own reference, handed back in events.
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     reference: Option<String>,
     /// In a batch: same key and body, same answer. Elsewhere the header says it.
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     idempotency_key: Option<String>,
 }
 
@@ -96,10 +96,10 @@ pub(in crate::api) enum ChannelWord {
 )]
 pub(in crate::api) struct ToBody {
     /// A phone number; without a country code it is one of the site's country.
-    #[schema(example = "+8613800000001", max_length = 64)]
+    #[schema(example = "+8613800000001", min_length = 3, max_length = 64)]
     phone: Option<String>,
     /// A mail address.
-    #[schema(max_length = 254)]
+    #[schema(min_length = 1, max_length = 254)]
     email: Option<String>,
 }
 

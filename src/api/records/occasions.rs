@@ -12,7 +12,8 @@ use crate::access::Scope;
 use crate::api::ApiState;
 use crate::api::input::{Body, Caller, RecordPath};
 use crate::api::problem::{Details, Problem};
-use crate::intake::input::{OccasionInput, delete_occasion as removal, occasion_from_json};
+use crate::intake::from_json::{delete_occasion as removal, occasion_from_json};
+use crate::intake::input::OccasionInput;
 use crate::intake::record::RecordKind;
 use crate::store::{StoreError, occasions};
 

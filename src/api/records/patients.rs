@@ -11,7 +11,8 @@ use crate::access::Scope;
 use crate::api::ApiState;
 use crate::api::input::{Body, Caller, RecordPath};
 use crate::api::problem::{Details, Problem};
-use crate::intake::input::{PatientInput, delete_patient as removal, patient_from_json};
+use crate::intake::from_json::{delete_patient as removal, patient_from_json};
+use crate::intake::input::PatientInput;
 use crate::intake::record::RecordKind;
 use crate::store::{StoreError, patients};
 

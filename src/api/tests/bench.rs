@@ -3,28 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
 use crate::access::{self, Keys, Scope};
 use crate::api::{ApiState, Bells, router};
-use crate::calendar::quiet::QuietHours;
 use crate::clock::Clock;
-use crate::gates::Caps;
 use crate::intake::SiteInfo;
-use crate::intake::messages::{InFlight, Intake, Site};
+use crate::intake::messages::testing;
 use crate::intake::sensitive::Sensitive;
-use crate::model::class::{Channel, Class};
-use crate::model::route::{Route, Routes};
-use crate::outbox::Publisher;
-use crate::render::Catalog;
-use crate::store::messages::Desk;
 use crate::store::testing::{TestStore, stores};
 use crate::store::writer::Writer;
-use crate::store::{Store, Tx};
+use crate::store::{Store, Tx, outbox};
 
 /// What a handler's test may fail with.
 pub(super) type Outcome = anyhow::Result<()>;
@@ -73,52 +64,6 @@ impl Answer {
     }
 }
 
-pub(super) fn site() -> Site {
-    let night = |from: i8| QuietHours {
-        from: jiff::civil::time(from, 0, 0, 0),
-        to: jiff::civil::time(8, 0, 0, 0),
-        pull_back_to: jiff::civil::time(20, 0, 0, 0),
-    };
-    Site {
-        name: "Demo Hospital".to_owned(),
-        timezone: TimeZone::get("Asia/Shanghai").expect("the zone is in every database of zones"),
-        language: "en".to_owned(),
-        country: "CN".to_owned(),
-        quiet: Class::ALL.iter().map(|class| (*class, night(21))).collect(),
-        caps: Caps::default(),
-    }
-}
-
-pub(super) fn desk() -> Desk {
-    let route = |channel, provider: &str| Route {
-        channel,
-        prefix: String::new(),
-        providers: vec![provider.to_owned()],
-    };
-    let routes = Routes::new(vec![
-        route(Channel::Sms, "main"),
-        route(Channel::Email, "post"),
-    ]);
-    Desk {
-        routes,
-        address_key: b"bench".to_vec(),
-    }
-}
-
-fn catalog() -> Catalog {
-    let files = [
-        (
-            "visit/en.sms.txt",
-            "{{ patient.name }}, see you at {{ time }}.",
-        ),
-        ("plain/en.sms.txt", "Hello at {{ data.time }}."),
-    ];
-    let (catalog, errors) =
-        Catalog::load(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
-    assert!(errors.is_empty(), "{errors:?}");
-    catalog
-}
-
 /// One running API for each database at hand. It is half past ten in the morning in Shanghai.
 pub(super) async fn benches() -> Vec<Bench> {
     let mut all = Vec::new();
@@ -131,19 +76,12 @@ pub(super) async fn benches() -> Vec<Bench> {
 async fn open(held: TestStore) -> anyhow::Result<Bench> {
     let clock = Clock::by_hand("2026-11-23T02:30:00Z".parse()?);
     let store = held.store.clone();
-    let (writer, _) = Writer::start(store.clone(), desk(), clock.clone());
-    let (_, catalog) = watch::channel(Arc::new(catalog()));
-    let intake = Intake {
-        store: store.clone(),
-        desk: Arc::new(desk()),
-        catalog,
-        site: Arc::new(site()),
-        in_flight: InFlight::default(),
-    };
+    let (writer, _) = Writer::start(store.clone(), testing::desk(), clock.clone());
+    let intake = testing::intake(&store);
     let records = SiteInfo {
-        timezone: site().timezone,
-        country: "CN".to_owned(),
-        address_key: desk().address_key,
+        timezone: intake.site.timezone.clone(),
+        country: intake.site.country.clone(),
+        address_key: intake.desk.address_key.clone(),
         sensitive: Sensitive::default(),
     };
     let state = ApiState {
@@ -292,7 +230,10 @@ impl Bench {
 
     /// Numbers what happened, as the outbox stage does.
     pub(super) async fn publish(&self) -> anyhow::Result<usize> {
-        Ok(Publisher::new(self.store.clone()).pass().await?)
+        let mut tx = self.store.write().await?;
+        let numbered = outbox::number(&mut tx, 100).await?;
+        tx.commit().await?;
+        Ok(usize::try_from(numbered)?)
     }
 
     /// A transaction to write in.

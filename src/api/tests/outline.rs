@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::bench::{Outcome, benches};
 use crate::api::{document, routes};
+use crate::intake::messages::MEMBERS;
 
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
@@ -74,4 +75,14 @@ async fn every_description_is_whole() -> Outcome {
         }
     }
     Ok(())
+}
+
+#[test]
+fn every_member_of_a_message_is_described_and_read() {
+    let document = serde_json::to_value(document()).expect("a document is JSON");
+    let described = &document["components"]["schemas"]["MessageRequest"];
+    assert_eq!(described["additionalProperties"], json!(false));
+    let members = described["properties"].as_object().expect("it has members");
+    let described: BTreeSet<&str> = members.keys().map(String::as_str).collect();
+    assert_eq!(described, MEMBERS.iter().copied().collect());
 }

@@ -1,6 +1,8 @@
 //! Lays what a table tells of a patient over what is known: columns that it has not leave things as they are.
 
-use crate::intake::record::{Birth, Consented, ConsentRecord, Contact, Field, PatientRecord, RelationRecord};
+use crate::intake::birth::Birth;
+use crate::intake::contacts::Contact;
+use crate::intake::record::{Consented, ConsentRecord, Field, PatientRecord, RelationRecord};
 use crate::model::class::ContactKind;
 use crate::model::patient::{ContactPoint, Patient, Relation};
 

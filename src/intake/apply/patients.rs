@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Applier, fingerprint, merge};
 use crate::intake::IntakeError;
-use crate::intake::record::{Birth, ConsentRecord, Consented, Contact, FamilyRecord, Key, PatientRecord, RecordKind, RelationRecord};
+use crate::intake::birth::Birth;
+use crate::intake::contacts::Contact;
+use crate::intake::record::{ConsentRecord, Consented, FamilyRecord, Key, PatientRecord, RecordKind, RelationRecord};
 use crate::intake::report::Outcome;
 use crate::model::id::PatientId;
 use crate::model::phone::address_hash;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Apply, apply};
-use crate::intake::input::{delete_occasion, delete_patient, occasion_from_json, patient_from_json};
+use crate::intake::from_json::{delete_occasion, delete_patient, occasion_from_json, patient_from_json};
 use crate::intake::record::{RecordKind, RecordUpdate};
 use crate::intake::report::{Counts, Report};
 use crate::intake::{IntakeError, Settings, SiteInfo, sensitive};
@@ -147,7 +147,7 @@ async fn a_wrong_number_stays_wrong_until_the_address_changes() {
         let before = desk.load("P1").await.expect("she is there");
         let hash = crate::model::phone::address_hash(&desk.site.address_key, "+8613800000001");
         let mut tx = desk.tx().await;
-        assert_eq!(contact_points::mark(&mut tx, &hash, None, ContactStatus::WrongNumber).await.expect("mark"), [before.id.clone()]);
+        assert_eq!(contact_points::mark(&mut tx, &hash, None, ContactStatus::WrongNumber).await.expect("mark"), std::slice::from_ref(&before.id));
         tx.commit().await.expect("commit");
 
         let mut renamed = ana();

@@ -139,3 +139,18 @@ pub(super) fn load(file: &Path) -> Result<Mapping, IntakeError> {
         IntakeError::Mapping { file: name, line, expected: error.message().to_owned() }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Cell, Mapping};
+
+    #[test]
+    fn the_example_in_the_documentation_is_a_mapping() {
+        let text = include_str!("../../../docs/import.md");
+        let example = text.split("### A mapping file").nth(1).and_then(|rest| rest.split("```").nth(1)).expect("the example is there");
+        let mapping: Mapping = toml::from_str(example.trim_start_matches("toml")).expect("the example can be read");
+        assert_eq!(mapping.patient.phone.map(|cell| cell.columns.len()), Some(2));
+        assert_eq!(mapping.occasion[0].kind.as_ref().and_then(|kind| kind.map.get("fu")).map(String::as_str), Some("revisit"));
+        assert_eq!(mapping.fact[0].kind, Some(Cell { value: Some("diagnosis".to_owned()), ..Cell::default() }));
+    }
+}

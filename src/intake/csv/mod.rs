@@ -3,6 +3,7 @@
 //! Columns that no mapping names are dropped unread and counted. One row may tell of a patient, their family,
 //! facts and an occasion.
 
+mod cells;
 mod encoding;
 mod headers;
 mod map;
@@ -66,7 +67,7 @@ impl<'a> Table<'a> {
             Some(_) => return Err(unreadable("expected a delimiter of one character in the mapping".to_owned())),
             None => likely_delimiter(&head),
         };
-        let header: Vec<String> = cells(&head, delimiter).unwrap_or_default().into_iter().map(|name| name.trim().to_owned()).collect();
+        let header: Vec<String> = cells(&head, delimiter).into_iter().map(|name| name.trim().to_owned()).collect();
         let mapping = mapping.unwrap_or_else(|| headers::mapping(&header));
         let columns = header.iter().enumerate().rev().map(|(at, name)| (name.to_lowercase(), at)).collect();
         let source = Arc::from(source.or(mapping.source.as_deref()).unwrap_or(&settings.source));
@@ -115,7 +116,7 @@ impl<'a> Table<'a> {
         if text.contains('\u{fffd}') {
             return fault(format!("expected text in {}", self.encoding.name()));
         }
-        let Some(mut cells) = cells(&text, self.delimiter) else { return fault("expected cells between delimiters".to_owned()) };
+        let mut cells = cells(&text, self.delimiter);
         while cells.len() > self.header.len() && cells.last().is_some_and(|cell| cell.trim().is_empty()) {
             cells.pop();
         }
@@ -187,7 +188,7 @@ impl Rows {
         let mut text = text(bytes);
         let mut taken = Vec::new();
         let is_whole = |text: &str, several: bool| is_closed(text, shape.map(|shape| shape.0))
-            && (!several || shape.is_none_or(|(delimiter, width)| cells(text, delimiter).is_some_and(|cells| cells.len() == width)));
+            && (!several || shape.is_none_or(|(delimiter, width)| cells(text, delimiter).len() == width));
         while !is_whole(&text, !taken.is_empty()) {
             let next = if taken.len() < LINES_IN_A_ROW && text.len() < LIMIT_BYTES { self.line()? } else { None };
             let Some((number, line)) = next else {
@@ -245,11 +246,27 @@ fn is_closed(text: &str, delimiter: Option<u8>) -> bool {
     !quoted
 }
 
-/// The cells of a row; quotes hold a cell together, two of them stand for one.
-fn cells(text: &str, delimiter: u8) -> Option<Vec<String>> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).buffer_capacity(text.len() + 1).from_reader(text.as_bytes());
-    let record = reader.records().next()?.ok()?;
-    Some(record.iter().map(str::to_owned).collect())
+/// The cells of a row; a cell that begins with a quote goes to the next lone one, and two of them stand for one.
+fn cells(text: &str, delimiter: u8) -> Vec<String> {
+    let delimiter = char::from(delimiter);
+    let (mut all, mut cell) = (Vec::new(), String::new());
+    let (mut begins, mut quoted) = (true, false);
+    let mut signs = text.chars().peekable();
+    while let Some(sign) = signs.next() {
+        match sign {
+            '"' if quoted && signs.peek() == Some(&'"') => {
+                signs.next();
+                cell.push('"');
+            }
+            '"' if quoted => quoted = false,
+            '"' if begins => quoted = true,
+            sign if sign == delimiter && !quoted => all.push(std::mem::take(&mut cell)),
+            sign => cell.push(sign),
+        }
+        begins = !quoted && sign == delimiter;
+    }
+    all.push(cell);
+    all
 }
 
 /// The sign that stands in the header most often, outside of quotes.
@@ -264,4 +281,30 @@ fn likely_delimiter(head: &str) -> u8 {
         }
     }
     counts.into_iter().max_by_key(|(byte, count)| (*count, *byte == b',')).map_or(b',', |(byte, _)| byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cells, is_closed, likely_delimiter};
+
+    #[test]
+    fn cells_are_split_as_spreadsheets_write_them() {
+        let check = |text: &str, expected: &[&str]| {
+            assert!(is_closed(text, Some(b',')), "{text}");
+            assert_eq!(cells(text, b','), expected, "{text}");
+        };
+        check("a,b,,c,", &["a", "b", "", "c", ""]);
+        check(r#""a,b","say ""hi""""#, &["a,b", "say \"hi\""]);
+        check(r#"5" tall,"x""#, &["5\" tall", "x"]);
+        check("\"two\nlines\",b", &["two\nlines", "b"]);
+        check("", &[""]);
+        assert!(!is_closed(r#"a,"b,c"#, Some(b',')));
+    }
+
+    #[test]
+    fn the_delimiter_is_the_commonest_sign_of_the_header() {
+        for (head, expected) in [("a,b;c,d", b','), ("a;b;c,d", b';'), ("a\tb\tc", b'\t'), ("a|b", b'|'), ("\"a;b;c\",d", b','), ("a", b',')] {
+            assert_eq!(likely_delimiter(head), expected, "{head}");
+        }
+    }
 }

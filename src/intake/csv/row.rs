@@ -1,15 +1,13 @@
 //! One row of a table: cells to records.
 
-use std::borrow::Cow;
-
-use serde_json::{Map, Value};
-
-use super::map::{Cell, FactMap, OccasionMap, PatientMap, RelationMap, StaffMap};
+use super::cells::{Read, Row};
+use super::map::{FactMap, OccasionMap, PatientMap, RelationMap, StaffMap};
 use super::{Table, words};
-use crate::intake::contacts::{emails, is_nothing, phones};
+use crate::intake::birth::Birth;
+use crate::intake::contacts::Contact;
 use crate::intake::import::Parsed;
 use crate::intake::record::{
-    Birth, Coding, ConsentRecord, Consented, Contact, FactRecord, Field, Key, OccasionRecord, Origin, PatientRecord, RecordKind, RecordUpdate, RelationRecord, StaffRecord,
+    Coding, ConsentRecord, Consented, FactRecord, Field, Key, OccasionRecord, Origin, PatientRecord, RecordKind, RecordUpdate, RelationRecord, StaffRecord,
 };
 use crate::intake::report::Fault;
 use crate::intake::{moment, names};
@@ -43,15 +41,6 @@ pub(super) fn read(table: &Table<'_>, origin: &Origin, cells: &[String]) -> Pars
     }
     row.parsed
 }
-
-struct Row<'a> {
-    table: &'a Table<'a>,
-    origin: &'a Origin,
-    cells: &'a [String],
-    parsed: Parsed,
-}
-
-type Read<T> = Result<T, Fault>;
 
 impl Row<'_> {
     fn records(&mut self) -> Result<(), (RecordKind, Fault)> {
@@ -289,114 +278,6 @@ impl Row<'_> {
     fn birth(&self, text: &str) -> Option<Birth> {
         let plain = moment::plain(text);
         Birth::parse(&plain).or_else(|| moment::day(&plain, self.table.mapping.date_order).map(Birth::Day))
-    }
-
-    /// All numbers of all columns, in their order; one that cannot be read is told of and left out.
-    fn phones(&mut self, cell: Option<&Cell>) -> Vec<Contact> {
-        let country = self.table.site.country.clone();
-        self.contacts(cell, "expected a phone number", |text| phones(text, &country))
-    }
-
-    fn emails(&mut self, cell: Option<&Cell>) -> Vec<Contact> {
-        self.contacts(cell, "expected a mail address", emails)
-    }
-
-    fn contacts(&mut self, cell: Option<&Cell>, expected: &str, read: impl Fn(&str) -> (Vec<Contact>, bool)) -> Vec<Contact> {
-        let Some(cell) = cell else { return Vec::new() };
-        let mut all = Vec::new();
-        for column in &cell.columns {
-            let (found, faulty) = read(&self.held(column));
-            if faulty {
-                let fault = Fault::value(self.origin, format!("column {column}"), expected);
-                self.parsed.fault(None, fault);
-            }
-            all.extend(found);
-        }
-        all
-    }
-
-    fn attributes<'m>(&self, maps: impl Iterator<Item = (&'m String, &'m Cell)>) -> Read<Map<String, Value>> {
-        let mut all = Map::new();
-        for (name, cell) in maps {
-            if let Some(text) = self.text(cell)? {
-                all.insert(name.clone(), Value::String(text));
-            }
-        }
-        Ok(all)
-    }
-
-    fn version(&self, cell: Option<&Cell>) -> Read<Option<i64>> {
-        let Some(text) = self.said(cell)? else { return Ok(None) };
-        let number = text.parse().ok().or_else(|| moment::timestamp(&text, self.table.mapping.date_order, &self.table.site.timezone).map(jiff::Timestamp::as_millisecond));
-        number.map(Some).ok_or_else(|| self.fault_of(cell, "expected a number or an instant"))
-    }
-
-    fn truth(&self, cell: Option<&Cell>) -> Read<bool> {
-        match self.said(cell)? {
-            None => Ok(false),
-            Some(word) => words::truth(&word).ok_or_else(|| self.fault_of(cell, "expected yes or no, or a map to them")),
-        }
-    }
-
-    /// The flags of a row; a plain yes stands for the name of its column.
-    fn flags(&self, cell: Option<&Cell>) -> Read<Vec<String>> {
-        let Some(cell) = cell else { return Ok(Vec::new()) };
-        let mut all = self.several(Some(cell))?;
-        if all.iter().any(|flag| words::truth(flag) == Some(true)) {
-            all.extend(cell.columns.iter().cloned());
-        }
-        Ok(all)
-    }
-
-    /// Several values in one cell, between `split` or the usual signs.
-    fn several(&self, cell: Option<&Cell>) -> Read<Vec<String>> {
-        let Some(text) = self.said(cell)? else { return Ok(Vec::new()) };
-        let parts: Vec<&str> = match cell.and_then(|cell| cell.split.as_deref()) {
-            Some(sign) if !sign.is_empty() => text.split(sign).collect(),
-            Some(_) | None => text.split([',', ';', '|', '，', '；', '、']).collect(),
-        };
-        Ok(parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
-    }
-
-    /// What a cell says, unless it says that there is nothing.
-    fn said(&self, cell: Option<&Cell>) -> Read<Option<String>> {
-        let Some(cell) = cell else { return Ok(None) };
-        let text = self.text(cell)?;
-        Ok(text.filter(|text| cell.columns.is_empty() || !cell.map.is_empty() || text == "0" || text == "x" || !is_nothing(text)))
-    }
-
-    /// What a cell holds, mapped.
-    fn text(&self, cell: &Cell) -> Read<Option<String>> {
-        if let Some(value) = &cell.value {
-            return Ok(Some(value.clone()));
-        }
-        let held = cell.columns.iter().map(|column| self.held(column)).find(|text| !text.is_empty());
-        let Some(held) = held else { return Ok(cell.map.get("").or(cell.default.as_ref()).cloned()) };
-        if cell.map.is_empty() {
-            return Ok(Some(held.into_owned()));
-        }
-        match cell.map.get(&held.to_lowercase()).or(cell.default.as_ref()) {
-            Some(word) => Ok(Some(word.clone())),
-            None => Err(self.fault(cell, &format!("expected one of {}", cell.map.keys().cloned().collect::<Vec<_>>().join(", ")))),
-        }
-    }
-
-    /// What the row holds in a column.
-    fn held(&self, column: &str) -> Cow<'_, str> {
-        let at = self.table.columns.get(&column.trim().to_lowercase());
-        at.and_then(|at| self.cells.get(*at)).map_or(Cow::Borrowed(""), |text| Cow::Borrowed(text.trim()))
-    }
-
-    fn fault_of(&self, cell: Option<&Cell>, expected: &str) -> Fault {
-        match cell {
-            Some(cell) => self.fault(cell, expected),
-            None => Fault::row(self.origin, None, expected),
-        }
-    }
-
-    fn fault(&self, cell: &Cell, expected: &str) -> Fault {
-        let column = cell.columns.first().map(|name| format!("column {name}"));
-        Fault::row(self.origin, column, expected)
     }
 }
 

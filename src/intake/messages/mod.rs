@@ -27,6 +27,8 @@ pub use fields::Fault;
 pub(crate) use fields::{speakable, storable};
 pub use flight::InFlight;
 pub use refusal::Refusal;
+#[cfg(test)]
+pub(crate) use request::MEMBERS;
 pub(crate) use request::read_address;
 pub use request::{Content, MessageRequest, RecordKey, To, idempotency_key};
 pub use resend::{Resent, resend};
@@ -223,5 +225,7 @@ async fn repeated(intake: &Intake, id: MessageId) -> Result<Accepted, Refusal> {
     })
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

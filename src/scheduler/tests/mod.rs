@@ -171,6 +171,7 @@ pub(super) async fn clinics(rules: &[(&str, &str)], now: &str) -> Vec<Clinic> {
         let key = b"key".to_vec();
         let house = House {
             name: "Demo".to_owned(),
+            phone: None,
             language: "en".to_owned(),
             timezone: TimeZone::get("Asia/Shanghai").unwrap(),
             address_key: key.clone(),

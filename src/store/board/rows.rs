@@ -225,7 +225,8 @@ impl ReminderRow {
             patient: person(self.patient_id, self.name)?,
             channel: channels.first().copied(),
             id: self.id,
-            rule: self.rule_id,
+            // Our own answers are of no rule.
+            rule: if self.rule_id.is_empty() { "reply".to_owned() } else { self.rule_id },
             department: self.department,
             reason: self.reason,
         })
@@ -270,7 +271,7 @@ impl MessageRow {
             ),
             id: self.id,
             reason: self.reason,
-            origin: self.rule_id.unwrap_or(self.source),
+            origin: self.rule_id.filter(|rule| !rule.is_empty()).unwrap_or(self.source),
             segments: self.segments,
             possible_dup: self.possible_dup,
         })

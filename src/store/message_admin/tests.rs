@@ -1,3 +1,5 @@
+//! Calling off and settling, against workers that claim at the same moment.
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Cancel, Resolve, Settled, cancel, resolve};

@@ -1,7 +1,7 @@
 //! Records that a hospital system brings in, through the intake.
 
 use carebell::intake::apply::{self, Apply};
-use carebell::intake::input;
+use carebell::intake::from_json;
 use carebell::intake::record::RecordUpdate;
 use carebell::intake::report::Report;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ impl Clinic {
     /// Brings a patient in. The word on them settles nothing yet.
     pub(crate) async fn patient(&self, key: &str, body: Value) -> Report {
         let site = &self.app().house.info;
-        self.bring(input::patient_from_json("his", key, &body, site).unwrap()).await
+        self.bring(from_json::patient_from_json("his", key, &body, site).unwrap()).await
     }
 
     /// Brings a grown-up in, and gives their phone.
@@ -30,7 +30,7 @@ impl Clinic {
     /// Brings an occasion in.
     pub(crate) async fn occasion(&self, key: &str, body: Value) -> Report {
         let site = &self.app().house.info;
-        self.bring(input::occasion_from_json("his", key, &body, site).unwrap()).await
+        self.bring(from_json::occasion_from_json("his", key, &body, site).unwrap()).await
     }
 
     /// Books an appointment and lets everything take its course.
