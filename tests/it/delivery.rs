@@ -146,6 +146,29 @@ async fn break_in_mid_window(clinic: &Clinic) {
 }
 
 #[tokio::test]
+async fn a_network_that_loses_delays_repeats_and_reorders_loses_no_message() {
+    let receipts = Receipts { spread: Duration::from_millis(200), lost: 10, repeated: 30, ..Receipts::default() };
+    let bad = Conduct { submits_lost: 10, answers_lost: 10, throttled: 20, receipts, seed: 7, ..Conduct::default() };
+    let setup = Setup { config: "[delivery]\nresponse_timeout = \"300ms\"\n", ..Setup::with(bad) };
+    each(setup, async |clinic| {
+        let http = clinic.http().await;
+        enqueue(&http, 100).await;
+        clinic.settle().await;
+        clinic.carrier().network.set_conduct(Conduct::default());
+        for _ in 0..3 {
+            clinic.pass(SignedDuration::from_mins(11)).await;
+        }
+        let arrived = arrived(clinic, 100);
+        let flags: Vec<(bool,)> = clinic.rows("SELECT possible_dup FROM message ORDER BY created_at, id").await;
+        assert!(arrived.iter().all(|times| (1..=2).contains(times)), "{arrived:?}");
+        assert!(arrived.iter().zip(&flags).all(|(times, flag)| *times == 1 || flag.0), "each copy is flagged");
+        let open = clinic.states().await.into_iter().filter(|state| state != "delivered" && state != "submitted").count();
+        assert_eq!(open, 0, "{:?}", clinic.tally().await);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_line_that_drops_in_mid_window_leads_to_flagged_copies_after_the_wait_at_the_same_provider() {
     let silent = Conduct { receipts: Receipts { silent: true, ..Receipts::default() }, ..Conduct::default() };
     let config = "[[routes]]\nchannel = \"sms\"\nproviders = [\"main\", \"other\"]\n";

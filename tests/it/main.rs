@@ -6,6 +6,7 @@ mod clinic;
 mod crash;
 mod delivery;
 mod house;
+mod privacy;
 mod promises;
 mod replies;
 mod smpp_peer;

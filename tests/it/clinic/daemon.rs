@@ -57,7 +57,14 @@ pub(crate) fn carebell(arguments: &[&str], config: &Path) -> Command {
 impl Daemon {
     /// Starts one and waits until it is up.
     pub(crate) async fn start(config: &Path) -> Self {
-        let mut child = carebell(&["serve"], config).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_with(config, &[]).await
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) async fn start_with(config: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = carebell(&["serve"], config);
+        command.envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let up = watch::Sender::new(None);
         let mut is_up = up.subscribe();
@@ -67,7 +74,8 @@ impl Daemon {
             move || {
                 for line in errors.lines().map_while(Result::ok) {
                     if let Some((_, address)) = line.split_once(UP) {
-                        up.send_replace(address.trim().parse().ok());
+                        let end = address.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(address.len());
+                        up.send_replace(address[..end].parse().ok());
                     }
                     let mut said = said.lock().unwrap();
                     said.push_str(&line);

@@ -91,7 +91,8 @@ pub(crate) async fn holding(store: &Store, folder: &Path, words: &str) -> Vec<St
     match store {
         Store::Sqlite { .. } => {
             let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-            let kept = files.filter(|file| file.is_file() && contains(&std::fs::read(file).unwrap(), words));
+            let own = files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("carebell.db")));
+            let kept = own.filter(|file| contains(&std::fs::read(file).unwrap(), words));
             kept.map(|file| file.display().to_string()).collect()
         }
         Store::Postgres { pool } => {
@@ -111,6 +112,6 @@ pub(crate) async fn holding(store: &Store, folder: &Path, words: &str) -> Vec<St
 }
 
 /// Whether `words` stand anywhere in `bytes`.
-pub(crate) fn contains(bytes: &[u8], words: &str) -> bool {
-    bytes.windows(words.len()).any(|window| window == words.as_bytes())
+fn contains(bytes: &[u8], words: &str) -> bool {
+    String::from_utf8_lossy(bytes).contains(words)
 }
