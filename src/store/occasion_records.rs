@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::events::{self, NewEvent};
-use super::{StoreError, Tx, marks, on, rows};
+use super::{StoreError, Tx, marks, on, replies, rows};
 use crate::model::id::{ChangeRequestId, OccasionId, PatientId};
 use crate::model::occasion::{Confirmation, OccasionStatus};
 
@@ -178,6 +178,7 @@ pub async fn put(
     let written: Vec<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(occasions)).bind(now.as_millisecond()).fetch_all(conn).await)?;
     let (ids, patients): (Vec<OccasionId>, Vec<PatientId>) = written.into_iter().unzip();
     settle_wishes(tx, &ids, now).await?;
+    replies::withdraw_stale(tx, &ids, now).await?;
     marks::add(tx, &patients, now).await
 }
 
@@ -204,6 +205,7 @@ pub async fn cancel(
     let written: Vec<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(set).bind(now.as_millisecond()).fetch_all(conn).await)?;
     let (ids, patients): (Vec<OccasionId>, Vec<PatientId>) = written.into_iter().unzip();
     settle_wishes(tx, &ids, now).await?;
+    replies::withdraw_stale(tx, &ids, now).await?;
     marks::add(tx, &patients, now).await?;
     Ok(patients)
 }

@@ -193,15 +193,22 @@ async fn find_by_id(
     tx: &mut Tx,
     all: &[&StoredReceipt],
 ) -> Result<BTreeMap<usize, Place>, StoreError> {
+    // One message's id in hex may be another's in decimal: what went to the same number is meant before what
+    // did not, and an id that has to be read anew is believed of the same number only.
     const SQL: &str = "SELECT CAST(j.value ->> 'at' AS BIGINT), CAST(j.value ->> 'rank' AS BIGINT), ap.attempt_id, a.message_id, ap.part, a.phase
         FROM json_each($1) AS j JOIN attempt_part ap ON ap.provider = j.value ->> 'provider' AND ap.provider_id = j.value ->> 'id'
-        JOIN attempt a ON a.id = ap.attempt_id ORDER BY 1, 2, ap.attempt_id DESC";
+        JOIN attempt a ON a.id = ap.attempt_id
+        WHERE CAST(j.value ->> 'rank' AS BIGINT) = 0 OR a.address_hash = COALESCE(j.value ->> 'address_hash', a.address_hash)
+        ORDER BY 1, CASE WHEN a.address_hash = j.value ->> 'address_hash' THEN 0 ELSE 1 END,
+          CASE WHEN a.umr = CAST(j.value ->> 'umr' AS BIGINT) THEN 0 ELSE 1 END, 2, ap.attempt_id DESC";
     #[derive(Serialize)]
     struct Key<'a> {
         at: usize,
         rank: usize,
         provider: &'a str,
         id: &'a str,
+        address_hash: Option<&'a str>,
+        umr: Option<u16>,
     }
     let keys: Vec<Key<'_>> = all
         .iter()
@@ -212,6 +219,8 @@ async fn find_by_id(
                 rank,
                 provider: &r.provider,
                 id,
+                address_hash: r.address_hash.as_deref(),
+                umr: r.umr,
             })
         })
         .collect();

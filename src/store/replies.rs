@@ -11,6 +11,7 @@ use crate::model::id::{
     ChangeRequestId, InboxId, MessageId, OccasionId, PatientId, QuestionId, RelationId, ReplyId,
 };
 use crate::model::private::Private;
+use crate::model::reminder::SkipReason;
 
 /// A reply that was read.
 #[derive(Clone, Debug)]
@@ -209,6 +210,36 @@ pub async fn withdraw_occasion(
     let found: Vec<(MessageId,)> =
         on!(&mut *tx, conn => sqlx::query_as(FIND).bind(occasion).fetch_all(conn).await)?;
     end(tx, &found, "cancelled", "declined", now).await
+}
+
+/// Calls off what has not left about occasions that are cancelled (T5), and reminders of a time that they moved from.
+///
+/// A text that speaks of other occasions as well goes its way.
+/// # Errors
+/// When the database fails.
+pub async fn withdraw_stale(
+    tx: &mut Tx,
+    occasions: &[OccasionId],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const FIND: &str = "SELECT m.id, o.status = 'cancelled' FROM json_each($1) AS j JOIN occasion o ON o.id = j.value ->> 'id'
+        JOIN message m ON m.occasion_id = o.id
+        WHERE m.class <> 'reply' AND m.role <> 'staff' AND m.state IN ('scheduled', 'queued', 'held', 'sending', 'uncertain')
+          AND (o.status = 'cancelled' OR (m.reminder_id IS NOT NULL AND m.occasion_epoch < o.epoch))
+          AND NOT EXISTS (SELECT 1 FROM reminder r WHERE r.message_id = m.id AND r.occasion_id <> o.id)";
+    if occasions.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
+    let found: Vec<(MessageId, bool)> =
+        on!(&mut *tx, conn => sqlx::query_as(FIND).bind(rows(&ids)).fetch_all(conn).await)?;
+    let of = |is_cancelled| {
+        let chosen = found.iter().filter(move |(_, cancelled)| *cancelled == is_cancelled);
+        chosen.map(|(id, _)| (id.clone(),)).collect::<Vec<_>>()
+    };
+    end(tx, &of(true), "cancelled", SkipReason::Cancelled.as_str(), now).await?;
+    end(tx, &of(false), "cancelled", SkipReason::Superseded.as_str(), now).await?;
+    Ok(())
 }
 
 /// Ends messages that have not left. One that may have left ends as `unconfirmed`; one on the wire is left to its answer.

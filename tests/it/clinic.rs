@@ -8,7 +8,7 @@ pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod line;
 mod quiet;
-mod records;
+pub(crate) mod records;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,9 +28,9 @@ use self::database::Database;
 use self::http::Http;
 
 /// How long anything may take before the scenario fails: generous, since machines that test are busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 /// How often a condition is looked at.
-pub(crate) const LOOK: Duration = Duration::from_millis(20);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// How a clinic is set up.
 #[derive(Clone)]
@@ -43,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) carriers: Vec<(&'static str, Conduct, &'static str)>,
     /// More of the config.
     pub(crate) config: &'static str,
+    /// Whether its carriers count messages from 1 on, so that one's id in hex is another's in decimal.
+    pub(crate) has_small_ids: bool,
     /// Its own rules instead of the shipped ones: name and text.
     pub(crate) rules: Option<Vec<(&'static str, &'static str)>>,
     /// Its own templates instead of the shipped ones of the same name: path below the folder, and text.
@@ -56,6 +58,7 @@ impl Default for Setup {
             timezone: "Asia/Shanghai",
             carriers: vec![("main", Conduct::default(), "")],
             config: "",
+            has_small_ids: false,
             rules: None,
             templates: Vec::new(),
         }
@@ -65,10 +68,7 @@ impl Default for Setup {
 impl Setup {
     /// The usual one with a network that behaves as `conduct` says.
     pub(crate) fn with(conduct: Conduct) -> Self {
-        Self {
-            carriers: vec![("main", conduct, "")],
-            ..Self::default()
-        }
+        Self { carriers: vec![("main", conduct, "")], ..Self::default() }
     }
 }
 
@@ -96,27 +96,18 @@ pub(crate) struct Clinic {
 
 impl Clinic {
     async fn open(database: Database, setup: &Setup) -> Self {
-        let clock = Clock::by_hand(Timestamp::UNIX_EPOCH);
+        let clock = Clock::by_hand(on_the_wall(setup.timezone, setup.at));
         let mut carriers = Vec::new();
         let mut config = head(&database, setup);
         for (name, conduct, more) in &setup.carriers {
-            let carrier = Carrier::start(conduct.clone(), clock.clone()).await;
+            let carrier = Carrier::start(conduct.clone(), clock.clone(), setup.has_small_ids).await;
             config += &provider(name, carrier.line.address.port(), more);
             carriers.push((*name, carrier));
         }
         config += setup.config;
         let base = database.folder.clone();
         lay_out(&base, setup);
-        let mut clinic = Self {
-            clock,
-            carriers,
-            database,
-            config,
-            base,
-            app: None,
-            is_closed: false,
-        };
-        clinic.clock.set(on_the_wall(setup.timezone, setup.at));
+        let mut clinic = Self { clock, carriers, database, config, base, app: None, is_closed: false };
         clinic.start().await;
         clinic
     }
@@ -124,21 +115,11 @@ impl Clinic {
     /// Starts the app, as at the beginning or after `stop`.
     pub(crate) async fn start(&mut self) {
         assert!(self.app.is_none(), "it runs already");
-        let config = Config::parse(
-            "carebell.toml",
-            &self.config,
-            std::iter::empty(),
-            self.base.clone(),
-        )
-        .unwrap();
+        let config = Config::parse("carebell.toml", &self.config, std::iter::empty(), self.base.clone()).unwrap();
         let house = House::open(config).await.unwrap();
         let problems: Vec<String> = house.problems.iter().map(ToString::to_string).collect();
         assert!(problems.is_empty(), "{problems:?}");
-        let start = Start {
-            clock: self.clock.clone(),
-            pages: None,
-            open_console: false,
-        };
+        let start = Start { clock: self.clock.clone(), pages: None, open_console: false };
         self.app = Some(App::start(house, start).await.unwrap());
     }
 
@@ -159,21 +140,12 @@ impl Clinic {
 
     /// The network of a provider.
     pub(crate) fn carrier_of(&self, provider: &str) -> &Carrier {
-        &self
-            .carriers
-            .iter()
-            .find(|(name, _)| *name == provider)
-            .expect("a carrier of that name")
-            .1
+        &self.carriers.iter().find(|(name, _)| *name == provider).expect("a carrier of that name").1
     }
 
     /// The phone with that number.
     pub(crate) fn phone(&self, number: &str) -> Phone {
-        let networks: Vec<_> = self
-            .carriers
-            .iter()
-            .map(|(_, carrier)| carrier.network.clone())
-            .collect();
+        let networks: Vec<_> = self.carriers.iter().map(|(_, carrier)| carrier.network.clone()).collect();
         Phone::new(&networks, number)
     }
 
@@ -193,14 +165,7 @@ impl Clinic {
     /// Rings all bells.
     pub(crate) fn ring(&self) {
         let bells = &self.app().bells;
-        for bell in [
-            &bells.plan,
-            &bells.compose,
-            &bells.send,
-            &bells.replies,
-            &bells.outbox,
-            &bells.rescue,
-        ] {
+        for bell in [&bells.plan, &bells.compose, &bells.send, &bells.replies, &bells.outbox, &bells.rescue] {
             bell.ring();
         }
     }
@@ -215,7 +180,7 @@ impl Clinic {
             }
         };
         let done = tokio::time::timeout(PATIENCE, wait).await;
-        assert!(done.is_ok(), "in vain: {what}");
+        assert!(done.is_ok(), "in vain: {what}; {:?}", self.tally().await);
     }
 
     /// The rows of a question to the database.
@@ -224,6 +189,22 @@ impl Clinic {
         T: for<'r> sqlx::FromRow<'r, SqliteRow> + for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin,
     {
         database::rows(&self.app().house.store, sql).await
+    }
+
+    /// Writes a file below the folder of the config.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.base.join(path), text).unwrap();
+    }
+
+    /// Where `words` stand in what is kept: files of the database, or columns of its tables.
+    pub(crate) async fn on_disk(&self, words: &str) -> Vec<String> {
+        database::holding(&self.app().house.store, &self.base, words).await
+    }
+
+    /// How many messages and attempts stand where.
+    pub(crate) async fn tally(&self) -> Vec<(String, i64)> {
+        self.rows("SELECT state, COUNT(*) FROM message GROUP BY state UNION ALL SELECT phase, COUNT(*) FROM attempt GROUP BY phase
+            UNION ALL SELECT state || ' ' || kind, COUNT(*) FROM inbox GROUP BY state, kind").await
     }
 
     /// The one value that the database answers with.
@@ -240,9 +221,7 @@ impl Clinic {
     /// A program that speaks to the API with a key of its own.
     pub(crate) async fn http(&self) -> Http {
         let mut tx = self.app().house.store.write().await.unwrap();
-        let key = access::create(&mut tx, "scenario", Scope::ALL, "test", self.clock.now())
-            .await
-            .unwrap();
+        let key = access::create(&mut tx, "scenario", Scope::ALL, "test", self.clock.now()).await.unwrap();
         tx.commit().await.unwrap();
         Http::new(self.app().address, key.key.reveal())
     }
@@ -319,10 +298,7 @@ fn lay_out(base: &std::path::Path, setup: &Setup) {
         let template = template.unwrap().path();
         for file in std::fs::read_dir(&template).unwrap() {
             let file = file.unwrap().path();
-            let to = base
-                .join("templates")
-                .join(template.file_name().unwrap())
-                .join(file.file_name().unwrap());
+            let to = base.join("templates").join(template.file_name().unwrap()).join(file.file_name().unwrap());
             write(to, &std::fs::read_to_string(&file).unwrap());
         }
     }

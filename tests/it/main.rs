@@ -7,6 +7,8 @@ mod crash;
 mod delivery;
 mod demo;
 mod house;
+mod privacy;
+mod promises;
 mod replies;
 mod smpp_peer;
 mod smpp_tls;

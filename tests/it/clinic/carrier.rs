@@ -5,6 +5,7 @@ use carebell::simulator::carrier::{Carrier as Network, Side};
 use carebell::simulator::conduct::Conduct;
 use carebell::simulator::{carrier, smsc};
 use carebell::stage::{self, Stopper};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -23,8 +24,14 @@ pub(crate) struct Carrier {
 
 impl Carrier {
     /// Starts one on a free port.
-    pub(crate) async fn start(conduct: Conduct, clock: Clock) -> Self {
-        let network = Network::new(conduct, clock);
+    pub(crate) async fn start(conduct: Conduct, clock: Clock, has_small_ids: bool) -> Self {
+        let now = clock.now();
+        if has_small_ids {
+            // A network numbers on from the moment it was made.
+            clock.set(Timestamp::UNIX_EPOCH);
+        }
+        let network = Network::new(conduct, clock.clone());
+        clock.set(now);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let line = Line::to(listener.local_addr().unwrap()).await;
         let (stopper, stop) = stage::stop();

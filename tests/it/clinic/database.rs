@@ -1,6 +1,6 @@
 //! Fresh databases for scenarios, of every kind at hand, gone when they are done.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use carebell::store::Store;
 use sqlx::postgres::PgRow;
@@ -102,4 +102,34 @@ where
         Store::Sqlite { read, .. } => sqlx::query_as(sql).fetch_all(read).await.unwrap(),
         Store::Postgres { pool } => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
     }
+}
+
+/// Where `words` stand: the files of an SQLite database in `folder`, the tables of a PostgreSQL one.
+pub(crate) async fn holding(store: &Store, folder: &Path, words: &str) -> Vec<String> {
+    match store {
+        Store::Sqlite { .. } => {
+            let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            let own = files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("carebell.db")));
+            let kept = own.filter(|file| contains(&std::fs::read(file).unwrap(), words));
+            kept.map(|file| file.display().to_string()).collect()
+        }
+        Store::Postgres { pool } => {
+            const TABLES: &str = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+            let tables: Vec<(String,)> = sqlx::query_as(TABLES).fetch_all(pool).await.unwrap();
+            let mut holding = Vec::new();
+            for (table,) in tables {
+                let sql = format!("SELECT COUNT(*) FROM {table} AS t WHERE CAST(t AS TEXT) LIKE '%' || $1 || '%'");
+                let (found,): (i64,) = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(words).fetch_one(pool).await.unwrap();
+                if found > 0 {
+                    holding.push(table);
+                }
+            }
+            holding
+        }
+    }
+}
+
+/// Whether `words` stand anywhere in `bytes`.
+fn contains(bytes: &[u8], words: &str) -> bool {
+    String::from_utf8_lossy(bytes).contains(words)
 }
