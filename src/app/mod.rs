@@ -112,14 +112,7 @@ impl App {
         let settings = Arc::new(house.config.delivery.clone());
 
         let (sink, events) = mpsc::channel(EVENTS);
-        let accept = Accept {
-            writer: writer.clone(),
-            address_key: Arc::new(house.desk.address_key.clone()),
-            country: house.config.site.country.clone(),
-            texts: bells.replies.clone(),
-            sending: bells.send.clone(),
-        };
-        tokio::spawn(accept::run(accept, events));
+        tokio::spawn(accept::run(accept(&house, &writer, &bells), events));
         let rescue = Rescue {
             store: house.store.clone(),
             clock: start.clock.clone(),
@@ -190,6 +183,16 @@ impl App {
             warn!("Stopping took too long; what is open is settled at the next start");
         }
         info!("Carebell has stopped");
+    }
+}
+
+fn accept(house: &House, writer: &Writer, bells: &Bells) -> Accept {
+    Accept {
+        writer: writer.clone(),
+        address_key: Arc::new(house.desk.address_key.clone()),
+        country: house.config.site.country.clone(),
+        texts: bells.replies.clone(),
+        sending: bells.send.clone(),
     }
 }
 

@@ -234,11 +234,27 @@ pub async fn withdraw_stale(
     let found: Vec<(MessageId, bool)> =
         on!(&mut *tx, conn => sqlx::query_as(FIND).bind(rows(&ids)).fetch_all(conn).await)?;
     let of = |is_cancelled| {
-        let chosen = found.iter().filter(move |(_, cancelled)| *cancelled == is_cancelled);
+        let chosen = found
+            .iter()
+            .filter(move |(_, cancelled)| *cancelled == is_cancelled);
         chosen.map(|(id, _)| (id.clone(),)).collect::<Vec<_>>()
     };
-    end(tx, &of(true), "cancelled", SkipReason::Cancelled.as_str(), now).await?;
-    end(tx, &of(false), "cancelled", SkipReason::Superseded.as_str(), now).await?;
+    end(
+        tx,
+        &of(true),
+        "cancelled",
+        SkipReason::Cancelled.as_str(),
+        now,
+    )
+    .await?;
+    end(
+        tx,
+        &of(false),
+        "cancelled",
+        SkipReason::Superseded.as_str(),
+        now,
+    )
+    .await?;
     Ok(())
 }
 

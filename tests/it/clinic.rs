@@ -68,7 +68,10 @@ impl Default for Setup {
 impl Setup {
     /// The usual one with a network that behaves as `conduct` says.
     pub(crate) fn with(conduct: Conduct) -> Self {
-        Self { carriers: vec![("main", conduct, "")], ..Self::default() }
+        Self {
+            carriers: vec![("main", conduct, "")],
+            ..Self::default()
+        }
     }
 }
 
@@ -107,7 +110,15 @@ impl Clinic {
         config += setup.config;
         let base = database.folder.clone();
         lay_out(&base, setup);
-        let mut clinic = Self { clock, carriers, database, config, base, app: None, is_closed: false };
+        let mut clinic = Self {
+            clock,
+            carriers,
+            database,
+            config,
+            base,
+            app: None,
+            is_closed: false,
+        };
         clinic.start().await;
         clinic
     }
@@ -115,11 +126,21 @@ impl Clinic {
     /// Starts the app, as at the beginning or after `stop`.
     pub(crate) async fn start(&mut self) {
         assert!(self.app.is_none(), "it runs already");
-        let config = Config::parse("carebell.toml", &self.config, std::iter::empty(), self.base.clone()).unwrap();
+        let config = Config::parse(
+            "carebell.toml",
+            &self.config,
+            std::iter::empty(),
+            self.base.clone(),
+        )
+        .unwrap();
         let house = House::open(config).await.unwrap();
         let problems: Vec<String> = house.problems.iter().map(ToString::to_string).collect();
         assert!(problems.is_empty(), "{problems:?}");
-        let start = Start { clock: self.clock.clone(), pages: None, open_console: false };
+        let start = Start {
+            clock: self.clock.clone(),
+            pages: None,
+            open_console: false,
+        };
         self.app = Some(App::start(house, start).await.unwrap());
     }
 
@@ -140,12 +161,21 @@ impl Clinic {
 
     /// The network of a provider.
     pub(crate) fn carrier_of(&self, provider: &str) -> &Carrier {
-        &self.carriers.iter().find(|(name, _)| *name == provider).expect("a carrier of that name").1
+        &self
+            .carriers
+            .iter()
+            .find(|(name, _)| *name == provider)
+            .expect("a carrier of that name")
+            .1
     }
 
     /// The phone with that number.
     pub(crate) fn phone(&self, number: &str) -> Phone {
-        let networks: Vec<_> = self.carriers.iter().map(|(_, carrier)| carrier.network.clone()).collect();
+        let networks: Vec<_> = self
+            .carriers
+            .iter()
+            .map(|(_, carrier)| carrier.network.clone())
+            .collect();
         Phone::new(&networks, number)
     }
 
@@ -165,7 +195,14 @@ impl Clinic {
     /// Rings all bells.
     pub(crate) fn ring(&self) {
         let bells = &self.app().bells;
-        for bell in [&bells.plan, &bells.compose, &bells.send, &bells.replies, &bells.outbox, &bells.rescue] {
+        for bell in [
+            &bells.plan,
+            &bells.compose,
+            &bells.send,
+            &bells.replies,
+            &bells.outbox,
+            &bells.rescue,
+        ] {
             bell.ring();
         }
     }
@@ -221,7 +258,9 @@ impl Clinic {
     /// A program that speaks to the API with a key of its own.
     pub(crate) async fn http(&self) -> Http {
         let mut tx = self.app().house.store.write().await.unwrap();
-        let key = access::create(&mut tx, "scenario", Scope::ALL, "test", self.clock.now()).await.unwrap();
+        let key = access::create(&mut tx, "scenario", Scope::ALL, "test", self.clock.now())
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         Http::new(self.app().address, key.key.reveal())
     }
@@ -298,7 +337,10 @@ fn lay_out(base: &std::path::Path, setup: &Setup) {
         let template = template.unwrap().path();
         for file in std::fs::read_dir(&template).unwrap() {
             let file = file.unwrap().path();
-            let to = base.join("templates").join(template.file_name().unwrap()).join(file.file_name().unwrap());
+            let to = base
+                .join("templates")
+                .join(template.file_name().unwrap())
+                .join(file.file_name().unwrap());
             write(to, &std::fs::read_to_string(&file).unwrap());
         }
     }

@@ -27,14 +27,24 @@ const APART: u64 = 350;
 
 /// A network that takes its time, so that the window is full when the daemon dies.
 fn slow(receipts: Receipts) -> Conduct {
-    Conduct { answer_after: Duration::from_millis(20), receipts, ..Conduct::default() }
+    Conduct {
+        answer_after: Duration::from_millis(20),
+        receipts,
+        ..Conduct::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_on_sqlite_loses_nothing_and_flags_what_came_twice() {
-    let silent = Receipts { silent: true, ..Receipts::default() };
+    let silent = Receipts {
+        silent: true,
+        ..Receipts::default()
+    };
     let twice = kill_again_and_again(database::sqlite(), slow(silent)).await;
-    assert!(twice > 0, "the test is too tame: without receipts some must have gone twice");
+    assert!(
+        twice > 0,
+        "the test is too tame: without receipts some must have gone twice"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,8 +54,15 @@ async fn receipts_that_come_while_we_wait_spare_the_second_copy() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_on_postgres_loses_nothing_and_flags_what_came_twice() {
-    for database in database::fresh().await.into_iter().filter(|database| database.kind == "PostgreSQL") {
-        let silent = Receipts { silent: true, ..Receipts::default() };
+    for database in database::fresh()
+        .await
+        .into_iter()
+        .filter(|database| database.kind == "PostgreSQL")
+    {
+        let silent = Receipts {
+            silent: true,
+            ..Receipts::default()
+        };
         kill_again_and_again(database, slow(silent)).await;
     }
 }
@@ -54,7 +71,8 @@ async fn kill_9_on_postgres_loses_nothing_and_flags_what_came_twice() {
 async fn kill_again_and_again(mut database: Database, conduct: Conduct) -> usize {
     let has_receipts = !conduct.receipts.silent;
     let mut carrier = Carrier::start(conduct, Clock::System, false).await;
-    let more = provider("main", carrier.line.address.port(), "") + "[delivery]\nuncertain_wait = \"1s\"\n";
+    let more =
+        provider("main", carrier.line.address.port(), "") + "[delivery]\nuncertain_wait = \"1s\"\n";
     let (config, key) = daemon::prepare(&database, &more).await;
     let mut running = Daemon::start(&config).await;
     let address = watch::Sender::new(running.address);
@@ -71,30 +89,55 @@ async fn kill_again_and_again(mut database: Database, conduct: Conduct) -> usize
     let mut look = tokio::time::interval(LOOK * 5);
     let until = Instant::now() + PATIENCE * 2;
     while database::rows::<(i64,)>(&store, OPEN).await != [(0,)] {
-        assert!(Instant::now() < until, "messages are left open: {:?}", states(&store).await);
+        assert!(
+            Instant::now() < until,
+            "messages are left open: {:?}",
+            states(&store).await
+        );
         look.tick().await;
     }
-    let rows: Vec<(String, String, bool)> = database::rows(&store, "SELECT id, state, possible_dup FROM message").await;
-    let rows: BTreeMap<String, (String, bool)> = rows.into_iter().map(|(id, state, flag)| (id, (state, flag))).collect();
-    let arrived: Vec<usize> = (0..MESSAGES).map(|n| carrier.network.phone(&number(n)).thread().len()).collect();
+    let rows: Vec<(String, String, bool)> =
+        database::rows(&store, "SELECT id, state, possible_dup FROM message").await;
+    let rows: BTreeMap<String, (String, bool)> = rows
+        .into_iter()
+        .map(|(id, state, flag)| (id, (state, flag)))
+        .collect();
+    let arrived: Vec<usize> = (0..MESSAGES)
+        .map(|n| carrier.network.phone(&number(n)).thread().len())
+        .collect();
     let lost: Vec<usize> = (0..MESSAGES).filter(|n| arrived[*n] == 0).collect();
     assert!(lost.is_empty(), "accepted and lost: {lost:?}");
-    assert_eq!(rows.len(), MESSAGES, "what was accepted twice is one message");
+    assert_eq!(
+        rows.len(),
+        MESSAGES,
+        "what was accepted twice is one message"
+    );
     let twice: Vec<usize> = (0..MESSAGES).filter(|n| arrived[*n] > 1).collect();
     let copies: usize = arrived.iter().map(|times| times - 1).sum();
     let most = WINDOW * usize::try_from(KILLS).unwrap();
     assert!(copies <= most, "{copies} copies are more than {most}");
     for n in &twice {
         let (state, is_flagged) = &rows[&ids[*n]];
-        assert!(is_flagged, "message {n} came {} times unflagged, {state}", arrived[*n]);
+        assert!(
+            is_flagged,
+            "message {n} came {} times unflagged, {state}",
+            arrived[*n]
+        );
     }
     let http = Http::new(running.address, &key);
     if let Some(n) = twice.first() {
         let shown = http.get(&format!("/v1/messages/{}", ids[*n])).await.json();
         assert_eq!(shown["possible_duplicate"], true, "{shown}");
     }
-    let good = if has_receipts { "delivered" } else { "submitted" };
-    let not_good = rows.values().filter(|(state, _)| state != good && state != "unconfirmed").count();
+    let good = if has_receipts {
+        "delivered"
+    } else {
+        "submitted"
+    };
+    let not_good = rows
+        .values()
+        .filter(|(state, _)| state != good && state != "unconfirmed")
+        .count();
     assert_eq!(not_good, 0, "{:?}", states(&store).await);
     tell(database.kind, copies, &states(&store).await);
     store.close().await;
@@ -110,7 +153,11 @@ fn tell(kind: &str, copies: usize, states: &[(String, i64)]) {
 }
 
 async fn states(store: &carebell::store::Store) -> Vec<(String, i64)> {
-    database::rows(store, "SELECT state, COUNT(*) FROM message GROUP BY state ORDER BY state").await
+    database::rows(
+        store,
+        "SELECT state, COUNT(*) FROM message GROUP BY state ORDER BY state",
+    )
+    .await
 }
 
 fn number(n: usize) -> String {
@@ -141,7 +188,15 @@ async fn enqueue(mut address: watch::Receiver<std::net::SocketAddr>, key: String
 
 fn accepted(body: &serde_json::Value) -> Vec<String> {
     let results = body["results"].as_array().unwrap();
-    results.iter().map(|one| one["id"].as_str().unwrap_or_else(|| panic!("refused: {one}")).to_owned()).collect()
+    results
+        .iter()
+        .map(|one| {
+            one["id"]
+                .as_str()
+                .unwrap_or_else(|| panic!("refused: {one}"))
+                .to_owned()
+        })
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -150,7 +205,11 @@ async fn a_second_daemon_on_the_same_file_and_a_taken_port_are_refused_with_the_
     let (config, _) = daemon::prepare(&database, "").await;
     let begun = Instant::now();
     let running = Daemon::start(&config).await;
-    eprintln!("up after {:?}, {} KiB resident", begun.elapsed(), running.resident_kib());
+    eprintln!(
+        "up after {:?}, {} KiB resident",
+        begun.elapsed(),
+        running.resident_kib()
+    );
     let second = carebell(&["serve"], &config).output().unwrap();
     let said = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(3), "{said}");
@@ -160,7 +219,11 @@ async fn a_second_daemon_on_the_same_file_and_a_taken_port_are_refused_with_the_
     let (config, _) = daemon::prepare(&other, "").await;
     let text = std::fs::read_to_string(&config).unwrap();
     let taken = format!("[http]\nlisten = \"{}\"", running.address);
-    std::fs::write(&config, text.replacen("[http]\nlisten = \"127.0.0.1:0\"", &taken, 1)).unwrap();
+    std::fs::write(
+        &config,
+        text.replacen("[http]\nlisten = \"127.0.0.1:0\"", &taken, 1),
+    )
+    .unwrap();
     let third = carebell(&["serve"], &config).output().unwrap();
     let said = String::from_utf8_lossy(&third.stderr);
     assert_eq!(third.status.code(), Some(3), "{said}");

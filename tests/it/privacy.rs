@@ -16,8 +16,21 @@ use crate::clinic::{LOOK, PATIENCE, provider};
 
 /// Whom nobody may read of in a log: name, number, address, key, and what was said.
 const CANARIES: [&str; 15] = [
-    "Zephyrine", "Quillfeather", "1381111222", "zq.canary", "Marrowbone", "MRN7700", "plumbago", "heliotrope", "薛定谔", "Xanthippe",
-    "1999-13-77", "oleander", "1985-03-14", "canary_value", "wisteria",
+    "Zephyrine",
+    "Quillfeather",
+    "1381111222",
+    "zq.canary",
+    "Marrowbone",
+    "MRN7700",
+    "plumbago",
+    "heliotrope",
+    "薛定谔",
+    "Xanthippe",
+    "1999-13-77",
+    "oleander",
+    "1985-03-14",
+    "canary_value",
+    "wisteria",
 ];
 /// Who is never kept at all.
 const SENSITIVE: [&str; 4] = ["Persephone", "Underhill", "1382222333", "SECRET9"];
@@ -38,15 +51,30 @@ const TABLE: &str = "patient_id,name,birth_date,phone\nMRN77004,薛定谔,1985-0
 fn where_it_is_noon() -> String {
     let hour = Offset::UTC.to_datetime(Clock::System.now()).hour();
     let ahead = 12 - hour;
-    format!("Etc/GMT{}{}", if ahead > 0 { "-" } else { "+" }, ahead.abs())
+    format!(
+        "Etc/GMT{}{}",
+        if ahead > 0 { "-" } else { "+" },
+        ahead.abs()
+    )
 }
 
 fn import(config: &Path, from: &Path, format: &str) -> String {
     let from = from.to_str().unwrap();
     let mut said = String::new();
     for extra in [&["--dry-run"][..], &[], &["--json"]] {
-        let run = carebell(&[&["import", from, "--format", format], extra].concat(), config).env("RUST_LOG", "trace").output().unwrap();
-        assert_eq!(run.status.code(), Some(1), "bad rows are told: {}", String::from_utf8_lossy(&run.stderr));
+        let run = carebell(
+            &[&["import", from, "--format", format], extra].concat(),
+            config,
+        )
+        .env("RUST_LOG", "trace")
+        .output()
+        .unwrap();
+        assert_eq!(
+            run.status.code(),
+            Some(1),
+            "bad rows are told: {}",
+            String::from_utf8_lossy(&run.stderr)
+        );
         said += &String::from_utf8_lossy(&run.stdout);
         said += &String::from_utf8_lossy(&run.stderr);
     }
@@ -57,7 +85,12 @@ fn import(config: &Path, from: &Path, format: &str) -> String {
 async fn talk(http: &Http) {
     let contacts = json!([{"phone": "+8613811112221"}, {"email": "zq.canary@example.org"}]);
     let good = json!({"name": {"full": "Zephyrine Quillfeather"}, "birth_date": "1985-03-14", "language": "en", "contacts": contacts, "attributes": {"street": "Marrowbone"}});
-    let tomorrow = Clock::System.now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
+    let tomorrow = Clock::System
+        .now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date()
+        .tomorrow()
+        .unwrap();
     let booking = json!({"patient": "his/MRN77001", "kind": "appointment", "at": format!("{tomorrow}T15:00"), "place": "Marrowbone Lane"});
     let secret = json!({"name": {"full": "Persephone Underhill"}, "contacts": [{"phone": "+8613822223333"}], "sensitive": true});
     let asks = [
@@ -80,10 +113,21 @@ async fn talk(http: &Http) {
     ];
     for (method, path, body, expected) in asks {
         let answer = http.ask(method, path, "", &body).await.unwrap();
-        assert_eq!(answer.status, expected, "{method} {path} {body}: {}", answer.text);
+        assert_eq!(
+            answer.status, expected,
+            "{method} {path} {body}: {}",
+            answer.text
+        );
         if answer.status >= 400 {
-            let repeated: Vec<_> = CANARIES.iter().filter(|canary| answer.text.contains(**canary)).collect();
-            assert!(repeated.is_empty(), "an error repeats {repeated:?}: {}", answer.text);
+            let repeated: Vec<_> = CANARIES
+                .iter()
+                .filter(|canary| answer.text.contains(**canary))
+                .collect();
+            assert!(
+                repeated.is_empty(),
+                "an error repeats {repeated:?}: {}",
+                answer.text
+            );
         }
     }
     for page in ["/", "/bookings", "/answers", "/tasks"] {
@@ -93,14 +137,37 @@ async fn talk(http: &Http) {
 
 /// Plays the whole way and gives all that was said in logs and reports.
 async fn fly(database: &Database) -> String {
-    let refusals = vec![Refusal { prefix: "8613811112223".to_owned(), status: 0x0B }];
-    let mut carrier = Carrier::start(Conduct { refusals, ..Conduct::default() }, Clock::System, false).await;
+    let refusals = vec![Refusal {
+        prefix: "8613811112223".to_owned(),
+        status: 0x0B,
+    }];
+    let mut carrier = Carrier::start(
+        Conduct {
+            refusals,
+            ..Conduct::default()
+        },
+        Clock::System,
+        false,
+    )
+    .await;
     let network = carrier.network.clone();
     let zone = where_it_is_noon();
-    let (config, key) = daemon::prepare(database, &(provider("main", carrier.line.address.port(), "") + LOUD)).await;
+    let (config, key) = daemon::prepare(
+        database,
+        &(provider("main", carrier.line.address.port(), "") + LOUD),
+    )
+    .await;
     let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, text.replacen("[site]\n", &format!("[site]\ntimezone = \"{zone}\"\n"), 1)).unwrap();
-    let running = Daemon::start_with(&config, &[("RUST_LOG", "trace"), ("CAREBELL_LOG__FORMAT", "json")]).await;
+    std::fs::write(
+        &config,
+        text.replacen("[site]\n", &format!("[site]\ntimezone = \"{zone}\"\n"), 1),
+    )
+    .unwrap();
+    let running = Daemon::start_with(
+        &config,
+        &[("RUST_LOG", "trace"), ("CAREBELL_LOG__FORMAT", "json")],
+    )
+    .await;
     let records = database.folder.join("records");
     std::fs::create_dir_all(&records).unwrap();
     std::fs::write(records.join("Patient.ndjson"), PATIENTS).unwrap();
@@ -114,7 +181,15 @@ async fn fly(database: &Database) -> String {
         move |_: &carebell::simulator::carrier::Carrier| ana.thread().len() >= count
     };
     assert!(network.until(PATIENCE, has(1)).await, "the reminder comes");
-    for (n, text) in ["heliotrope Quillfeather", "1", "heliotrope 1381111222", "STOP"].iter().enumerate() {
+    for (n, text) in [
+        "heliotrope Quillfeather",
+        "1",
+        "heliotrope 1381111222",
+        "STOP",
+    ]
+    .iter()
+    .enumerate()
+    {
         ana.reply(text);
         let handed_over = move |network: &carebell::simulator::carrier::Carrier| {
             let counts = network.counts();
@@ -125,19 +200,32 @@ async fn fly(database: &Database) -> String {
     let store = database.open().await;
     let mut look = tokio::time::interval(LOOK);
     let until = Instant::now() + PATIENCE;
-    while database::rows::<(i64,)>(&store, "SELECT COUNT(*) FROM reply WHERE outcome = 'opted_out'").await != [(1,)] {
+    while database::rows::<(i64,)>(
+        &store,
+        "SELECT COUNT(*) FROM reply WHERE outcome = 'opted_out'",
+    )
+    .await
+        != [(1,)]
+    {
         assert!(Instant::now() < until, "STOP is read");
         look.tick().await;
     }
     carrier.line.cut();
     assert!(network.until(Duration::ZERO, |_| true).await);
     for canary in SENSITIVE {
-        assert_eq!(holding(&store, &database.folder, canary).await, [] as [String; 0], "{canary} is kept");
+        assert_eq!(
+            holding(&store, &database.folder, canary).await,
+            [] as [String; 0],
+            "{canary} is kept"
+        );
     }
     store.close().await;
     let (ended, log) = running.stop();
     assert!(ended.success(), "{log}");
-    assert!(log.contains("\"level\":\"TRACE\"") || log.contains("\"level\":\"DEBUG\""), "the log is loud: {log}");
+    assert!(
+        log.contains("\"level\":\"TRACE\"") || log.contains("\"level\":\"DEBUG\""),
+        "the log is loud: {log}"
+    );
     said += &log;
     carrier.stop().await;
     said

@@ -28,7 +28,10 @@ fn recheck(at: &str) -> serde_json::Value {
 
 #[tokio::test]
 async fn promise_1_planning_twice_plans_once_and_a_changed_rule_leaves_what_was_sent() {
-    let setup = Setup { rules: Some(vec![("recheck", rule!("\"3d\", \"1d\""))]), ..Setup::default() };
+    let setup = Setup {
+        rules: Some(vec![("recheck", rule!("\"3d\", \"1d\""))]),
+        ..Setup::default()
+    };
     each(setup, async |clinic| {
         let ana = clinic.somebody("P1", "Ana Gómez", ANA).await;
         let first = clinic.occasion("R1", recheck("2026-03-30T09:30")).await;
@@ -46,9 +49,17 @@ async fn promise_1_planning_twice_plans_once_and_a_changed_rule_leaves_what_was_
         clinic.write("rules/recheck.toml", rule!("\"3d\", \"2d\""));
         clinic.start().await;
         clinic.settle().await;
-        let now: Vec<(String, String)> = clinic.rows("SELECT lead, state FROM reminder ORDER BY due_at").await;
-        let now: Vec<(&str, &str)> = now.iter().map(|(lead, state)| (lead.as_str(), state.as_str())).collect();
-        assert_eq!(now, [("3d", "composed"), ("2d", "planned"), ("1d", "superseded")]);
+        let now: Vec<(String, String)> = clinic
+            .rows("SELECT lead, state FROM reminder ORDER BY due_at")
+            .await;
+        let now: Vec<(&str, &str)> = now
+            .iter()
+            .map(|(lead, state)| (lead.as_str(), state.as_str()))
+            .collect();
+        assert_eq!(
+            now,
+            [("3d", "composed"), ("2d", "planned"), ("1d", "superseded")]
+        );
         clinic.clock_to("2026-03-28 09:00").await;
         clinic.clock_to("2026-03-29 09:00").await;
         assert_eq!(ana.texts().len(), 2);
@@ -58,7 +69,10 @@ async fn promise_1_planning_twice_plans_once_and_a_changed_rule_leaves_what_was_
 
 #[tokio::test]
 async fn promise_2_facts_are_checked_when_composed_and_what_is_not_sent_names_its_reason() {
-    let setup = Setup { rules: Some(vec![("recheck", rule!("\"3d\", \"1d\""))]), ..Setup::default() };
+    let setup = Setup {
+        rules: Some(vec![("recheck", rule!("\"3d\", \"1d\""))]),
+        ..Setup::default()
+    };
     each(setup, async |clinic| {
         let ana = clinic.somebody("P1", "Ana Gómez", ANA).await;
         clinic.occasion("R1", recheck("2026-03-30T09:30")).await;
@@ -89,12 +103,24 @@ async fn promise_3_nothing_arrives_after_it_is_useless() {
         clinic.clock_to("2026-03-28 09:00").await;
         clinic.carrier().line.cut();
         clinic.book_unsettled("A2", "P2", "2026-03-30T09:40").await;
-        clinic.until("Bo's text waits", async || clinic.states().await.len() == 2).await;
-        clinic.clock.set(on_the_wall("Asia/Shanghai", "2026-03-30 09:00"));
-        clinic.until("Bo's text runs out", async || clinic.states().await.last().unwrap() == "expired").await;
+        clinic
+            .until("Bo's text waits", async || clinic.states().await.len() == 2)
+            .await;
+        clinic
+            .clock
+            .set(on_the_wall("Asia/Shanghai", "2026-03-30 09:00"));
+        clinic
+            .until("Bo's text runs out", async || {
+                clinic.states().await.last().unwrap() == "expired"
+            })
+            .await;
         clinic.carrier().line.mend();
         off.switch(true);
-        clinic.until("the network tells", async || clinic.states().await == ["expired", "expired"]).await;
+        clinic
+            .until("the network tells", async || {
+                clinic.states().await == ["expired", "expired"]
+            })
+            .await;
         assert_eq!((ana.texts().len(), bo.texts().len()), (0, 0));
     })
     .await;
@@ -106,7 +132,8 @@ async fn promise_4_the_attempt_is_journalled_before_the_wire_and_settled_after()
         let http = clinic.http().await;
         clinic.settle().await;
         clinic.carrier().line.hold_answers();
-        let body = json!({"class": "clinical", "to": {"phone": ANA}, "text": "Your results are in."});
+        let body =
+            json!({"class": "clinical", "to": {"phone": ANA}, "text": "Your results are in."});
         assert_eq!(http.post("/v1/messages", "", &body).await.status, 202);
         clinic.carrier().has_seen(1).await;
         let phases: Vec<(String,)> = clinic.rows("SELECT phase FROM attempt").await;
@@ -116,7 +143,10 @@ async fn promise_4_the_attempt_is_journalled_before_the_wire_and_settled_after()
         clinic.carrier().line.mend();
         clinic.settle().await;
         let phases: Vec<(String,)> = clinic.rows("SELECT phase FROM attempt").await;
-        assert_eq!((phases, clinic.states().await), (vec![("accepted".to_owned(),)], vec!["delivered".to_owned()]));
+        assert_eq!(
+            (phases, clinic.states().await),
+            (vec![("accepted".to_owned(),)], vec!["delivered".to_owned()])
+        );
     })
     .await;
 }
@@ -124,8 +154,14 @@ async fn promise_4_the_attempt_is_journalled_before_the_wire_and_settled_after()
 #[tokio::test]
 async fn promise_5_what_the_network_tells_is_acknowledged_once_stored_and_repeats_are_dropped() {
     let repeats = Conduct {
-        receipts: Receipts { repeated: 100, ..Receipts::default() },
-        texts: Texts { repeated: 100, ..Texts::default() },
+        receipts: Receipts {
+            repeated: 100,
+            ..Receipts::default()
+        },
+        texts: Texts {
+            repeated: 100,
+            ..Texts::default()
+        },
         ..Conduct::default()
     };
     each(Setup::with(repeats), async |clinic| {
@@ -137,13 +173,19 @@ async fn promise_5_what_the_network_tells_is_acknowledged_once_stored_and_repeat
         let store = &clinic.app().house.store;
         let mut busy = store.write().await.unwrap();
         if matches!(store, Store::Postgres { .. }) {
-            busy.run("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE").await.unwrap();
+            busy.run("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
+                .await
+                .unwrap();
         }
         ana.reply("1");
         let mut look = tokio::time::interval(LOOK);
         for _ in 0..10 {
             look.tick().await;
-            assert_eq!(clinic.carrier().network.counts().handed_over, before, "nothing is stored yet");
+            assert_eq!(
+                clinic.carrier().network.counts().handed_over,
+                before,
+                "nothing is stored yet"
+            );
         }
         busy.rollback().await.unwrap();
         clinic.settle().await;
@@ -195,7 +237,9 @@ async fn promise_7_in_doubt_the_booking_stays_and_an_emergency_reaches_a_person_
         ana.reply("I have severe chest pain and cannot breathe");
         clinic.settle().await;
         assert_eq!(clinic.confirmation("A1").await, "awaiting");
-        let urgent: Vec<(String, String)> = clinic.rows("SELECT kind, priority FROM task WHERE priority = 'urgent'").await;
+        let urgent: Vec<(String, String)> = clinic
+            .rows("SELECT kind, priority FROM task WHERE priority = 'urgent'")
+            .await;
         assert_eq!(urgent, [("emergency".to_owned(), "urgent".to_owned())]);
     })
     .await;

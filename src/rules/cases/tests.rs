@@ -1,3 +1,5 @@
+//! Rule cases of our own, and what the reader of cases says of faults.
+
 use std::path::Path;
 
 use jiff::tz::TimeZone;

@@ -1,3 +1,5 @@
+//! Conditions in CEL: what they may ask, and what a fault in one does.
+
 use super::*;
 use serde_json::json;
 

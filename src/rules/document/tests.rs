@@ -1,3 +1,5 @@
+//! Rules as documents: every key, and errors that name file and line.
+
 use std::path::Path;
 
 use jiff::tz::TimeZone;

@@ -39,9 +39,13 @@ pub(crate) async fn prepare(database: &Database, more: &str) -> (PathBuf, String
     );
     let file = database.folder.join("carebell.toml");
     std::fs::write(&file, text).unwrap();
-    let house = House::open(Config::load(Some(&file), std::iter::empty()).unwrap()).await.unwrap();
+    let house = House::open(Config::load(Some(&file), std::iter::empty()).unwrap())
+        .await
+        .unwrap();
     let mut tx = house.store.write().await.unwrap();
-    let key = access::create(&mut tx, "scenario", Scope::ALL, "test", Clock::System.now()).await.unwrap();
+    let key = access::create(&mut tx, "scenario", Scope::ALL, "test", Clock::System.now())
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     house.store.close().await;
     (file, key.key.into_revealed())
@@ -50,7 +54,11 @@ pub(crate) async fn prepare(database: &Database, more: &str) -> (PathBuf, String
 /// `carebell` with these arguments and nothing of ours in its environment.
 pub(crate) fn carebell(arguments: &[&str], config: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_carebell"));
-    command.args(arguments).arg("--config").arg(config).stdin(Stdio::null());
+    command
+        .args(arguments)
+        .arg("--config")
+        .arg(config)
+        .stdin(Stdio::null());
     command
 }
 
@@ -64,7 +72,11 @@ impl Daemon {
     pub(crate) async fn start_with(config: &Path, environment: &[(&str, &str)]) -> Self {
         let mut command = carebell(&["serve"], config);
         command.envs(environment.iter().copied());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let up = watch::Sender::new(None);
         let mut is_up = up.subscribe();
@@ -74,7 +86,9 @@ impl Daemon {
             move || {
                 for line in errors.lines().map_while(Result::ok) {
                     if let Some((_, address)) = line.split_once(UP) {
-                        let end = address.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(address.len());
+                        let end = address
+                            .find(|c: char| c == '"' || c.is_whitespace())
+                            .unwrap_or(address.len());
                         up.send_replace(address[..end].parse().ok());
                     }
                     let mut said = said.lock().unwrap();
@@ -90,7 +104,12 @@ impl Daemon {
             let _ = child.kill();
             panic!("the daemon did not start:\n{}", said.lock().unwrap());
         };
-        Self { address, child, said, listening: Some(listening) }
+        Self {
+            address,
+            child,
+            said,
+            listening: Some(listening),
+        }
     }
 
     /// Ends it as a power cut would.
@@ -101,7 +120,11 @@ impl Daemon {
 
     /// Asks it to stop, and waits until it has.
     pub(crate) fn stop(mut self) -> (ExitStatus, String) {
-        let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
+        let asked = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
         assert!(asked.success());
         self.end()
     }
@@ -109,7 +132,10 @@ impl Daemon {
     /// What it keeps in memory, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 

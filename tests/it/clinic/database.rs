@@ -108,8 +108,13 @@ where
 pub(crate) async fn holding(store: &Store, folder: &Path, words: &str) -> Vec<String> {
     match store {
         Store::Sqlite { .. } => {
-            let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-            let own = files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("carebell.db")));
+            let files = std::fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().path());
+            let own = files.filter(|file| {
+                file.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with("carebell.db"))
+            });
             let kept = own.filter(|file| contains(&std::fs::read(file).unwrap(), words));
             kept.map(|file| file.display().to_string()).collect()
         }
@@ -118,8 +123,14 @@ pub(crate) async fn holding(store: &Store, folder: &Path, words: &str) -> Vec<St
             let tables: Vec<(String,)> = sqlx::query_as(TABLES).fetch_all(pool).await.unwrap();
             let mut holding = Vec::new();
             for (table,) in tables {
-                let sql = format!("SELECT COUNT(*) FROM {table} AS t WHERE CAST(t AS TEXT) LIKE '%' || $1 || '%'");
-                let (found,): (i64,) = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(words).fetch_one(pool).await.unwrap();
+                let sql = format!(
+                    "SELECT COUNT(*) FROM {table} AS t WHERE CAST(t AS TEXT) LIKE '%' || $1 || '%'"
+                );
+                let (found,): (i64,) = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                    .bind(words)
+                    .fetch_one(pool)
+                    .await
+                    .unwrap();
                 if found > 0 {
                     holding.push(table);
                 }

@@ -18,7 +18,8 @@ impl Clinic {
     /// Brings a patient in. The word on them settles nothing yet.
     pub(crate) async fn patient(&self, key: &str, body: Value) -> Report {
         let site = &self.app().house.info;
-        self.bring(from_json::patient_from_json("his", key, &body, site).unwrap()).await
+        self.bring(from_json::patient_from_json("his", key, &body, site).unwrap())
+            .await
     }
 
     /// Brings a grown-up in, and gives their phone.
@@ -30,7 +31,8 @@ impl Clinic {
     /// Brings an occasion in.
     pub(crate) async fn occasion(&self, key: &str, body: Value) -> Report {
         let site = &self.app().house.info;
-        self.bring(from_json::occasion_from_json("his", key, &body, site).unwrap()).await
+        self.bring(from_json::occasion_from_json("his", key, &body, site).unwrap())
+            .await
     }
 
     /// Books an appointment and lets everything take its course.
@@ -41,20 +43,37 @@ impl Clinic {
 
     /// Books an appointment; nothing is waited for.
     pub(crate) async fn book_unsettled(&self, key: &str, patient: &str, at: &str) {
-        self.occasion(key, json!({"patient": patient, "kind": "appointment", "at": at})).await;
+        self.occasion(
+            key,
+            json!({"patient": patient, "kind": "appointment", "at": at}),
+        )
+        .await;
     }
 
     async fn bring(&self, updates: Vec<RecordUpdate>) -> Report {
         let house = &self.app().house;
-        let report = apply::apply(&house.store, updates, &house.info, Apply::default(), self.clock.now()).await.unwrap();
+        let report = apply::apply(
+            &house.store,
+            updates,
+            &house.info,
+            Apply::default(),
+            self.clock.now(),
+        )
+        .await
+        .unwrap();
         self.app().bells.plan.ring();
         report
     }
 
     /// How an occasion stands: its confirmation.
     pub(crate) async fn confirmation(&self, key: &str) -> String {
-        let all: Vec<(String, String)> = self.rows("SELECT source_key, confirmation FROM occasion").await;
-        all.into_iter().find(|(found, _)| found == key).expect("an occasion of that key").1
+        let all: Vec<(String, String)> = self
+            .rows("SELECT source_key, confirmation FROM occasion")
+            .await;
+        all.into_iter()
+            .find(|(found, _)| found == key)
+            .expect("an occasion of that key")
+            .1
     }
 
     /// Reminders of patients and family that ended without a message, by what was sent, why, in order.
@@ -67,13 +86,17 @@ impl Clinic {
 
     /// The kinds of the tasks that staff have, in order.
     pub(crate) async fn tasks(&self) -> Vec<String> {
-        let all: Vec<(String,)> = self.rows("SELECT kind FROM task WHERE kind <> 'reminder' ORDER BY created_at, id").await;
+        let all: Vec<(String,)> = self
+            .rows("SELECT kind FROM task WHERE kind <> 'reminder' ORDER BY created_at, id")
+            .await;
         all.into_iter().map(|task| task.0).collect()
     }
 
     /// The states of all messages but our own answers, in order.
     pub(crate) async fn states(&self) -> Vec<String> {
-        let all: Vec<(String,)> = self.rows("SELECT state FROM message WHERE class <> 'reply' ORDER BY created_at, id").await;
+        let all: Vec<(String,)> = self
+            .rows("SELECT state FROM message WHERE class <> 'reply' ORDER BY created_at, id")
+            .await;
         all.into_iter().map(|message| message.0).collect()
     }
 }
