@@ -337,7 +337,7 @@ async fn carry_out(
         SELECT m.id, COALESCE(j.value ->> 'provider', m.provider), m.lane, j.value ->> 'work', CAST(j.value ->> 'due_at' AS BIGINT),
           -- Above every fence it ever had, so that a stale worker touches nothing.
           (SELECT COALESCE(MAX(a.fence), 0) + 1 FROM attempt a WHERE a.message_id = m.id)
-        FROM json_each($1) AS j JOIN message m ON m.id = j.value ->> 'id' WHERE TRUE
+        FROM json_each($1) AS j CROSS JOIN message m WHERE m.id = j.value ->> 'id'
         ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, work = excluded.work, due_at = excluded.due_at,
           lease_owner = NULL, lease_until = NULL, fence = dispatch.fence + 1";
     let mut set: Vec<Row<'_>> = moves
