@@ -309,7 +309,12 @@ impl<'a> Applier<'a> {
         Ok(all)
     }
 
-    fn reject_stranger(&mut self, origin: &Origin, kind: RecordKind) {
+    /// A record whose patient is not stored: new in a dry run that would store them, else refused.
+    fn without_owner(&mut self, origin: &Origin, patient: &Key, kind: RecordKind) {
+        if self.imagined.contains(patient) {
+            self.report.note(origin, kind, Outcome::New);
+            return;
+        }
         self.report.note(origin, kind, Outcome::Rejected);
         self.report.fault(Fault::row(
             origin,
