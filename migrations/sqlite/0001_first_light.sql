@@ -273,6 +273,7 @@ CREATE INDEX message_created ON message (created_at, id);
 CREATE INDEX message_state ON message (state, id);
 CREATE INDEX message_address ON message (address_hash, created_at);
 CREATE INDEX message_occasion ON message (occasion_id) WHERE occasion_id IS NOT NULL;
+CREATE INDEX message_expiring ON message (state, expires_at) WHERE state IN ('scheduled', 'queued', 'held');
 
 -- A row lives here only while its message needs work: to be sent, or to be looked at when a deadline passes.
 CREATE TABLE dispatch (
@@ -286,6 +287,7 @@ CREATE TABLE dispatch (
   fence       BIGINT NOT NULL
 );
 CREATE INDEX dispatch_ready ON dispatch (provider, lane, work, due_at, message_id) WHERE lease_owner IS NULL;
+CREATE INDEX dispatch_deadline ON dispatch (due_at) WHERE work = 'deadline' AND lease_owner IS NULL;
 CREATE INDEX dispatch_leased ON dispatch (lease_until) WHERE lease_owner IS NOT NULL;
 
 -- The journal: the row is there before a byte leaves.
@@ -376,6 +378,7 @@ CREATE TABLE reply (
 CREATE INDEX reply_patient ON reply (patient_id, received_at);
 CREATE INDEX reply_address ON reply (address_hash, received_at);
 CREATE INDEX reply_received ON reply (received_at, id);
+CREATE INDEX reply_message ON reply (message_id) WHERE message_id IS NOT NULL;
 
 CREATE TABLE task (
   id          TEXT PRIMARY KEY,

@@ -94,16 +94,33 @@ fn print_json(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
 }
 
 fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "{} {}",
-        report.import,
-        if report.dry_run {
-            "would change"
-        } else {
-            "changed"
+    let did = if report.dry_run {
+        "would change"
+    } else {
+        "changed"
+    };
+    writeln!(out, "{} {did}", report.import)?;
+    print_counts(report, out)?;
+    print_left_out(report, out)?;
+    if report.dry_run {
+        for change in report.changes.iter().take(SHOWN) {
+            let (origin, kind, what) = (&change.origin, &change.kind, word(change.outcome));
+            writeln!(out, "  {origin}: {kind} {what}")?;
         }
-    )?;
+        more(report.changes.len(), out)?;
+    }
+    if report.fault_count > 0 {
+        writeln!(out, "{} faults:", report.fault_count)?;
+        for fault in report.faults.iter().take(SHOWN) {
+            writeln!(out, "  {fault}")?;
+        }
+        let count = usize::try_from(report.fault_count).unwrap_or(usize::MAX);
+        more(count, out)?;
+    }
+    Ok(())
+}
+
+fn print_counts(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(
         out,
         "{:<12}{:>9}{:>9}{:>9}{:>10}{:>10}{:>9}{:>9}{:>9}",
@@ -124,6 +141,11 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
             counts.rejected,
         )?;
     }
+    Ok(())
+}
+
+/// What was read and is not in the counts, and why.
+fn print_left_out(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     let repeated: u64 = report.counts.values().map(|counts| counts.repeated).sum();
     for (count, what) in [
         (
@@ -148,33 +170,11 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{count} left out: {what}")?;
     }
     if !report.unknown_columns.is_empty() {
+        let (count, names) = (report.unknown_columns.len(), &report.unknown_columns);
+        let names = names.join(", ");
         writeln!(
             out,
-            "{} columns are not mapped and were dropped: {}",
-            report.unknown_columns.len(),
-            report.unknown_columns.join(", ")
-        )?;
-    }
-    if report.dry_run {
-        for change in report.changes.iter().take(SHOWN) {
-            writeln!(
-                out,
-                "  {}: {} {}",
-                change.origin,
-                change.kind,
-                word(change.outcome)
-            )?;
-        }
-        more(report.changes.len(), out)?;
-    }
-    if report.fault_count > 0 {
-        writeln!(out, "{} faults:", report.fault_count)?;
-        for fault in report.faults.iter().take(SHOWN) {
-            writeln!(out, "  {fault}")?;
-        }
-        more(
-            usize::try_from(report.fault_count).unwrap_or(usize::MAX),
-            out,
+            "{count} columns are not mapped and were dropped: {names}"
         )?;
     }
     Ok(())

@@ -58,7 +58,7 @@ enum Verb {
     /// Check config, rules and templates.
     Check,
     /// Records in: extract, filter, stage with a diff, apply.
-    Import(import::ImportArgs),
+    Import(Box<import::ImportArgs>),
     /// What would be sent, to whom, when, by what; and what would not, and why. Writes nothing.
     Plan(PlanArgs),
     /// Rules: run cases against them.
@@ -71,7 +71,7 @@ enum Verb {
     #[command(subcommand)]
     Replies(RepliesVerb),
     /// One message through the real path; a running `serve` sends it.
-    Send(send::SendArgs),
+    Send(Box<send::SendArgs>),
     /// Look at a message, or act on it.
     #[command(subcommand)]
     Message(message::MessageVerb),
@@ -168,7 +168,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Verb::Openapi => return openapi::run(&mut out),
         Verb::Carrier(args) => {
             telemetry::start(&telemetry::Settings::default());
-            return runtime()?.block_on(carrier::run((**args).clone()));
+            return runtime()?.block_on(carrier::run(carrier::Args::clone(args)));
         }
         _ => {}
     }

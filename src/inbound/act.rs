@@ -23,6 +23,13 @@ use crate::store::{
     StoreError, Tx, consents, contact_points, marks, occasions, patients, questions,
 };
 
+/// What a person says of messages at all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Consent {
+    Given,
+    Withdrawn,
+}
+
 /// A text with all that is known about it.
 pub(crate) struct Case<'a> {
     pub(crate) text: &'a WaitingText,
@@ -135,19 +142,7 @@ impl Case<'_> {
         };
         suppressions::add(tx, &new, self.now).await?;
         replies::stop_address(tx, hash, None, "opted_out", self.now).await?;
-        if let Some(patient) = self.patient() {
-            consents::set(
-                tx,
-                patient,
-                self.bound.relation.as_ref(),
-                OptOut::All,
-                false,
-                "reply",
-                self.now,
-            )
-            .await?;
-            marks::add(tx, std::slice::from_ref(patient), self.now).await?;
-        }
+        self.consent(tx, Consent::Withdrawn).await?;
         self.answer(tx, reply, "answer_stop").await?;
         if self.reading.needs_human {
             self.task(
@@ -169,22 +164,30 @@ impl Case<'_> {
             return Ok("noted");
         }
         suppressions::lift(tx, hash, None, None, self.now).await?;
-        if let Some(patient) = self.patient() {
-            consents::set(
-                tx,
-                patient,
-                self.bound.relation.as_ref(),
-                OptOut::All,
-                true,
-                "reply",
-                self.now,
-            )
-            .await?;
-            marks::add(tx, std::slice::from_ref(patient), self.now).await?;
-        }
+        self.consent(tx, Consent::Given).await?;
         self.answer(tx, &ReplyId::generate(), "answer_start")
             .await?;
         Ok("opted_in")
+    }
+
+    /// Keeps what they said of messages at all in their record, where we know whose it is.
+    async fn consent(&self, tx: &mut Tx, consent: Consent) -> Result<(), StoreError> {
+        let Some(patient) = self.patient() else {
+            return Ok(());
+        };
+        let relation = self.bound.relation.as_ref();
+        let granted = consent == Consent::Given;
+        consents::set(
+            tx,
+            patient,
+            relation,
+            OptOut::All,
+            granted,
+            "reply",
+            self.now,
+        )
+        .await?;
+        marks::add(tx, std::slice::from_ref(patient), self.now).await
     }
 
     async fn confirm(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {

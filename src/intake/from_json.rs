@@ -159,64 +159,11 @@ fn patient_record(
     origin: Origin,
     site: &SiteInfo,
 ) -> Result<PatientRecord, IntakeError> {
-    let birth = match &input.birth_date {
-        Some(text) => Some(Private::new(
-            Birth::parse(text.reveal().trim())
-                .ok_or_else(|| wrong("birth_date", "expected a date such as 1975-04-02"))?,
-        )),
-        None => None,
-    };
-    let sex = match &input.sex {
-        Some(word) => Some(
-            Sex::parse(word)
-                .ok_or_else(|| wrong("sex", "expected female, male, other or unknown"))?,
-        ),
-        None => None,
-    };
-    let lunar_birthday = match &input.lunar_birthday {
-        Some(day) if (1..=12).contains(&day.month) && (1..=30).contains(&day.day) => {
-            Some(Private::new(LunarDay {
-                month: day.month,
-                day: day.day,
-            }))
-        }
-        Some(_) => {
-            return Err(wrong(
-                "lunar_birthday",
-                "expected a month of 1 to 12 and a day of 1 to 30",
-            ));
-        }
-        None => None,
-    };
-    let mut prefer = Vec::new();
-    for (n, word) in input.prefer.iter().enumerate() {
-        let channel = Channel::parse(word).filter(|channel| channel.contact_kind().is_some());
-        prefer.push(
-            channel.ok_or_else(|| wrong(format!("prefer[{n}]"), "expected sms, voice or email"))?,
-        );
-    }
-    let mut consents = Vec::new();
-    for (n, consent) in input.consent.iter().enumerate() {
-        let scope = OptOut::parse(&consent.scope).ok_or_else(|| {
-            wrong(
-                format!("consent[{n}].scope"),
-                "expected all, a class or a channel",
-            )
-        })?;
-        let at = consent.at.as_ref().map(|at| {
-            at.parse().map_err(|_| {
-                wrong(
-                    format!("consent[{n}].at"),
-                    "expected an instant such as 2026-07-24T10:00:00+08:00",
-                )
-            })
-        });
-        consents.push(ConsentRecord {
-            scope,
-            granted: consent.granted,
-            at: at.transpose()?,
-        });
-    }
+    let birth = birth(&input)?;
+    let sex = sex(&input)?;
+    let lunar_birthday = lunar_birthday(&input)?;
+    let prefer = prefer(&input)?;
+    let consents = consents(&input)?;
     let mut family = Vec::new();
     for (n, relation) in input.relations.into_iter().enumerate() {
         family.push(relation_record(relation, n, site)?);
@@ -244,6 +191,71 @@ fn patient_record(
         sensitive: input.sensitive,
         key,
     })
+}
+
+fn birth(input: &PatientInput) -> Result<Option<Private<Birth>>, IntakeError> {
+    let Some(text) = &input.birth_date else {
+        return Ok(None);
+    };
+    let birth = Birth::parse(text.reveal().trim());
+    let birth = birth.ok_or_else(|| wrong("birth_date", "expected a date such as 1975-04-02"))?;
+    Ok(Some(Private::new(birth)))
+}
+
+fn sex(input: &PatientInput) -> Result<Option<Sex>, IntakeError> {
+    let Some(word) = &input.sex else {
+        return Ok(None);
+    };
+    Sex::parse(word)
+        .map(Some)
+        .ok_or_else(|| wrong("sex", "expected female, male, other or unknown"))
+}
+
+fn lunar_birthday(input: &PatientInput) -> Result<Option<Private<LunarDay>>, IntakeError> {
+    match &input.lunar_birthday {
+        Some(day) if (1..=12).contains(&day.month) && (1..=30).contains(&day.day) => {
+            Ok(Some(Private::new(LunarDay {
+                month: day.month,
+                day: day.day,
+            })))
+        }
+        Some(_) => Err(wrong(
+            "lunar_birthday",
+            "expected a month of 1 to 12 and a day of 1 to 30",
+        )),
+        None => Ok(None),
+    }
+}
+
+fn prefer(input: &PatientInput) -> Result<Vec<Channel>, IntakeError> {
+    let read = |(n, word): (usize, &String)| {
+        Channel::parse(word)
+            .filter(|channel| channel.contact_kind().is_some())
+            .ok_or_else(|| wrong(format!("prefer[{n}]"), "expected sms, voice or email"))
+    };
+    input.prefer.iter().enumerate().map(read).collect()
+}
+
+fn consents(input: &PatientInput) -> Result<Vec<ConsentRecord>, IntakeError> {
+    let mut consents = Vec::new();
+    for (n, consent) in input.consent.iter().enumerate() {
+        let scope = OptOut::parse(&consent.scope).ok_or_else(|| {
+            let expected = "expected all, a class or a channel";
+            wrong(format!("consent[{n}].scope"), expected)
+        })?;
+        let at = consent.at.as_ref().map(|at| {
+            at.parse().map_err(|_| {
+                let expected = "expected an instant such as 2026-07-24T10:00:00+08:00";
+                wrong(format!("consent[{n}].at"), expected)
+            })
+        });
+        consents.push(ConsentRecord {
+            scope,
+            granted: consent.granted,
+            at: at.transpose()?,
+        });
+    }
+    Ok(consents)
 }
 
 fn relation_record(

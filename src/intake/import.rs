@@ -19,7 +19,7 @@ use super::record::{Key, Origin, RecordKind, RecordUpdate};
 use super::report::{Fault, Outcome, Report};
 use super::{IntakeError, Settings, SiteInfo};
 use crate::store::audits::{self, NewAudit};
-use crate::store::{Store, sources};
+use crate::store::{Store, StoreError, Tx, sources};
 
 /// What one line gave.
 #[derive(Default)]
@@ -114,57 +114,43 @@ pub async fn run(
 ) -> Result<Report, IntakeError> {
     let input = Input::open(import, site, settings, now)?;
     let source = input.source();
-    let mut tx = store.read().await?;
     // Patients may come long before the first bookings: these are old ones all the same.
     let occasions = format!("{source}/occasions");
-    let first_import = sources::first_imported_at(&mut tx, &occasions)
-        .await?
-        .is_none();
+    let mut tx = store.read().await?;
+    let known_since = sources::first_imported_at(&mut tx, &occasions).await?;
     drop(tx);
     let mut applier = Applier::new(
         store,
         site,
         Apply {
             dry_run: import.dry_run,
-            first_import,
+            first_import: known_since.is_none(),
         },
         now,
     );
     let mut pace = Pace::default();
     let survey = survey(&input, site, &mut applier.report, |records| {
-        pace.step(|| {
-            progress(Progress {
-                applying: false,
-                records,
-            })
-        })
+        let applying = false;
+        pace.step(|| progress(Progress { applying, records }));
     })?;
     applier.ban(survey.banned.clone()).await?;
     let mut records = 0;
     for kinds in STAGES {
         let mut chunk = Vec::with_capacity(CHUNK);
         for parsed in input.read(kinds) {
-            for update in parsed?
-                .updates
-                .into_iter()
-                .filter(|update| kinds.contains(&update.kind()))
-            {
+            let updates = parsed?.updates.into_iter();
+            for update in updates.filter(|update| kinds.contains(&update.kind())) {
                 records += 1;
                 if survey.comes_again_after(&update) {
-                    applier
-                        .report
-                        .note(update.origin(), update.kind(), Outcome::Repeated);
+                    let (origin, kind) = (update.origin(), update.kind());
+                    applier.report.note(origin, kind, Outcome::Repeated);
                     continue;
                 }
                 chunk.push(update);
                 if chunk.len() == CHUNK {
                     applier.transact(std::mem::take(&mut chunk)).await?;
-                    pace.step(|| {
-                        progress(Progress {
-                            applying: true,
-                            records,
-                        })
-                    });
+                    let applying = true;
+                    pace.step(|| progress(Progress { applying, records }));
                 }
             }
         }
@@ -180,24 +166,25 @@ pub async fn run(
         if report.counts.contains_key(&RecordKind::Occasion) {
             sources::imported(&mut tx, &occasions, now).await?;
         }
-        let detail = serde_json::json!({
-            "counts": report.counts, "sensitive_patients": report.sensitive_patients, "purged": report.purged, "faults": report.fault_count,
-        });
-        let target = report.import.to_string();
-        audits::add(
-            &mut tx,
-            &NewAudit {
-                actor: "cli",
-                action: "import.applied",
-                target: &target,
-                detail,
-            },
-            now,
-        )
-        .await?;
+        note(&mut tx, &report, now).await?;
         tx.commit().await?;
     }
     Ok(report)
+}
+
+/// Leaves in the audit that the import was applied, with its counts.
+async fn note(tx: &mut Tx, report: &Report, now: Timestamp) -> Result<(), StoreError> {
+    let target = report.import.to_string();
+    let detail = serde_json::json!({
+        "counts": report.counts, "sensitive_patients": report.sensitive_patients, "purged": report.purged, "faults": report.fault_count,
+    });
+    let act = NewAudit {
+        actor: "cli",
+        action: "import.applied",
+        target: &target,
+        detail,
+    };
+    audits::add(tx, &act, now).await
 }
 
 enum Input<'a> {

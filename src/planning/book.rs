@@ -180,7 +180,7 @@ impl Book {
     /// What makes a reminder needless, as its rule has it now.
     pub fn unless(&self, plan: &NewReminder) -> Option<Unless> {
         match self.step(plan) {
-            Some(step) => step.unless.and_then(|word| Unless::parse(word.as_str())),
+            Some(step) => step.unless,
             None => plan.unless,
         }
     }
@@ -188,7 +188,7 @@ impl Book {
     /// What a reply to a reminder answers, as its rule has it now.
     pub fn ask(&self, plan: &NewReminder) -> Option<Ask> {
         match self.step(plan) {
-            Some(step) => step.ask.and_then(|word| Ask::parse(word.as_str())),
+            Some(step) => step.ask,
             None => plan.ask,
         }
     }

@@ -8,8 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::calendar::wall;
 use crate::model::class::Role;
 use crate::model::id::OccasionId;
-use crate::model::message::Ask;
-use crate::model::reminder::{ReminderState, SkipReason, Unless};
+use crate::model::reminder::{ReminderState, SkipReason};
 use crate::planning::subject::Subject;
 use crate::rules::plan::{self, Decision, Plan, PlannedReminder, SentLead};
 use crate::rules::rule::Rule;
@@ -291,10 +290,8 @@ fn new_reminder(rule: &Rule, planned: PlannedReminder) -> NewReminder {
         department: planned.department,
         channels: planned.channels,
         template: planned.template,
-        ask: planned.ask.and_then(|ask| Ask::parse(ask.as_str())),
-        unless: planned
-            .unless
-            .and_then(|unless| Unless::parse(unless.as_str())),
+        ask: planned.ask,
+        unless: planned.unless,
         catch_up: planned.catch_up,
         due_at: planned.due_at,
         expires_at: planned.expires_at,

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use crate::model::class::{Channel, Class, Role};
 use crate::model::id::{OccasionId, PatientId, RelationId};
+use crate::model::message::Ask;
 use crate::model::occasion::Occasion;
 use crate::model::patient::{Fact, Patient};
-use crate::model::reminder::SkipReason;
+use crate::model::reminder::{SkipReason, Unless};
 use crate::rules::draft::Draft;
-use crate::rules::rule::{Ask, Mode, Rule, Unless};
+use crate::rules::rule::{Mode, Rule};
 use crate::rules::triggers::{self, Records, manual};
 
 /// The lead of a late reminder that stands for all that were missed.

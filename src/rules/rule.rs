@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 use crate::calendar::quiet::QuietHours;
 use crate::calendar::workday::WorkingDays;
 use crate::model::class::{Channel, Class, Role};
+use crate::model::message::Ask;
+use crate::model::reminder::Unless;
 use crate::model::words::words;
 use crate::rules::audience::Audience;
 use crate::rules::error::RuleError;
@@ -75,30 +77,6 @@ words! {
         Feb28 = "feb28",
         /// The day after.
         Mar1 = "mar1",
-    }
-}
-
-words! {
-    /// What a reply answers.
-    Ask {
-        /// Will you come?
-        Confirm = "confirm",
-        /// Which of these?
-        Choice = "choice",
-        /// How was it?
-        Survey = "survey",
-    }
-}
-
-words! {
-    /// What makes a step needless; looked at when the reminder is composed.
-    Unless {
-        /// The patient answered, whatever it was.
-        Answered = "answered",
-        /// The patient will come.
-        Confirmed = "confirmed",
-        /// An earlier step's message arrived.
-        Delivered = "delivered",
     }
 }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::civil::time;
 
 use crate::model::class::{Channel, Role};
+use crate::model::message::Ask;
 use crate::rules::lead::{Distance, Lead};
 use crate::rules::reader::{Faults, Field, Table};
-use crate::rules::rule::{Ask, Step};
+use crate::rules::rule::Step;
 use crate::rules::trigger::Trigger;
 
 const KEYS: &[&str] = &[
@@ -249,5 +250,8 @@ fn read_ask(table: &Table<'_>, to: Role, faults: &mut Faults) -> Option<Ask> {
     }
     let word: String = field.word(&["confirm", "choice", "rsvp", "survey"], faults)?;
     // An invitation is answered like a booking.
-    Ask::parse(if word == "rsvp" { "confirm" } else { &word })
+    match Ask::parse(&word)? {
+        Ask::Rsvp => Some(Ask::Confirm),
+        ask @ (Ask::Confirm | Ask::Choice | Ask::Survey) => Some(ask),
+    }
 }

@@ -58,13 +58,6 @@ pub(super) async fn replace(
     owners: &[Owner],
     contacts: Vec<(Owner, ContactPut)>,
 ) -> Result<(), StoreError> {
-    type Kept = (
-        ContactPointId,
-        PatientId,
-        Option<RelationId>,
-        String,
-        String,
-    );
     #[derive(serde::Serialize)]
     struct Row {
         id: ContactPointId,
@@ -76,33 +69,11 @@ pub(super) async fn replace(
         rank: usize,
         status: String,
     }
-    #[derive(serde::Serialize)]
-    struct Whose<'a> {
-        patient: &'a PatientId,
-        relation: &'a str,
-    }
-    const GONE: &str = "DELETE FROM contact_point WHERE patient_id IN (SELECT k.value ->> 'patient' FROM json_each($1) AS k)
-        AND (patient_id, COALESCE(relation_id, '')) IN (SELECT j.value ->> 'patient', j.value ->> 'relation' FROM json_each($1) AS j)
-        RETURNING id, patient_id, relation_id, address, status";
     const SQL: &str = "INSERT INTO contact_point (id, patient_id, relation_id, kind, address, address_hash, rank, status)
         SELECT j.value ->> 'id', j.value ->> 'patient', j.value ->> 'relation', j.value ->> 'kind', j.value ->> 'address', j.value ->> 'hash',
             CAST(j.value ->> 'rank' AS BIGINT), j.value ->> 'status'
         FROM json_each($1) AS j";
-    let whose: Vec<Whose<'_>> = owners
-        .iter()
-        .map(|owner| Whose {
-            patient: &owner.patient,
-            relation: owner.relation.as_ref().map_or("", RelationId::as_str),
-        })
-        .collect();
-    let had: Vec<Kept> =
-        on!(&mut *tx, conn => sqlx::query_as(GONE).bind(rows(&whose)).fetch_all(conn).await)?;
-    let mut had: HashMap<(Owner, String), (ContactPointId, String)> = had
-        .into_iter()
-        .map(|(id, patient, relation, address, status)| {
-            ((Owner { patient, relation }, address), (id, status))
-        })
-        .collect();
+    let mut had = take_out(tx, owners).await?;
     let mut ranks: HashMap<Owner, usize> = HashMap::new();
     let mut seen = HashSet::new();
     let mut set = Vec::with_capacity(contacts.len());
@@ -112,15 +83,14 @@ pub(super) async fn replace(
         }
         let rank = ranks.entry(owner.clone()).or_default();
         *rank += 1;
-        let fresh = || {
-            (
-                ContactPointId::generate(),
-                ContactStatus::Ok.as_str().to_owned(),
-            )
-        };
         let (id, status) = had
             .remove(&(owner.clone(), contact.address.clone()))
-            .unwrap_or_else(fresh);
+            .unwrap_or_else(|| {
+                (
+                    ContactPointId::generate(),
+                    ContactStatus::Ok.as_str().to_owned(),
+                )
+            });
         set.push(Row {
             id,
             patient: owner.patient,
@@ -136,4 +106,41 @@ pub(super) async fn replace(
         on!(tx, conn => sqlx::query(SQL).bind(rows(&set)).execute(conn).await.map(|_| ()))?;
     }
     Ok(())
+}
+
+/// The ids and statuses of addresses, by whose they are.
+type Kept = HashMap<(Owner, String), (ContactPointId, String)>;
+
+/// Deletes all that `owners` had and brings it back.
+async fn take_out(tx: &mut Tx, owners: &[Owner]) -> Result<Kept, StoreError> {
+    type Gone = (
+        ContactPointId,
+        PatientId,
+        Option<RelationId>,
+        String,
+        String,
+    );
+    #[derive(serde::Serialize)]
+    struct Whose<'a> {
+        patient: &'a PatientId,
+        relation: &'a str,
+    }
+    const SQL: &str = "DELETE FROM contact_point WHERE patient_id IN (SELECT k.value ->> 'patient' FROM json_each($1) AS k)
+        AND (patient_id, COALESCE(relation_id, '')) IN (SELECT j.value ->> 'patient', j.value ->> 'relation' FROM json_each($1) AS j)
+        RETURNING id, patient_id, relation_id, address, status";
+    let whose: Vec<Whose<'_>> = owners
+        .iter()
+        .map(|owner| Whose {
+            patient: &owner.patient,
+            relation: owner.relation.as_ref().map_or("", RelationId::as_str),
+        })
+        .collect();
+    let gone: Vec<Gone> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&whose)).fetch_all(conn).await)?;
+    Ok(gone
+        .into_iter()
+        .map(|(id, patient, relation, address, status)| {
+            ((Owner { patient, relation }, address), (id, status))
+        })
+        .collect())
 }

@@ -171,16 +171,16 @@ async fn load(tx: &mut Tx, fences: &BTreeMap<String, i64>) -> Result<Vec<Claimed
              AND (s.patient_id = '' OR s.patient_id = m.patient_id) AND s.scope IN ('all', m.channel, m.class)) AS stop_reason,
           (SELECT COALESCE(MAX(a.n), 0) FROM attempt a WHERE a.message_id = m.id) AS last_n,
           (SELECT COUNT(*) FROM attempt a WHERE a.message_id = m.id AND a.phase = 'unknown') AS unknowns
-        FROM json_each($1) AS j JOIN message m ON m.id = j.value ->> 'id' LEFT JOIN patient p ON p.id = m.patient_id
-        ORDER BY m.send_at, m.id";
+        FROM json_each($1) AS j CROSS JOIN message m LEFT JOIN patient p ON p.id = m.patient_id
+        WHERE m.id = j.value ->> 'id' ORDER BY m.send_at, m.id";
     let ids: Vec<Id<'_>> = fences.keys().map(|id| Id { id }).collect();
     on!(tx, conn => sqlx::query_as(SQL).bind(rows(&ids)).fetch_all(conn).await)
 }
 
 /// Parts of unknown attempts that the provider did take: a resend leaves them out.
 async fn parts_done(tx: &mut Tx, claimed: &[Claimed]) -> Result<Vec<(MessageId, u8)>, StoreError> {
-    const SQL: &str = "SELECT a.message_id, ap.part FROM json_each($1) AS j JOIN attempt a ON a.message_id = j.value ->> 'id'
-        JOIN attempt_part ap ON ap.attempt_id = a.id WHERE a.phase IN ('unknown', 'rejected')";
+    const SQL: &str = "SELECT a.message_id, ap.part FROM json_each($1) AS j CROSS JOIN attempt a CROSS JOIN attempt_part ap
+        WHERE a.message_id = j.value ->> 'id' AND ap.attempt_id = a.id AND a.phase IN ('unknown', 'rejected')";
     let again: Vec<Id<'_>> = claimed
         .iter()
         .filter(|c| c.possible_dup || c.last_n > 0)

@@ -103,14 +103,7 @@ pub async fn known(
     // A plain JOIN lets SQLite scan the facts and read the set again for each of them.
     const SQL: &str = "SELECT f.kind, f.source_key, f.patient_id, f.row_hash FROM json_each($2) AS j
         CROSS JOIN fact AS f WHERE f.source = $1 AND f.kind = j.value ->> 'kind' AND f.source_key = j.value ->> 'key' AND f.coding = 0";
-    let set: Vec<Name<'_>> = names
-        .iter()
-        .map(|(kind, key)| Name {
-            kind,
-            key,
-            codings: 0,
-        })
-        .collect();
+    let set = whole(names);
     let found: Vec<(String, String, PatientId, String)> =
         on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(&set)).fetch_all(conn).await)?;
     Ok(found
@@ -177,14 +170,7 @@ pub async fn remove(
     names: &[(&str, &str)],
     now: Timestamp,
 ) -> Result<Vec<PatientId>, StoreError> {
-    let set: Vec<Name<'_>> = names
-        .iter()
-        .map(|(kind, key)| Name {
-            kind,
-            key,
-            codings: 0,
-        })
-        .collect();
+    let set = whole(names);
     let patients = trim(tx, source, &set).await?;
     marks::add(tx, &patients, now).await?;
     Ok(patients)
@@ -203,17 +189,20 @@ pub async fn remove_but(
 ) -> Result<usize, StoreError> {
     const SQL: &str = "DELETE FROM fact WHERE patient_id = $2 AND source = $1
         AND (kind, source_key) NOT IN (SELECT j.value ->> 'kind', j.value ->> 'key' FROM json_each($3) AS j) RETURNING patient_id";
-    let set: Vec<Name<'_>> = keep
-        .iter()
-        .map(|(kind, key)| Name {
-            kind,
-            key,
-            codings: 0,
-        })
-        .collect();
+    let set = whole(keep);
     let gone: Vec<PatientId> = on!(&mut *tx, conn => sqlx::query_scalar(SQL).bind(source).bind(patient).bind(rows(&set)).fetch_all(conn).await)?;
     marks::add(tx, &gone, now).await?;
     Ok(gone.len())
+}
+
+/// Facts with every code that they have.
+fn whole<'a>(names: &[(&'a str, &'a str)]) -> Vec<Name<'a>> {
+    let name = |&(kind, key): &(&'a str, &'a str)| Name {
+        kind,
+        key,
+        codings: 0,
+    };
+    names.iter().map(name).collect()
 }
 
 /// Removes the codes that a statement no longer has.

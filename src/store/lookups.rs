@@ -24,7 +24,7 @@ pub async fn patients(
     keys: &[SourceKey<'_>],
 ) -> Result<Vec<(String, String, PatientId)>, StoreError> {
     const SQL: &str = "SELECT p.source, p.source_key, p.id FROM json_each($1) AS j
-        JOIN patient AS p ON p.source = j.value ->> 'source' AND p.source_key = j.value ->> 'key'";
+        CROSS JOIN patient AS p WHERE p.source = j.value ->> 'source' AND p.source_key = j.value ->> 'key'";
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -40,7 +40,7 @@ pub async fn occasions(
     keys: &[SourceKey<'_>],
 ) -> Result<Vec<(String, String, OccasionId)>, StoreError> {
     const SQL: &str = "SELECT o.source, o.source_key, o.id FROM json_each($1) AS j
-        JOIN occasion AS o ON o.source = j.value ->> 'source' AND o.source_key = j.value ->> 'key'";
+        CROSS JOIN occasion AS o WHERE o.source = j.value ->> 'source' AND o.source_key = j.value ->> 'key'";
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -69,7 +69,7 @@ pub struct Former {
 pub async fn formers(tx: &mut Tx, keys: &[SourceKey<'_>]) -> Result<Vec<Former>, StoreError> {
     const SQL: &str =
         "SELECT m.source, m.dedupe_key, m.id, m.body_hash, m.created_at FROM json_each($1) AS j
-        JOIN message AS m ON m.source = j.value ->> 'source' AND m.dedupe_key = j.value ->> 'key'";
+        CROSS JOIN message AS m WHERE m.source = j.value ->> 'source' AND m.dedupe_key = j.value ->> 'key'";
     if keys.is_empty() {
         return Ok(Vec::new());
     }

@@ -212,7 +212,7 @@ async fn answers(
 ) -> Result<Vec<Offered>, StoreError> {
     const BEFORE: &str =
         "SELECT m.source, m.dedupe_key, m.id, m.state, m.body_hash FROM json_each($1) AS j
-        JOIN message m ON m.source = j.value ->> 'source' AND m.dedupe_key = j.value ->> 'key'";
+        CROSS JOIN message m WHERE m.source = j.value ->> 'source' AND m.dedupe_key = j.value ->> 'key'";
     #[derive(Serialize)]
     struct Key<'a> {
         source: &'a str,

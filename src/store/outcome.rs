@@ -2,7 +2,7 @@
 //!
 //! A fact wins over what we assumed (T18, T19, T24 to T26, T28, T31, T34); a receipt never lowers a final state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -277,6 +277,48 @@ async fn held(tx: &mut Tx, changes: &[Change]) -> Result<BTreeMap<MessageId, Hel
     Ok(found.into_iter().map(|h| (h.id.clone(), h)).collect())
 }
 
+/// A message as it is to be.
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a MessageId,
+    was: &'a str,
+    state: MessageState,
+    reason: Option<&'a str>,
+    stopped_resend: bool,
+    channel_index: Option<usize>,
+    channel: Option<Channel>,
+    provider: Option<&'a str>,
+    address_hash: Option<&'a str>,
+    segments: Option<usize>,
+    work: &'a str,
+    due_at: i64,
+}
+
+impl<'a> Row<'a> {
+    fn of(message: &'a Held, to: &'a Move<'_>, now: Timestamp) -> Self {
+        let (work, due_at) = if to.switch.is_some() {
+            ("send", now)
+        } else {
+            ("deadline", now.checked_add(RECEIPT_TIMEOUT).unwrap_or(now))
+        };
+        let switch = to.switch.as_ref();
+        Self {
+            id: &message.id,
+            was: &message.state,
+            state: to.to,
+            reason: to.reason,
+            stopped_resend: to.from == MessageState::Queued,
+            channel_index: switch.map(|s| s.index),
+            channel: switch.map(|s| s.channel),
+            provider: switch.map(|s| s.provider.as_str()),
+            address_hash: switch.map(|s| s.address_hash.as_str()),
+            segments: switch.map(|s| s.segments),
+            work,
+            due_at: due_at.as_millisecond(),
+        }
+    }
+}
+
 async fn carry_out(
     tx: &mut Tx,
     held: &BTreeMap<MessageId, Held>,
@@ -295,54 +337,18 @@ async fn carry_out(
         SELECT m.id, COALESCE(j.value ->> 'provider', m.provider), m.lane, j.value ->> 'work', CAST(j.value ->> 'due_at' AS BIGINT),
           -- Above every fence it ever had, so that a stale worker touches nothing.
           (SELECT COALESCE(MAX(a.fence), 0) + 1 FROM attempt a WHERE a.message_id = m.id)
-        FROM json_each($1) AS j JOIN message m ON m.id = j.value ->> 'id' WHERE TRUE
+        FROM json_each($1) AS j CROSS JOIN message m WHERE m.id = j.value ->> 'id'
         ON CONFLICT (message_id) DO UPDATE SET provider = excluded.provider, work = excluded.work, due_at = excluded.due_at,
           lease_owner = NULL, lease_until = NULL, fence = dispatch.fence + 1";
-    #[derive(Serialize)]
-    struct Row<'a> {
-        id: &'a MessageId,
-        was: &'a str,
-        state: MessageState,
-        reason: Option<&'a str>,
-        stopped_resend: bool,
-        channel_index: Option<usize>,
-        channel: Option<Channel>,
-        provider: Option<&'a str>,
-        address_hash: Option<&'a str>,
-        segments: Option<usize>,
-        work: &'a str,
-        due_at: i64,
-    }
-    let mut set: Vec<Row<'_>> = Vec::new();
-    for (id, to) in moves {
-        let Some(message) = held.get(*id) else {
-            continue;
-        };
-        let (work, due_at) = if to.switch.is_some() {
-            ("send", now)
-        } else {
-            ("deadline", now.checked_add(RECEIPT_TIMEOUT).unwrap_or(now))
-        };
-        set.push(Row {
-            id,
-            was: &message.state,
-            state: to.to,
-            reason: to.reason,
-            stopped_resend: to.from == MessageState::Queued,
-            channel_index: to.switch.as_ref().map(|s| s.index),
-            channel: to.switch.as_ref().map(|s| s.channel),
-            provider: to.switch.as_ref().map(|s| s.provider.as_str()),
-            address_hash: to.switch.as_ref().map(|s| s.address_hash.as_str()),
-            segments: to.switch.as_ref().map(|s| s.segments),
-            work,
-            due_at: due_at.as_millisecond(),
-        });
-    }
+    let mut set: Vec<Row<'_>> = moves
+        .iter()
+        .filter_map(|(id, to)| Some(Row::of(held.get(*id)?, to, now)))
+        .collect();
     if set.is_empty() {
         return Ok(());
     }
-    let done: Vec<(String,)> = on!(&mut *tx, conn => sqlx::query_as(MESSAGE).bind(rows(&set)).bind(now.as_millisecond()).fetch_all(conn).await)?;
-    let done: std::collections::BTreeSet<String> = done.into_iter().map(|id| id.0).collect();
+    let done: Vec<String> = on!(&mut *tx, conn => sqlx::query_scalar(MESSAGE).bind(rows(&set)).bind(now.as_millisecond()).fetch_all(conn).await)?;
+    let done: BTreeSet<String> = done.into_iter().collect();
     set.retain(|row| done.contains(row.id.as_str()));
     let waits = |row: &&Row<'_>| moves.get(row.id).is_some_and(|m| m.keep_waiting);
     let gone: Vec<Id<'_>> = set

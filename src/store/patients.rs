@@ -101,14 +101,15 @@ pub async fn stop_all(
     const LOCK: &str =
         "UPDATE dispatch SET fence = fence WHERE message_id IN (SELECT m.id FROM message AS m
         WHERE m.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j))";
+    // The state is cast so that no index goes by it: SQLite would walk all that wait, whoever they are for.
     const MESSAGES: &str = "UPDATE message SET reason = $2, updated_at = $3, state = CASE WHEN EXISTS
             (SELECT 1 FROM attempt AS a WHERE a.message_id = message.id AND a.phase = 'unknown') THEN 'unconfirmed' ELSE 'suppressed' END
         WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
-        AND state IN ('scheduled', 'queued', 'held', 'sending')
+        AND CAST(state AS TEXT) IN ('scheduled', 'queued', 'held', 'sending')
         AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.message_id = message.id AND a.phase = 'prepared')
         RETURNING id, state, patient_id";
     const LAST: &str = "UPDATE message SET no_resend = TRUE, updated_at = $2
-        WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND state IN ('sending', 'uncertain')";
+        WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND CAST(state AS TEXT) IN ('sending', 'uncertain')";
     const DISPATCH: &str = "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     if patients.is_empty() {
         return Ok(());

@@ -94,7 +94,7 @@ pub(crate) async fn apply_early(
     desk: &Desk,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT i.id, i.body FROM json_each($1) AS j JOIN inbox i ON i.provider = j.value ->> 'provider'
+    const SQL: &str = "SELECT i.id, i.body FROM json_each($1) AS j CROSS JOIN inbox i WHERE i.provider = j.value ->> 'provider'
         AND i.match_key = j.value ->> 'key' AND i.state = 'new' ORDER BY i.received_at";
     #[derive(Serialize)]
     struct Key<'a> {
@@ -196,9 +196,9 @@ async fn find_by_id(
     // One message's id in hex may be another's in decimal: what went to the same number is meant before what
     // did not, and an id that has to be read anew is believed of the same number only.
     const SQL: &str = "SELECT CAST(j.value ->> 'at' AS BIGINT), CAST(j.value ->> 'rank' AS BIGINT), ap.attempt_id, a.message_id, ap.part, a.phase
-        FROM json_each($1) AS j JOIN attempt_part ap ON ap.provider = j.value ->> 'provider' AND ap.provider_id = j.value ->> 'id'
-        JOIN attempt a ON a.id = ap.attempt_id
-        WHERE CAST(j.value ->> 'rank' AS BIGINT) = 0 OR a.address_hash = COALESCE(j.value ->> 'address_hash', a.address_hash)
+        FROM json_each($1) AS j CROSS JOIN attempt_part ap CROSS JOIN attempt a
+        WHERE ap.provider = j.value ->> 'provider' AND ap.provider_id = j.value ->> 'id' AND a.id = ap.attempt_id
+          AND (CAST(j.value ->> 'rank' AS BIGINT) = 0 OR a.address_hash = COALESCE(j.value ->> 'address_hash', a.address_hash))
         ORDER BY 1, CASE WHEN a.address_hash = j.value ->> 'address_hash' THEN 0 ELSE 1 END,
           CASE WHEN a.umr = CAST(j.value ->> 'umr' AS BIGINT) THEN 0 ELSE 1 END, 2, ap.attempt_id DESC";
     #[derive(Serialize)]
@@ -251,8 +251,9 @@ async fn find_open(
     tx: &mut Tx,
     rest: &[(usize, &StoredReceipt)],
 ) -> Result<BTreeMap<usize, Place>, StoreError> {
+    // The phases stand as in attempt_open: SQLite takes a partial index at its word alone.
     const SQL: &str = "SELECT CAST(j.value ->> 'at' AS BIGINT), a.id, a.message_id, a.umr, a.address_hash FROM json_each($1) AS j
-        JOIN attempt a ON a.provider = j.value ->> 'provider' AND a.phase = 'unknown'
+        CROSS JOIN attempt a WHERE a.provider = j.value ->> 'provider' AND a.phase IN ('prepared', 'unknown') AND a.phase = 'unknown'
           AND (a.umr = CAST(j.value ->> 'umr' AS BIGINT) OR a.address_hash = j.value ->> 'address_hash')";
     #[derive(Serialize)]
     struct Key<'a> {

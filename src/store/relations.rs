@@ -186,38 +186,21 @@ async fn write(
             .get(&(patient.clone(), put.source_key.clone()))
             .cloned()
             .unwrap_or_else(RelationId::generate);
-        contacts.extend(put.contacts.into_iter().map(|contact| {
-            (
-                Owner {
-                    patient: patient.clone(),
-                    relation: Some(id.clone()),
-                },
-                contact,
-            )
-        }));
-        let RelationPut {
-            source_key,
-            rank,
-            kind,
-            name,
-            language,
-            consented,
-            row_hash,
-            contacts: _,
-        } = RelationPut {
-            contacts: Vec::new(),
-            ..put
+        let owner = Owner {
+            patient: patient.clone(),
+            relation: Some(id.clone()),
         };
+        contacts.extend(put.contacts.into_iter().map(|one| (owner.clone(), one)));
         set.push(Row {
             id,
             patient,
-            source_key,
-            rank,
-            kind,
-            name,
-            language,
-            consented,
-            row_hash,
+            source_key: put.source_key,
+            rank: put.rank,
+            kind: put.kind,
+            name: put.name,
+            language: put.language,
+            consented: put.consented,
+            row_hash: put.row_hash,
         });
     }
     on!(&mut *tx, conn => sqlx::query(SQL).bind(rows(&set)).execute(conn).await.map(|_| ()))?;

@@ -269,10 +269,11 @@ async fn end(
     // The dispatch row first: a worker that journals at this moment comes wholly before or after us.
     const LOCK: &str = "UPDATE dispatch SET fence = fence WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     const HOLD: &str = "UPDATE message SET no_resend = TRUE WHERE state = 'uncertain' AND id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    // The state is cast so that no index goes by it: SQLite would walk all that wait, whoever they are for.
     const END: &str = "UPDATE message SET reason = $3, updated_at = $4, state = CASE WHEN EXISTS
             (SELECT 1 FROM attempt a WHERE a.message_id = message.id AND a.phase = 'unknown') THEN 'unconfirmed' ELSE $2 END
         WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
-          AND (state IN ('scheduled', 'queued', 'held') OR (state = 'sending' AND NOT EXISTS
+          AND (CAST(state AS TEXT) IN ('scheduled', 'queued', 'held') OR (CAST(state AS TEXT) = 'sending' AND NOT EXISTS
             (SELECT 1 FROM attempt a WHERE a.message_id = message.id AND a.phase = 'prepared')))
         RETURNING id, state, reference";
     const GONE: &str = "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";

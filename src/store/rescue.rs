@@ -52,8 +52,9 @@ pub async fn dead_leases(
         FROM json_each($1) AS j WHERE dispatch.message_id = j.value ->> 'id'";
     const ATTEMPT: &str = "UPDATE attempt SET phase = 'unknown', error = 'process_lost', settled_at = $2
         WHERE phase = 'prepared' AND message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    // The state is cast so that no index goes by it: SQLite would walk all that are under way, and the set for each.
     const MESSAGE: &str = "UPDATE message SET state = j.value ->> 'state', updated_at = $2
-        FROM json_each($1) AS j WHERE message.id = j.value ->> 'id' AND message.state = 'sending'";
+        FROM json_each($1) AS j WHERE message.id = j.value ->> 'id' AND CAST(message.state AS TEXT) = 'sending'";
     #[derive(Serialize)]
     struct Row<'a> {
         id: &'a MessageId,
@@ -128,8 +129,8 @@ pub async fn deadlines(
 ) -> Result<usize, StoreError> {
     const FIND: &str = "SELECT m.id, m.state, m.class, m.reference, m.uncertain_resends, m.no_resend, m.expires_at,
           (SELECT a.provider FROM attempt a WHERE a.message_id = m.id ORDER BY a.n DESC LIMIT 1) AS provider
-        FROM dispatch d JOIN message m ON m.id = d.message_id
-        WHERE d.work = 'deadline' AND d.lease_owner IS NULL AND d.due_at <= $1 LIMIT $2";
+        FROM dispatch d CROSS JOIN message m
+        WHERE m.id = d.message_id AND d.work = 'deadline' AND d.lease_owner IS NULL AND d.due_at <= $1 LIMIT $2";
     let due: Vec<Due> = on!(&mut *tx, conn => sqlx::query_as(FIND).bind(now.as_millisecond()).bind(PAGE).fetch_all(conn).await)?;
     if due.is_empty() {
         return Ok(0);
@@ -210,11 +211,12 @@ fn end<'a>(due: &'a Due, policy: &impl Fn(Class) -> Uncertain, now: Timestamp) -
 }
 
 async fn carry_out(tx: &mut Tx, ends: &[End<'_>], now: Timestamp) -> Result<(), StoreError> {
+    // Cast, as above: the set goes first.
     const MESSAGE: &str = "UPDATE message SET state = j.value ->> 'state', reason = j.value ->> 'reason',
           possible_dup = message.possible_dup OR CAST(j.value ->> 'resend' AS BOOLEAN),
           uncertain_resends = message.uncertain_resends + CASE WHEN CAST(j.value ->> 'resend' AS BOOLEAN) THEN 1 ELSE 0 END,
           updated_at = $2
-        FROM json_each($1) AS j WHERE message.id = j.value ->> 'id' AND message.state IN ('submitted', 'uncertain')";
+        FROM json_each($1) AS j WHERE message.id = j.value ->> 'id' AND CAST(message.state AS TEXT) IN ('submitted', 'uncertain')";
     const MOVE: &str = "UPDATE dispatch SET work = j.value ->> 'work', due_at = CAST(j.value ->> 'due_at' AS BIGINT),
           provider = COALESCE(j.value ->> 'provider', dispatch.provider), fence = dispatch.fence + 1
         FROM json_each($1) AS j WHERE dispatch.message_id = j.value ->> 'id'";
@@ -240,8 +242,9 @@ async fn carry_out(tx: &mut Tx, ends: &[End<'_>], now: Timestamp) -> Result<(), 
 /// When the database fails.
 pub async fn run_out(tx: &mut Tx, now: Timestamp) -> Result<usize, StoreError> {
     const FIND: &str = "SELECT m.id, m.reference, (SELECT COUNT(*) FROM attempt a WHERE a.message_id = m.id AND a.phase = 'unknown')
-        FROM dispatch d JOIN message m ON m.id = d.message_id
-        WHERE d.work IN ('send', 'held') AND d.lease_owner IS NULL AND m.expires_at <= $1 AND m.state IN ('scheduled', 'queued', 'held') LIMIT $2";
+        FROM message m CROSS JOIN dispatch d
+        WHERE m.state IN ('scheduled', 'queued', 'held') AND m.expires_at <= $1 AND d.message_id = m.id
+          AND d.work IN ('send', 'held') AND d.lease_owner IS NULL LIMIT $2";
     const MESSAGE: &str =
         "UPDATE message SET state = j.value ->> 'state', reason = 'expired', updated_at = $2
         FROM json_each($1) AS j WHERE message.id = j.value ->> 'id'";

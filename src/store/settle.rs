@@ -229,13 +229,14 @@ async fn move_messages(
     moved: &[&Settlement],
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    // The state is cast so that no index goes by it: SQLite would walk all that are under way, and the set for each.
     const SQL: &str = "UPDATE message SET state = j.value ->> 'state', reason = j.value ->> 'reason',
           attempts = message.attempts + CAST(j.value ->> 'count' AS BIGINT),
           channel_index = COALESCE(CAST(j.value ->> 'channel_index' AS BIGINT), message.channel_index),
           channel = COALESCE(j.value ->> 'channel', message.channel),
           address_hash = COALESCE(j.value ->> 'address_hash', message.address_hash),
           segments = COALESCE(CAST(j.value ->> 'segments' AS BIGINT), message.segments), updated_at = $2
-        FROM json_each($1) AS j WHERE message.id = j.value ->> 'id' AND message.state = 'sending'";
+        FROM json_each($1) AS j WHERE message.id = j.value ->> 'id' AND CAST(message.state AS TEXT) = 'sending'";
     let set: Vec<Row<'_>> = moved.iter().map(|s| row(s)).collect();
     if !set.is_empty() {
         execute!(

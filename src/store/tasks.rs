@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
+use super::audits::{self, NewAudit};
 use super::events::{self, NewEvent};
 use super::{StoreError, Tx, execute, on, rows};
 use crate::model::class::Channel;
@@ -193,17 +194,17 @@ pub async fn done(
 ) -> Result<bool, StoreError> {
     const SQL: &str =
         "UPDATE task SET state = 'done', done_at = $2 WHERE id = $1 AND state = 'open'";
-    const AUDIT: &str = "INSERT INTO audit (id, at, actor, action, target, detail) VALUES ($1, $2, $3, 'task.done', $4, '{}')";
     let at = now.as_millisecond();
     if execute!(&mut *tx, sqlx::query(SQL).bind(task).bind(at))? == 0 {
         return Ok(false);
     }
-    // An audit row needs no prefix of its own: nobody outside names it.
-    let id = uuid::Uuid::now_v7().simple().to_string();
-    execute!(
-        &mut *tx,
-        sqlx::query(AUDIT).bind(id).bind(at).bind(actor).bind(task)
-    )?;
+    let act = NewAudit {
+        actor,
+        action: "task.done",
+        target: task.as_str(),
+        detail: json!({}),
+    };
+    audits::add(tx, &act, now).await?;
     events::add(
         tx,
         &[NewEvent {

@@ -42,12 +42,7 @@ impl Applier<'_> {
                 continue;
             }
             let Some(owner) = owners.get(&record.patient) else {
-                if self.imagined.contains(&record.patient) {
-                    self.report
-                        .note(&record.origin, RecordKind::Fact, Outcome::New);
-                } else {
-                    self.reject_stranger(&record.origin, RecordKind::Fact);
-                }
+                self.without_owner(&record.origin, &record.patient, RecordKind::Fact);
                 continue;
             };
             let rows = fact_puts(&record, &owner.id);

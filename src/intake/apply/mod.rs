@@ -309,7 +309,12 @@ impl<'a> Applier<'a> {
         Ok(all)
     }
 
-    fn reject_stranger(&mut self, origin: &Origin, kind: RecordKind) {
+    /// A record whose patient is not stored: new in a dry run that would store them, else refused.
+    fn without_owner(&mut self, origin: &Origin, patient: &Key, kind: RecordKind) {
+        if self.imagined.contains(patient) {
+            self.report.note(origin, kind, Outcome::New);
+            return;
+        }
         self.report.note(origin, kind, Outcome::Rejected);
         self.report.fault(Fault::row(
             origin,
@@ -324,7 +329,7 @@ type BySource<T> = BTreeMap<Arc<str>, Vec<T>>;
 /// One chunk, by kind and source, each key once.
 #[derive(Default)]
 struct Sets {
-    seen: HashMap<(RecordKind, Key, String), (usize, Option<i64>)>,
+    seen: HashMap<Name, (usize, Option<i64>)>,
     departments: Vec<super::record::DepartmentRecord>,
     staff: BySource<super::record::StaffRecord>,
     patients: BySource<super::record::PatientRecord>,
@@ -338,98 +343,56 @@ impl Sets {
     /// Takes an update in. Of several with one key the latest version counts, else the last.
     fn take(&mut self, update: RecordUpdate, report: &mut Report) {
         let kind = update.kind();
+        let seen = &mut self.seen;
         match update {
             RecordUpdate::Department(record) => self.departments.push(record),
             RecordUpdate::Remove(removal) => self.removals.push(removal),
             RecordUpdate::Staff(record) => {
-                let list = self
-                    .staff
-                    .entry(Arc::clone(&record.key.source))
-                    .or_default();
-                put(
-                    &mut self.seen,
-                    list,
-                    (kind, record.key.clone(), String::new()),
-                    None,
-                    *record,
-                    |kept| &kept.origin,
-                    report,
-                );
+                let name = (kind, record.key.clone(), String::new());
+                let list = self.staff.entry(Arc::clone(&name.1.source)).or_default();
+                put(seen, list, name, None, *record, |r| &r.origin, report);
             }
             RecordUpdate::Patient(record) => {
-                let list = self
-                    .patients
-                    .entry(Arc::clone(&record.key.source))
-                    .or_default();
-                put(
-                    &mut self.seen,
-                    list,
-                    (kind, record.key.clone(), String::new()),
-                    record.version,
-                    *record,
-                    |kept| &kept.origin,
-                    report,
-                );
+                let name = (kind, record.key.clone(), String::new());
+                let list = self.patients.entry(Arc::clone(&name.1.source)).or_default();
+                let version = record.version;
+                put(seen, list, name, version, *record, |r| &r.origin, report);
             }
             RecordUpdate::Relation(record) => {
-                let list = &mut self.family;
                 let name = (kind, record.patient.clone(), record.key.reveal().clone());
-                put(
-                    &mut self.seen,
-                    list,
-                    name,
-                    None,
-                    *record,
-                    |kept| &kept.origin,
-                    report,
-                );
+                let list = &mut self.family;
+                put(seen, list, name, None, *record, |r| &r.origin, report);
             }
             RecordUpdate::Fact(record) => {
-                let list = self
-                    .facts
-                    .entry(Arc::clone(&record.patient.source))
-                    .or_default();
-                let name = (
-                    kind,
-                    Key {
-                        source: Arc::clone(&record.patient.source),
-                        key: record.key.clone(),
-                    },
-                    record.kind.clone(),
-                );
-                put(
-                    &mut self.seen,
-                    list,
-                    name,
-                    None,
-                    *record,
-                    |kept| &kept.origin,
-                    report,
-                );
+                let key = Key {
+                    source: Arc::clone(&record.patient.source),
+                    key: record.key.clone(),
+                };
+                let name = (kind, key, record.kind.clone());
+                let list = self.facts.entry(Arc::clone(&name.1.source)).or_default();
+                put(seen, list, name, None, *record, |r| &r.origin, report);
             }
             RecordUpdate::Occasion(record) => {
+                let name = (kind, record.key.clone(), String::new());
                 let list = self
                     .occasions
-                    .entry(Arc::clone(&record.key.source))
+                    .entry(Arc::clone(&name.1.source))
                     .or_default();
-                put(
-                    &mut self.seen,
-                    list,
-                    (kind, record.key.clone(), String::new()),
-                    record.version,
-                    *record,
-                    |kept| &kept.origin,
-                    report,
-                );
+                let version = record.version;
+                put(seen, list, name, version, *record, |r| &r.origin, report);
             }
         }
     }
 }
 
+/// What makes two records one: their kind, their key and what tells several under one key apart.
+type Name = (RecordKind, Key, String);
+
+/// Puts `record` into `list`, or in the place of an earlier one of the same name.
 fn put<T>(
-    seen: &mut HashMap<(RecordKind, Key, String), (usize, Option<i64>)>,
+    seen: &mut HashMap<Name, (usize, Option<i64>)>,
     list: &mut Vec<T>,
-    name: (RecordKind, Key, String),
+    name: Name,
     version: Option<i64>,
     record: T,
     origin: impl Fn(&T) -> &Origin,

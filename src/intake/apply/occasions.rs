@@ -31,12 +31,7 @@ impl Applier<'_> {
         let mut puts = Vec::new();
         for record in records {
             let Some(owner) = owners.get(&record.patient) else {
-                if self.imagined.contains(&record.patient) {
-                    self.report
-                        .note(&record.origin, RecordKind::Occasion, Outcome::New);
-                } else {
-                    self.reject_stranger(&record.origin, RecordKind::Occasion);
-                }
+                self.without_owner(&record.origin, &record.patient, RecordKind::Occasion);
                 continue;
             };
             let known = known.get(record.key.key.reveal());

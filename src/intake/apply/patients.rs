@@ -91,12 +91,7 @@ impl Applier<'_> {
         let (mut puts, mut gone) = (Vec::new(), Vec::new());
         for (rank, record) in records.into_iter().enumerate() {
             let Some(owner) = owners.get(&record.patient) else {
-                if self.imagined.contains(&record.patient) {
-                    self.report
-                        .note(&record.origin, RecordKind::Relation, Outcome::New);
-                } else {
-                    self.reject_stranger(&record.origin, RecordKind::Relation);
-                }
+                self.without_owner(&record.origin, &record.patient, RecordKind::Relation);
                 continue;
             };
             let name = (owner.id.clone(), record.key.reveal().clone());

@@ -346,21 +346,13 @@ async fn a_moved_booking_starts_a_new_epoch_and_ends_the_wish_about_the_old_one(
             (moved.epoch, moved.confirmation, moved.moved_at, moved.id),
             (2, Confirmation::None, Some(now()), first.id)
         );
-        assert_eq!(
-            desk.count("SELECT COUNT(*) FROM change_request WHERE state = 'superseded'")
-                .await,
-            1
-        );
-        assert_eq!(
-            desk.count("SELECT COUNT(*) FROM event WHERE type = 'change_request.superseded'")
-                .await,
-            1
-        );
-        assert_eq!(
-            desk.count("SELECT COUNT(*) FROM event WHERE type = 'occasion.change_requested'")
-                .await,
-            1
-        );
+        for ended in [
+            "SELECT COUNT(*) FROM change_request WHERE state = 'superseded'",
+            "SELECT COUNT(*) FROM event WHERE type = 'change_request.superseded'",
+            "SELECT COUNT(*) FROM event WHERE type = 'occasion.change_requested'",
+        ] {
+            assert_eq!(desk.count(ended).await, 1, "{ended}");
+        }
         assert_eq!(
             desk.book("A1", body("2026-07-30T10:00", 2))
                 .await

@@ -8,25 +8,22 @@ mod encoding;
 mod headers;
 mod map;
 mod row;
+mod rows;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use encoding_rs::Encoding;
 
-use self::encoding::Decoded;
 use self::map::Mapping;
+use self::rows::{Row, Rows, cells};
 use super::import::Parsed;
-use super::lines::{LIMIT_BYTES, Line, Lines};
+use super::lines::LIMIT_BYTES;
 use super::record::Origin;
 use super::report::Fault;
 use super::{IntakeError, Settings, SiteInfo};
-
-/// How many lines a quoted cell may go over; an unclosed quote must not swallow the rest of the file.
-const LINES_IN_A_ROW: usize = 50;
 
 /// A table, looked at once.
 pub(crate) struct Table<'a> {
@@ -52,52 +49,15 @@ impl<'a> Table<'a> {
         site: &'a SiteInfo,
         settings: &Settings,
     ) -> Result<Self, IntakeError> {
-        let unreadable = |what: String| IntakeError::Unreadable {
+        let unreadable = |what| IntakeError::Unreadable {
             file: file.display().to_string(),
             what,
         };
         let mapping = map.map(map::load).transpose()?;
-        let wanted = mapping
-            .as_ref()
-            .and_then(|mapping| mapping.encoding.as_deref())
-            .filter(|name| *name != "auto");
-        let encoding = match wanted {
-            Some(name) => Encoding::for_label(name.as_bytes()).ok_or_else(|| {
-                unreadable(
-                    "expected an encoding such as utf-8, gbk or gb18030 in the mapping".to_owned(),
-                )
-            })?,
-            None => encoding::detect(file).map_err(|error| unreadable(error.to_string()))?,
-        };
+        let encoding = encoding_of(file, mapping.as_ref()).map_err(unreadable)?;
         let mut rows = Rows::open(file, encoding).map_err(|error| unreadable(error.to_string()))?;
-        let head = loop {
-            match rows
-                .next(None)
-                .map_err(|error| unreadable(error.to_string()))?
-            {
-                Some((_, Row::Text(text))) if text.trim().is_empty() => {}
-                Some((_, Row::Text(text))) => break text,
-                Some((_, Row::TooLong | Row::Unclosed)) | None => {
-                    return Err(unreadable(
-                        "expected a first row with the names of the columns".to_owned(),
-                    ));
-                }
-            }
-        };
-        let delimiter = match mapping
-            .as_ref()
-            .and_then(|mapping| mapping.delimiter.as_deref())
-            .filter(|text| *text != "auto")
-        {
-            Some("tab" | "\\t") => b'\t',
-            Some(text) if text.len() == 1 => text.as_bytes()[0],
-            Some(_) => {
-                return Err(unreadable(
-                    "expected a delimiter of one character in the mapping".to_owned(),
-                ));
-            }
-            None => likely_delimiter(&head),
-        };
+        let head = rows.head().map_err(unreadable)?;
+        let delimiter = delimiter_of(&head, mapping.as_ref()).map_err(unreadable)?;
         let header: Vec<String> = cells(&head, delimiter)
             .into_iter()
             .map(|name| name.trim().to_owned())
@@ -267,134 +227,26 @@ impl<'a> Table<'a> {
     }
 }
 
-/// What a row turned out to be.
-enum Row {
-    Text(String),
-    TooLong,
-    Unclosed,
-}
-
-/// Rows of a table: lines, or several where a quoted cell goes over their ends.
-struct Rows {
-    lines: Lines<BufReader<Decoded>>,
-    /// Lines that were read ahead in search of a closing quote.
-    ahead: std::collections::VecDeque<(u64, Line)>,
-    line: u64,
-}
-
-impl Rows {
-    fn open(file: &Path, encoding: &'static Encoding) -> std::io::Result<Self> {
-        let decoded = BufReader::with_capacity(256 * 1024, Decoded::open(file, encoding)?);
-        Ok(Self {
-            lines: Lines::new(decoded),
-            ahead: std::collections::VecDeque::new(),
-            line: 0,
-        })
-    }
-
-    /// The next row and the line that it begins on. With delimiter and width, several lines are one row only
-    /// if they have that many cells together: a stray quote costs its own line and no other.
-    fn next(&mut self, shape: Option<(u8, usize)>) -> std::io::Result<Option<(u64, Row)>> {
-        let Some((first, line)) = self.line()? else {
-            return Ok(None);
-        };
-        let Line::Bytes(bytes) = line else {
-            return Ok(Some((first, Row::TooLong)));
-        };
-        let mut text = text(bytes);
-        let mut taken = Vec::new();
-        let is_whole = |text: &str, several: bool| {
-            is_closed(text, shape.map(|shape| shape.0))
-                && (!several
-                    || shape.is_none_or(|(delimiter, width)| cells(text, delimiter).len() == width))
-        };
-        while !is_whole(&text, !taken.is_empty()) {
-            let next = if taken.len() < LINES_IN_A_ROW && text.len() < LIMIT_BYTES {
-                self.line()?
-            } else {
-                None
-            };
-            let Some((number, line)) = next else {
-                // The row is given up, and what was read ahead is read as rows of its own.
-                for waiting in taken.into_iter().rev() {
-                    self.ahead.push_front(waiting);
-                }
-                return Ok(Some((first, Row::Unclosed)));
-            };
-            if let Line::Bytes(bytes) = &line {
-                text.push('\n');
-                text.push_str(&self::text(bytes.clone()));
-            }
-            taken.push((number, line));
-        }
-        Ok(Some((first, Row::Text(text))))
-    }
-
-    fn line(&mut self) -> std::io::Result<Option<(u64, Line)>> {
-        let next = match self.ahead.pop_front() {
-            Some(line) => Some(line),
-            None => self.lines.next()?,
-        };
-        if let Some((number, _)) = &next {
-            self.line = *number;
-        }
-        Ok(next)
+/// The mapping's encoding, or what the file looks like.
+fn encoding_of(file: &Path, mapping: Option<&Mapping>) -> Result<&'static Encoding, String> {
+    let told = mapping.and_then(|mapping| mapping.encoding.as_deref());
+    match told.filter(|name| *name != "auto") {
+        Some(name) => Encoding::for_label(name.as_bytes()).ok_or_else(|| {
+            "expected an encoding such as utf-8, gbk or gb18030 in the mapping".to_owned()
+        }),
+        None => encoding::detect(file).map_err(|error| error.to_string()),
     }
 }
 
-fn text(bytes: Vec<u8>) -> String {
-    let mut text = String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-    if text.ends_with('\r') {
-        text.pop();
+/// The mapping's delimiter, or what the header looks like.
+fn delimiter_of(head: &str, mapping: Option<&Mapping>) -> Result<u8, String> {
+    let told = mapping.and_then(|mapping| mapping.delimiter.as_deref());
+    match told.filter(|text| *text != "auto") {
+        Some("tab" | "\\t") => Ok(b'\t'),
+        Some(text) if text.len() == 1 => Ok(text.as_bytes()[0]),
+        Some(_) => Err("expected a delimiter of one character in the mapping".to_owned()),
+        None => Ok(likely_delimiter(head)),
     }
-    text
-}
-
-/// Whether every cell that begins with a quote ends with one. A quote within a cell is a plain sign, as for Excel.
-fn is_closed(text: &str, delimiter: Option<u8>) -> bool {
-    let splits = |byte: u8| {
-        delimiter.map_or(matches!(byte, b',' | b';' | b'\t' | b'|'), |delimiter| {
-            byte == delimiter
-        })
-    };
-    let (mut begins, mut quoted) = (true, false);
-    let mut bytes = text.bytes().peekable();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' if quoted && bytes.peek() == Some(&b'"') => {
-                bytes.next();
-            }
-            b'"' if quoted => quoted = false,
-            b'"' if begins => quoted = true,
-            _ => {}
-        }
-        begins = !quoted && splits(byte);
-    }
-    !quoted
-}
-
-/// The cells of a row; a cell that begins with a quote goes to the next lone one, and two of them stand for one.
-fn cells(text: &str, delimiter: u8) -> Vec<String> {
-    let delimiter = char::from(delimiter);
-    let (mut all, mut cell) = (Vec::new(), String::new());
-    let (mut begins, mut quoted) = (true, false);
-    let mut signs = text.chars().peekable();
-    while let Some(sign) = signs.next() {
-        match sign {
-            '"' if quoted && signs.peek() == Some(&'"') => {
-                signs.next();
-                cell.push('"');
-            }
-            '"' if quoted => quoted = false,
-            '"' if begins => quoted = true,
-            sign if sign == delimiter && !quoted => all.push(std::mem::take(&mut cell)),
-            sign => cell.push(sign),
-        }
-        begins = !quoted && sign == delimiter;
-    }
-    all.push(cell);
-    all
 }
 
 /// The sign that stands in the header most often, outside of quotes.
@@ -416,21 +268,7 @@ fn likely_delimiter(head: &str) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::{cells, is_closed, likely_delimiter};
-
-    #[test]
-    fn cells_are_split_as_spreadsheets_write_them() {
-        let check = |text: &str, expected: &[&str]| {
-            assert!(is_closed(text, Some(b',')), "{text}");
-            assert_eq!(cells(text, b','), expected, "{text}");
-        };
-        check("a,b,,c,", &["a", "b", "", "c", ""]);
-        check(r#""a,b","say ""hi""""#, &["a,b", "say \"hi\""]);
-        check(r#"5" tall,"x""#, &["5\" tall", "x"]);
-        check("\"two\nlines\",b", &["two\nlines", "b"]);
-        check("", &[""]);
-        assert!(!is_closed(r#"a,"b,c"#, Some(b',')));
-    }
+    use super::likely_delimiter;
 
     #[test]
     fn the_delimiter_is_the_commonest_sign_of_the_header() {

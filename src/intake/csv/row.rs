@@ -14,7 +14,7 @@ use crate::intake::report::Fault;
 use crate::intake::{moment, names};
 use crate::model::class::Channel;
 use crate::model::occasion::{OccasionStatus, OccasionTime};
-use crate::model::patient::{LunarDay, OptOut, PersonName};
+use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
 use crate::model::private::Private;
 
 impl Table<'_> {
@@ -115,63 +115,11 @@ impl Row<'_> {
         for relation in &table.mapping.relation {
             family.extend(self.relation(relation)?);
         }
-        let birth = match self.said(map.birth_on.as_ref())? {
-            Some(text) => Some(Private::new(self.birth(&text).ok_or_else(|| {
-                self.fault_of(
-                    map.birth_on.as_ref(),
-                    "expected a date of birth such as 1975-04-02",
-                )
-            })?)),
-            None => None,
-        };
-        let sex = match self.said(map.sex.as_ref())? {
-            Some(text) => Some(words::sex(&text).ok_or_else(|| {
-                self.fault_of(
-                    map.sex.as_ref(),
-                    "expected male, female, other or unknown, or a map to them",
-                )
-            })?),
-            None => None,
-        };
-        let lunar_birthday = match self.said(map.lunar_birthday.as_ref())? {
-            Some(text) => Some(Private::new(lunar_day(&text).ok_or_else(|| {
-                self.fault_of(
-                    map.lunar_birthday.as_ref(),
-                    "expected a lunar month and day such as 8-15",
-                )
-            })?)),
-            None => None,
-        };
-        let mut prefer = Vec::new();
-        for word in self.several(map.prefer.as_ref())? {
-            let channel = Channel::parse(&word.to_lowercase())
-                .filter(|channel| channel.contact_kind().is_some());
-            prefer.push(channel.ok_or_else(|| {
-                self.fault_of(
-                    map.prefer.as_ref(),
-                    "expected sms, voice or email, or a map to them",
-                )
-            })?);
-        }
-        let mut consents = Vec::new();
-        for word in self.several(map.opt_out.as_ref())? {
-            // A plain yes refuses everything, a plain no nothing.
-            let scope = match words::truth(&word) {
-                Some(true) => OptOut::All,
-                Some(false) => continue,
-                None => OptOut::parse(&word.to_lowercase()).ok_or_else(|| {
-                    self.fault_of(
-                        map.opt_out.as_ref(),
-                        "expected all, a class, a channel, yes or no",
-                    )
-                })?,
-            };
-            consents.push(ConsentRecord {
-                scope,
-                granted: false,
-                at: None,
-            });
-        }
+        let birth = self.birth_of(map)?;
+        let sex = self.sex_of(map)?;
+        let lunar_birthday = self.lunar_birthday_of(map)?;
+        let prefer = self.preferred(map)?;
+        let consents = self.refused(map)?;
         let active = map.active.is_none()
             || self.said(map.active.as_ref())?.is_none()
             || self.truth(map.active.as_ref())?;
@@ -200,6 +148,72 @@ impl Row<'_> {
         };
         self.parsed.update(RecordUpdate::Patient(Box::new(record)));
         Ok(())
+    }
+
+    fn birth_of(&self, map: &PatientMap) -> Read<Option<Private<Birth>>> {
+        let Some(text) = self.said(map.birth_on.as_ref())? else {
+            return Ok(None);
+        };
+        let birth = self.birth(&text).ok_or_else(|| {
+            let expected = "expected a date of birth such as 1975-04-02";
+            self.fault_of(map.birth_on.as_ref(), expected)
+        })?;
+        Ok(Some(Private::new(birth)))
+    }
+
+    fn sex_of(&self, map: &PatientMap) -> Read<Option<Sex>> {
+        let Some(text) = self.said(map.sex.as_ref())? else {
+            return Ok(None);
+        };
+        words::sex(&text).map(Some).ok_or_else(|| {
+            let expected = "expected male, female, other or unknown, or a map to them";
+            self.fault_of(map.sex.as_ref(), expected)
+        })
+    }
+
+    fn lunar_birthday_of(&self, map: &PatientMap) -> Read<Option<Private<LunarDay>>> {
+        let Some(text) = self.said(map.lunar_birthday.as_ref())? else {
+            return Ok(None);
+        };
+        let day = lunar_day(&text).ok_or_else(|| {
+            let expected = "expected a lunar month and day such as 8-15";
+            self.fault_of(map.lunar_birthday.as_ref(), expected)
+        })?;
+        Ok(Some(Private::new(day)))
+    }
+
+    fn preferred(&self, map: &PatientMap) -> Read<Vec<Channel>> {
+        let mut prefer = Vec::new();
+        for word in self.several(map.prefer.as_ref())? {
+            let channel = Channel::parse(&word.to_lowercase())
+                .filter(|channel| channel.contact_kind().is_some());
+            prefer.push(channel.ok_or_else(|| {
+                let expected = "expected sms, voice or email, or a map to them";
+                self.fault_of(map.prefer.as_ref(), expected)
+            })?);
+        }
+        Ok(prefer)
+    }
+
+    /// What they opted out of. A plain yes refuses everything, a plain no nothing.
+    fn refused(&self, map: &PatientMap) -> Read<Vec<ConsentRecord>> {
+        let mut consents = Vec::new();
+        for word in self.several(map.opt_out.as_ref())? {
+            let scope = match words::truth(&word) {
+                Some(true) => OptOut::All,
+                Some(false) => continue,
+                None => OptOut::parse(&word.to_lowercase()).ok_or_else(|| {
+                    let expected = "expected all, a class, a channel, yes or no";
+                    self.fault_of(map.opt_out.as_ref(), expected)
+                })?,
+            };
+            consents.push(ConsentRecord {
+                scope,
+                granted: false,
+                at: None,
+            });
+        }
+        Ok(consents)
     }
 
     fn relation(&mut self, map: &RelationMap) -> Read<Option<RelationRecord>> {

@@ -1,9 +1,10 @@
 //! Appointment.
 
+use jiff::Timestamp;
 use serde_json::Map;
 
 use super::Context;
-use super::resource::Appointment;
+use super::resource::{Appointment, Reference};
 use crate::intake::import::Parsed;
 use crate::intake::record::{Key, OccasionRecord, Origin, RecordUpdate, Removal, Removed};
 use crate::intake::report::Fault;
@@ -16,77 +17,19 @@ pub(super) fn appointment(
 ) -> Result<Parsed, Fault> {
     let id = super::id_of(origin, appointment.id.as_ref())?;
     let key = Key::new(&context.source, id);
-    let status = match appointment.status.as_deref().unwrap_or_default() {
-        "booked" | "pending" => OccasionStatus::Booked,
-        "arrived" | "checked-in" => OccasionStatus::Arrived,
-        "fulfilled" => OccasionStatus::Fulfilled,
-        "cancelled" | "entered-in-error" => OccasionStatus::Cancelled,
-        "noshow" => OccasionStatus::NoShow,
-        // Nobody has agreed on these yet.
-        "proposed" | "waitlist" => {
-            return Ok(Parsed::default().left_out("Appointment: not agreed yet"));
-        }
-        _ => {
-            return Err(Fault::row(
-                origin,
-                "status".to_owned(),
-                "expected a status of FHIR R4, such as booked or cancelled",
-            ));
-        }
+    let Some(status) = status_of(origin, appointment)? else {
+        return Ok(Parsed::default().left_out("Appointment: not agreed yet"));
     };
     let Some(start) = appointment.start.as_deref() else {
-        if status == OccasionStatus::Cancelled {
-            let what = Removed::Occasion(key);
-            return Ok(Parsed::of(RecordUpdate::Remove(Removal {
-                origin: origin.clone(),
-                what,
-            })));
-        }
-        return Err(Fault::row(
-            origin,
-            "start".to_owned(),
-            "expected the instant at which it starts",
-        ));
+        return without_start(origin, key, status);
     };
-    let expected = || {
-        Fault::row(
-            origin,
-            "start".to_owned(),
-            "expected an instant with its offset, such as 2026-07-24T09:30:00+08:00",
-        )
-    };
-    let (_, at) = context.moment(start).ok_or_else(expected)?;
-    let at = at.ok_or_else(expected)?;
-    let actor = |kind: &str| {
-        let of_kind = |reference: &&super::resource::Reference| {
-            reference
-                .reference
-                .as_deref()
-                .is_some_and(|text| text.contains(kind))
-        };
-        appointment
-            .participant
-            .iter()
-            .map(|participant| &participant.actor)
-            .find(of_kind)
-    };
-    let patients = appointment.participant.iter().find_map(|participant| {
-        context.index.patient(&participant.actor).filter(|_| {
-            participant
-                .actor
-                .reference
-                .as_deref()
-                .is_none_or(|text| text.contains("Patient") || text.starts_with("urn:uuid:"))
-        })
-    });
-    let patient = patients.ok_or_else(|| {
-        Fault::row(
-            origin,
-            "participant".to_owned(),
-            "expected an actor that is a patient",
-        )
+    let at = start_at(context, origin, start)?;
+    let patient = patient_of(context, appointment).ok_or_else(|| {
+        let expected = "expected an actor that is a patient";
+        Fault::row(origin, "participant".to_owned(), expected)
     })?;
-    let named = |kind: &str| actor(kind).and_then(|reference| context.index.name(reference, kind));
+    let named =
+        |kind: &str| actor(appointment, kind).and_then(|found| context.index.name(found, kind));
     let specialty = || {
         appointment
             .specialty
@@ -117,6 +60,65 @@ pub(super) fn appointment(
             sensitive: context.is_secret(&appointment.meta),
         },
     ))))
+}
+
+/// `None` where nobody has agreed on it yet.
+fn status_of(origin: &Origin, appointment: &Appointment) -> Result<Option<OccasionStatus>, Fault> {
+    match appointment.status.as_deref().unwrap_or_default() {
+        "booked" | "pending" => Ok(Some(OccasionStatus::Booked)),
+        "arrived" | "checked-in" => Ok(Some(OccasionStatus::Arrived)),
+        "fulfilled" => Ok(Some(OccasionStatus::Fulfilled)),
+        "cancelled" | "entered-in-error" => Ok(Some(OccasionStatus::Cancelled)),
+        "noshow" => Ok(Some(OccasionStatus::NoShow)),
+        "proposed" | "waitlist" => Ok(None),
+        _ => Err(Fault::row(
+            origin,
+            "status".to_owned(),
+            "expected a status of FHIR R4, such as booked or cancelled",
+        )),
+    }
+}
+
+/// A cancelled one need not say when it would have been.
+fn without_start(origin: &Origin, key: Key, status: OccasionStatus) -> Result<Parsed, Fault> {
+    if status != OccasionStatus::Cancelled {
+        let expected = "expected the instant at which it starts";
+        return Err(Fault::row(origin, "start".to_owned(), expected));
+    }
+    Ok(Parsed::of(RecordUpdate::Remove(Removal {
+        origin: origin.clone(),
+        what: Removed::Occasion(key),
+    })))
+}
+
+fn start_at(context: &Context<'_>, origin: &Origin, start: &str) -> Result<Timestamp, Fault> {
+    let at = context.moment(start).and_then(|(_, at)| at);
+    at.ok_or_else(|| {
+        Fault::row(
+            origin,
+            "start".to_owned(),
+            "expected an instant with its offset, such as 2026-07-24T09:30:00+08:00",
+        )
+    })
+}
+
+/// The first participant whose reference is of this kind.
+fn actor<'a>(appointment: &'a Appointment, kind: &str) -> Option<&'a Reference> {
+    let mut actors = appointment.participant.iter().map(|one| &one.actor);
+    actors.find(|actor| {
+        let reference = actor.reference.as_deref();
+        reference.is_some_and(|text| text.contains(kind))
+    })
+}
+
+/// The key of the first participant who is a patient that we know of.
+fn patient_of(context: &Context<'_>, appointment: &Appointment) -> Option<String> {
+    let may_be = |actor: &Reference| {
+        let reference = actor.reference.as_deref();
+        reference.is_none_or(|text| text.contains("Patient") || text.starts_with("urn:uuid:"))
+    };
+    let mut actors = appointment.participant.iter().map(|one| &one.actor);
+    actors.find_map(|actor| context.index.patient(actor).filter(|_| may_be(actor)))
 }
 
 /// The kind by the site's own words first, then by the codes of v2-0276 and plain words.

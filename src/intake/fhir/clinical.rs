@@ -181,18 +181,7 @@ pub(super) fn medication_request(
         &request.subject,
     )?;
     fact.gone = matches!(status, "entered-in-error" | "cancelled");
-    let contained = request
-        .medication_reference
-        .reference
-        .as_deref()
-        .and_then(|text| text.strip_prefix('#'));
-    let within = request
-        .contained
-        .iter()
-        .find(|one| contained.is_some() && one.id.as_deref() == contained);
-    fact.codings = codings(std::slice::from_ref(
-        within.map_or(&request.medication_codeable_concept, |one| &one.code),
-    ));
+    fact.codings = codings(std::slice::from_ref(medication_of(request)));
     fact.reasons = reasons(&request.reason_code);
     dated(
         context,
@@ -202,43 +191,53 @@ pub(super) fn medication_request(
     )?;
     attribute(&mut fact, "status", status);
     let mut parsed = Parsed::default();
-    let course = request
-        .dispense_request
-        .expected_supply_duration
-        .as_ref()
-        .and_then(span);
-    if let Some(course) = course.filter(|_| status == "active" && !fact.gone) {
-        let start = request
-            .dispense_request
-            .validity_period
-            .start
-            .as_deref()
-            .and_then(|text| context.moment(text))
-            .map(|(day, _)| day)
-            .or(fact.on);
-        let repeats = request
-            .dispense_request
-            .number_of_repeats_allowed
-            .filter(|n| (0.0..=1000.0).contains(n))
-            .unwrap_or(0.0);
-        if let Some(end) = start.and_then(|start| course_end(start, course, repeats)) {
-            let name = format!("MedicationRequest/{}", fact.key.reveal());
-            parsed.occasion(
-                context,
-                occasion(
-                    context,
-                    &fact,
-                    name,
-                    "prescription_end",
-                    OccasionTime::On(end),
-                    None,
-                ),
-                end,
-            );
-        }
+    if status == "active" && !fact.gone {
+        prescription_end(context, request, &fact, &mut parsed);
     }
     parsed.update(RecordUpdate::Fact(Box::new(fact)));
     Ok(parsed)
+}
+
+/// What is ordered: told within the request, or as a code.
+fn medication_of(request: &MedicationRequest) -> &Concept {
+    let reference = request.medication_reference.reference.as_deref();
+    let within = reference
+        .and_then(|text| text.strip_prefix('#'))
+        .and_then(|id| {
+            let mut contained = request.contained.iter();
+            contained.find(|one| one.id.as_deref() == Some(id))
+        });
+    within.map_or(&request.medication_codeable_concept, |one| &one.code)
+}
+
+/// The day on which the course runs out, with its repeats, is an occasion.
+fn prescription_end(
+    context: &Context<'_>,
+    request: &MedicationRequest,
+    fact: &FactRecord,
+    parsed: &mut Parsed,
+) {
+    let dispense = &request.dispense_request;
+    let Some(course) = dispense.expected_supply_duration.as_ref().and_then(span) else {
+        return;
+    };
+    let told = dispense.validity_period.start.as_deref();
+    let start = told
+        .and_then(|text| context.moment(text))
+        .map(|(day, _)| day);
+    let repeats = dispense
+        .number_of_repeats_allowed
+        .filter(|n| (0.0..=1000.0).contains(n))
+        .unwrap_or(0.0);
+    let end = start
+        .or(fact.on)
+        .and_then(|start| course_end(start, course, repeats));
+    if let Some(end) = end {
+        let name = format!("MedicationRequest/{}", fact.key.reveal());
+        let on = OccasionTime::On(end);
+        let occasion = occasion(context, fact, name, "prescription_end", on, None);
+        parsed.occasion(context, occasion, end);
+    }
 }
 
 /// A result is kept as a date and a code, never with a value.

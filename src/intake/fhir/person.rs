@@ -2,7 +2,8 @@
 
 use super::Context;
 use super::resource::{
-    Communication, Concept, HumanName, Patient, PatientContact, Period, RelatedPerson, Telecom,
+    Coding, Communication, Concept, HumanName, Patient, PatientContact, Period, RelatedPerson,
+    Telecom,
 };
 use crate::intake::birth::Birth;
 use crate::intake::contacts::Contact;
@@ -34,16 +35,7 @@ pub(super) fn patient(
             PatientRecord::forbidden(origin.clone(), key),
         ))));
     }
-    let birth = match patient.birth_date.as_deref() {
-        Some(text) => Some(Birth::parse(text.trim()).ok_or_else(|| {
-            Fault::row(
-                origin,
-                "birthDate".to_owned(),
-                "expected YYYY-MM-DD, YYYY-MM or YYYY",
-            )
-        })?),
-        None => None,
-    };
+    let birth = birth(origin, patient)?;
     let mut parsed = Parsed::default();
     let contacts = contacts(context, origin, "telecom", &patient.telecom, &mut parsed);
     let mut family = Vec::new();
@@ -52,23 +44,11 @@ pub(super) fn patient(
             family.push(relation);
         }
     }
-    let flags = patient
-        .meta
-        .security
-        .iter()
-        .chain(&patient.meta.tag)
-        .filter_map(|coding| coding.code.clone())
-        .collect();
+    let (security, tag) = (&patient.meta.security, &patient.meta.tag);
     parsed.update(RecordUpdate::Patient(Box::new(PatientRecord {
         origin: origin.clone(),
         key,
-        also_known: patient
-            .identifier
-            .iter()
-            .filter_map(|identifier| identifier.value.clone())
-            .chain([id.to_owned()])
-            .map(Private::new)
-            .collect(),
+        also_known: also_known(patient, id),
         name: Private::new(best_name(context, &patient.name).unwrap_or_default()),
         sex: patient.gender.as_deref().and_then(Sex::parse),
         birth: birth.map(Private::new),
@@ -77,12 +57,7 @@ pub(super) fn patient(
         deceased: patient.deceased_boolean == Some(true) || patient.deceased_date_time.is_some(),
         special: false,
         inactive: patient.active == Some(false),
-        tags: patient
-            .meta
-            .tag
-            .iter()
-            .filter_map(|coding| coding.code.clone())
-            .collect(),
+        tags: codes(tag).collect(),
         prefer: Vec::new(),
         attributes: Private::default(),
         contacts,
@@ -90,10 +65,34 @@ pub(super) fn patient(
         consents: Vec::new(),
         version: super::version(&patient.meta),
         sensitive: false,
-        flags,
+        flags: codes(security).chain(codes(tag)).collect(),
         told: None,
     })));
     Ok(parsed)
+}
+
+fn birth(origin: &Origin, patient: &Patient) -> Result<Option<Birth>, Fault> {
+    let Some(text) = patient.birth_date.as_deref() else {
+        return Ok(None);
+    };
+    let expected = "expected YYYY-MM-DD, YYYY-MM or YYYY";
+    Birth::parse(text.trim())
+        .map(Some)
+        .ok_or_else(|| Fault::row(origin, "birthDate".to_owned(), expected))
+}
+
+/// Every key that another file may name them by.
+fn also_known(patient: &Patient, id: &str) -> Vec<Private<String>> {
+    let identifiers = patient.identifier.iter();
+    identifiers
+        .filter_map(|identifier| identifier.value.clone())
+        .chain([id.to_owned()])
+        .map(Private::new)
+        .collect()
+}
+
+fn codes(codings: &[Coding]) -> impl Iterator<Item = String> + '_ {
+    codings.iter().filter_map(|coding| coding.code.clone())
 }
 
 pub(super) fn related_person(
@@ -172,70 +171,74 @@ fn consented(context: &Context<'_>, kind: &str) -> Consented {
     }
 }
 
+/// What codes of v3 RoleCode and v2-0131 say that somebody is.
+const KINDS: [(&str, &[&str]); 9] = [
+    (
+        "guardian",
+        &["GUARD", "HPOWATT", "POWATT", "DPOWATT", "SPOWATT"],
+    ),
+    (
+        "parent",
+        &[
+            "PRN", "MTH", "FTH", "NPRN", "NMTH", "NFTH", "STPPRN", "STPMTH", "STPFTH", "ADOPTP",
+            "ADOPTM", "ADOPTF", "PRNFOST", "MTHFOST", "FTHFOST", "GESTM",
+        ],
+    ),
+    (
+        "child",
+        &[
+            "CHILD",
+            "CHLDADOPT",
+            "SONADOPT",
+            "DAUADOPT",
+            "CHLDFOST",
+            "DAUFOST",
+            "SONFOST",
+            "NCHILD",
+            "DAU",
+            "SON",
+            "DAUC",
+            "SONC",
+            "STPCHLD",
+            "STPDAU",
+            "STPSON",
+            "CHLDINLAW",
+            "DAUINLAW",
+            "SONINLAW",
+        ],
+    ),
+    ("spouse", &["SPS", "HUSB", "WIFE", "DOMPART", "SIGOTHR"]),
+    (
+        "sibling",
+        &[
+            "SIB", "BRO", "SIS", "HBRO", "HSIB", "HSIS", "NBRO", "NSIB", "NSIS",
+        ],
+    ),
+    (
+        "grandparent",
+        &[
+            "GRPRN", "GRMTH", "GRFTH", "MGRMTH", "MGRFTH", "PGRMTH", "PGRFTH",
+        ],
+    ),
+    ("grandchild", &["GRNDCHILD", "GRNDDAU", "GRNDSON"]),
+    ("next_of_kin", &["N"]),
+    ("emergency_contact", &["C"]),
+];
+
+/// What plain words say, if no code does.
+const WORDS: [(&str, &[&str]); 5] = [
+    ("guardian", &["guardian", "监护"]),
+    ("parent", &["mother", "father", "parent", "母", "父"]),
+    ("child", &["son", "daughter", "child", "子", "女"]),
+    (
+        "spouse",
+        &["spouse", "wife", "husband", "partner", "配偶", "妻", "夫"],
+    ),
+    ("sibling", &["brother", "sister", "兄", "弟", "姐", "妹"]),
+];
+
 /// What somebody is to the patient: v3 RoleCode first, then the coarser v2-0131, then words.
 fn kind_of(relationship: &[Concept]) -> &'static str {
-    const KINDS: [(&str, &[&str]); 9] = [
-        (
-            "guardian",
-            &["GUARD", "HPOWATT", "POWATT", "DPOWATT", "SPOWATT"],
-        ),
-        (
-            "parent",
-            &[
-                "PRN", "MTH", "FTH", "NPRN", "NMTH", "NFTH", "STPPRN", "STPMTH", "STPFTH",
-                "ADOPTP", "ADOPTM", "ADOPTF", "PRNFOST", "MTHFOST", "FTHFOST", "GESTM",
-            ],
-        ),
-        (
-            "child",
-            &[
-                "CHILD",
-                "CHLDADOPT",
-                "SONADOPT",
-                "DAUADOPT",
-                "CHLDFOST",
-                "DAUFOST",
-                "SONFOST",
-                "NCHILD",
-                "DAU",
-                "SON",
-                "DAUC",
-                "SONC",
-                "STPCHLD",
-                "STPDAU",
-                "STPSON",
-                "CHLDINLAW",
-                "DAUINLAW",
-                "SONINLAW",
-            ],
-        ),
-        ("spouse", &["SPS", "HUSB", "WIFE", "DOMPART", "SIGOTHR"]),
-        (
-            "sibling",
-            &[
-                "SIB", "BRO", "SIS", "HBRO", "HSIB", "HSIS", "NBRO", "NSIB", "NSIS",
-            ],
-        ),
-        (
-            "grandparent",
-            &[
-                "GRPRN", "GRMTH", "GRFTH", "MGRMTH", "MGRFTH", "PGRMTH", "PGRFTH",
-            ],
-        ),
-        ("grandchild", &["GRNDCHILD", "GRNDDAU", "GRNDSON"]),
-        ("next_of_kin", &["N"]),
-        ("emergency_contact", &["C"]),
-    ];
-    const WORDS: [(&str, &[&str]); 5] = [
-        ("guardian", &["guardian", "监护"]),
-        ("parent", &["mother", "father", "parent", "母", "父"]),
-        ("child", &["son", "daughter", "child", "子", "女"]),
-        (
-            "spouse",
-            &["spouse", "wife", "husband", "partner", "配偶", "妻", "夫"],
-        ),
-        ("sibling", &["brother", "sister", "兄", "弟", "姐", "妹"]),
-    ];
     let coded = KINDS
         .iter()
         .find(|(_, codes)| relationship.iter().any(|concept| concept.has_code(codes)));

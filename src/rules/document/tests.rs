@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 
 use super::{from_json, parse};
 use crate::model::class::{Channel, Class};
-use crate::rules::rule::{Ask, Mode, Rule, Unless};
+use crate::model::message::Ask;
+use crate::model::reminder::Unless;
+use crate::rules::rule::{Mode, Rule};
 use crate::rules::site::Site;
 
 fn site() -> Site {
