@@ -39,7 +39,8 @@ impl Clock {
                 machine().checked_add(shift).unwrap_or(Timestamp::MAX)
             }
         };
-        Timestamp::from_millisecond(now.as_millisecond()).expect("a timestamp in milliseconds is a timestamp")
+        Timestamp::from_millisecond(now.as_millisecond())
+            .expect("a timestamp in milliseconds is a timestamp")
     }
 
     /// Sets a clock that is not the system's; one that runs goes on from there. The system's is left alone.
@@ -47,7 +48,9 @@ impl Clock {
         match self {
             Self::System => {}
             Self::Hand(hand) => *hand.lock().unwrap_or_else(PoisonError::into_inner) = to,
-            Self::Shifted(shift) => *shift.lock().unwrap_or_else(PoisonError::into_inner) = to.duration_since(machine()),
+            Self::Shifted(shift) => {
+                *shift.lock().unwrap_or_else(PoisonError::into_inner) = to.duration_since(machine())
+            }
         }
     }
 
@@ -63,7 +66,10 @@ impl Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that asks the system"
+)]
 fn machine() -> Timestamp {
     Timestamp::now()
 }

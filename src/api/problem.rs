@@ -204,3 +204,36 @@ impl From<Refusal> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{StatusCode, header};
+    use axum::response::IntoResponse as _;
+
+    use super::Problem;
+    use crate::store::StoreError;
+
+    #[track_caller]
+    fn check(problem: StoreError, status: StatusCode, retry_after: Option<&str>) {
+        let response = Problem::from(problem).into_response();
+        let shown = response.headers().get(header::RETRY_AFTER);
+        assert_eq!(response.status(), status);
+        assert_eq!(shown.and_then(|value| value.to_str().ok()), retry_after);
+    }
+
+    #[test]
+    fn too_much_to_do_is_said_with_a_time_to_come_back() {
+        let internal = StatusCode::INTERNAL_SERVER_ERROR;
+        check(StoreError::Busy, StatusCode::SERVICE_UNAVAILABLE, Some("1"));
+        check(
+            StoreError::Closed,
+            StatusCode::SERVICE_UNAVAILABLE,
+            Some("5"),
+        );
+        check(
+            StoreError::Database("no such table".to_owned()),
+            internal,
+            None,
+        );
+    }
+}

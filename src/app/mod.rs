@@ -290,13 +290,7 @@ fn stages(
         staged!("compose", bells.compose, LOOK, stop, compose),
         staged!("replies", bells.replies, LOOK, stop, replies),
         staged!("outbox", bells.outbox, LOOK, stop, publisher),
-        staged!(
-            "rescue",
-            bells.rescue,
-            Duration::from_secs(5),
-            stop,
-            rescue
-        ),
+        staged!("rescue", bells.rescue, Duration::from_secs(5), stop, rescue),
     ]
 }
 

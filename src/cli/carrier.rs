@@ -73,8 +73,14 @@ fn spelling(name: &str) -> Result<Spelling, String> {
     if name == "none" {
         return Ok(Spelling(None));
     }
-    let names: Vec<&str> = Dialect::ALL.iter().map(|(_, name)| *name).chain(["none"]).collect();
-    Dialect::parse(name).map(|dialect| Spelling(Some(dialect))).ok_or_else(|| format!("expected one of {}", names.join(", ")))
+    let names: Vec<&str> = Dialect::ALL
+        .iter()
+        .map(|(_, name)| *name)
+        .chain(["none"])
+        .collect();
+    Dialect::parse(name)
+        .map(|dialect| Spelling(Some(dialect)))
+        .ok_or_else(|| format!("expected one of {}", names.join(", ")))
 }
 
 /// Runs the carrier until it is asked to stop.
@@ -90,12 +96,29 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
     let serving = tokio::spawn(smsc::serve(carrier.clone(), listener, stop.clone()));
     if let Some(address) = args.http {
         let pages = bind(address, "--http").await?;
-        writeln!(out, "Carrier: phones are at http://{}/phones", pages.local_addr()?)?;
-        let guard = if address.ip().is_loopback() { Guard::Loopback } else { Guard::Open };
-        let setting = pages::Setting { guard, timezone: TimeZone::system(), language: Language::English, ..pages::Setting::default() };
+        writeln!(
+            out,
+            "Carrier: phones are at http://{}/phones",
+            pages.local_addr()?
+        )?;
+        let guard = if address.ip().is_loopback() {
+            Guard::Loopback
+        } else {
+            Guard::Open
+        };
+        let setting = pages::Setting {
+            guard,
+            timezone: TimeZone::system(),
+            language: Language::English,
+            ..pages::Setting::default()
+        };
         let router = pages::router_with(carrier.clone(), setting);
         let stop = stop.clone();
-        tokio::spawn(async move { axum::serve(pages, router).with_graceful_shutdown(async move { stop.said().await }).await });
+        tokio::spawn(async move {
+            axum::serve(pages, router)
+                .with_graceful_shutdown(async move { stop.said().await })
+                .await
+        });
     }
     let counting = tokio::spawn(count(carrier, stop));
     asked_to_stop().await?;
@@ -106,10 +129,17 @@ pub async fn run(args: Args) -> anyhow::Result<u8> {
 }
 
 fn conduct(args: &Args) -> anyhow::Result<Conduct> {
-    let duration = |given: SignedDuration, flag: &str| Duration::try_from(given).with_context(|| format!("{flag} cannot be negative"));
+    let duration = |given: SignedDuration, flag: &str| {
+        Duration::try_from(given).with_context(|| format!("{flag} cannot be negative"))
+    };
     let accounts = args.account.iter().map(|account| {
-        let (system_id, password) = account.split_once(':').context("--account: expected SYSTEM_ID:PASSWORD")?;
-        Ok(Account { system_id: system_id.to_owned(), password: Private::new(password.to_owned()) })
+        let (system_id, password) = account
+            .split_once(':')
+            .context("--account: expected SYSTEM_ID:PASSWORD")?;
+        Ok(Account {
+            system_id: system_id.to_owned(),
+            password: Private::new(password.to_owned()),
+        })
     });
     Ok(Conduct {
         accounts: accounts.collect::<anyhow::Result<_>>()?,
@@ -132,7 +162,12 @@ fn conduct(args: &Args) -> anyhow::Result<Conduct> {
 
 /// Takes a port, or says which option names another.
 pub(super) async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
-    let taken = || format!("{address} cannot be listened on; {option} names another address, such as {}:0 for any free port", address.ip());
+    let taken = || {
+        format!(
+            "{address} cannot be listened on; {option} names another address, such as {}:0 for any free port",
+            address.ip()
+        )
+    };
     TcpListener::bind(address).await.with_context(taken)
 }
 
@@ -181,13 +216,33 @@ mod tests {
 
     #[test]
     fn the_command_line_says_how_the_network_behaves() {
-        let line = ["carrier", "--receipts", "hex_then_decimal", "--receipt-after", "500ms", "--undelivered", "5", "--account", "a:b:c"];
+        let line = [
+            "carrier",
+            "--receipts",
+            "hex_then_decimal",
+            "--receipt-after",
+            "500ms",
+            "--undelivered",
+            "5",
+            "--account",
+            "a:b:c",
+        ];
         let conduct = conduct(&Line::try_parse_from(line).unwrap().args).unwrap();
         assert_eq!(conduct.receipts.dialect, Dialect::HexThenDecimal);
-        assert_eq!((conduct.receipts.after.as_millis(), conduct.undelivered), (500, 5));
+        assert_eq!(
+            (conduct.receipts.after.as_millis(), conduct.undelivered),
+            (500, 5)
+        );
         assert_eq!(conduct.accounts[0].password.reveal(), "b:c");
-        for wrong in [["--receipts", "latin"], ["--undelivered", "101"], ["--receipt-after", "soon"]] {
-            assert!(Line::try_parse_from(["carrier"].iter().chain(&wrong)).is_err(), "{wrong:?}");
+        for wrong in [
+            ["--receipts", "latin"],
+            ["--undelivered", "101"],
+            ["--receipt-after", "soon"],
+        ] {
+            assert!(
+                Line::try_parse_from(["carrier"].iter().chain(&wrong)).is_err(),
+                "{wrong:?}"
+            );
         }
     }
 }

@@ -58,13 +58,29 @@ pub async fn run(
 ) -> Result<u8, IntakeError> {
     let format = match args.format {
         FormatArg::Fhir => Format::Fhir,
-        FormatArg::Csv => Format::Csv { map: args.map.as_deref() },
+        FormatArg::Csv => Format::Csv {
+            map: args.map.as_deref(),
+        },
     };
-    let task = Import { path: &args.source, format, source: args.from.as_deref(), dry_run: args.dry_run };
+    let task = Import {
+        path: &args.source,
+        format,
+        source: args.from.as_deref(),
+        dry_run: args.dry_run,
+    };
     let report = import::run(store, task, site, settings, now, show).await?;
     // What cannot be printed, because nobody reads any more, is no fault of the import.
-    let _ = if json { print_json(&report, out) } else { print(&report, out) };
-    Ok(u8::from(report.fault_count > 0 || RecordKind::ALL.iter().any(|kind| report.of(*kind).rejected > 0)))
+    let _ = if json {
+        print_json(&report, out)
+    } else {
+        print(&report, out)
+    };
+    Ok(u8::from(
+        report.fault_count > 0
+            || RecordKind::ALL
+                .iter()
+                .any(|kind| report.of(*kind).rejected > 0),
+    ))
 }
 
 fn show(progress: Progress) {
@@ -78,20 +94,51 @@ fn print_json(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
 }
 
 fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(out, "{} {}", report.import, if report.dry_run { "would change" } else { "changed" })?;
-    writeln!(out, "{:<12}{:>9}{:>9}{:>9}{:>10}{:>10}{:>9}{:>9}{:>9}", "", "new", "changed", "moved", "cancelled", "unchanged", "older", "removed", "rejected")?;
+    writeln!(
+        out,
+        "{} {}",
+        report.import,
+        if report.dry_run {
+            "would change"
+        } else {
+            "changed"
+        }
+    )?;
+    writeln!(
+        out,
+        "{:<12}{:>9}{:>9}{:>9}{:>10}{:>10}{:>9}{:>9}{:>9}",
+        "", "new", "changed", "moved", "cancelled", "unchanged", "older", "removed", "rejected"
+    )?;
     for (kind, counts) in &report.counts {
         writeln!(
-            out, "{:<12}{:>9}{:>9}{:>9}{:>10}{:>10}{:>9}{:>9}{:>9}", kind.as_str(), counts.new, counts.changed, counts.moved, counts.cancelled,
-            counts.unchanged, counts.older, counts.removed, counts.rejected,
+            out,
+            "{:<12}{:>9}{:>9}{:>9}{:>10}{:>10}{:>9}{:>9}{:>9}",
+            kind.as_str(),
+            counts.new,
+            counts.changed,
+            counts.moved,
+            counts.cancelled,
+            counts.unchanged,
+            counts.older,
+            counts.removed,
+            counts.rejected,
         )?;
     }
     let repeated: u64 = report.counts.values().map(|counts| counts.repeated).sum();
     for (count, what) in [
-        (repeated, "records came again later in the same import; the last one counts"),
+        (
+            repeated,
+            "records came again later in the same import; the last one counts",
+        ),
         (report.sensitive_patients, "sensitive patients were dropped"),
-        (report.sensitive_records, "records of theirs or restricted ones were dropped"),
-        (report.purged, "patients who were known were purged as sensitive"),
+        (
+            report.sensitive_records,
+            "records of theirs or restricted ones were dropped",
+        ),
+        (
+            report.purged,
+            "patients who were known were purged as sensitive",
+        ),
     ] {
         if count > 0 {
             writeln!(out, "{count} {what}")?;
@@ -101,11 +148,22 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{count} left out: {what}")?;
     }
     if !report.unknown_columns.is_empty() {
-        writeln!(out, "{} columns are not mapped and were dropped: {}", report.unknown_columns.len(), report.unknown_columns.join(", "))?;
+        writeln!(
+            out,
+            "{} columns are not mapped and were dropped: {}",
+            report.unknown_columns.len(),
+            report.unknown_columns.join(", ")
+        )?;
     }
     if report.dry_run {
         for change in report.changes.iter().take(SHOWN) {
-            writeln!(out, "  {}: {} {}", change.origin, change.kind, word(change.outcome))?;
+            writeln!(
+                out,
+                "  {}: {} {}",
+                change.origin,
+                change.kind,
+                word(change.outcome)
+            )?;
         }
         more(report.changes.len(), out)?;
     }
@@ -114,13 +172,24 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         for fault in report.faults.iter().take(SHOWN) {
             writeln!(out, "  {fault}")?;
         }
-        more(usize::try_from(report.fault_count).unwrap_or(usize::MAX), out)?;
+        more(
+            usize::try_from(report.fault_count).unwrap_or(usize::MAX),
+            out,
+        )?;
     }
     Ok(())
 }
 
 fn more(count: usize, out: &mut impl Write) -> std::io::Result<()> {
-    if count > SHOWN { writeln!(out, "  … and {} more (--json lists up to 1000)", count - SHOWN) } else { Ok(()) }
+    if count > SHOWN {
+        writeln!(
+            out,
+            "  … and {} more (--json lists up to 1000)",
+            count - SHOWN
+        )
+    } else {
+        Ok(())
+    }
 }
 
 const fn word(outcome: Outcome) -> &'static str {

@@ -79,7 +79,7 @@ enum Verb {
     #[command(subcommand)]
     Apikey(apikey::ApiKeyVerb),
     /// The built-in SMSC alone, with phones that answer.
-    Carrier(carrier::Args),
+    Carrier(Box<carrier::Args>),
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi,
 }
@@ -168,7 +168,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Verb::Openapi => return openapi::run(&mut out),
         Verb::Carrier(args) => {
             telemetry::start(&telemetry::Settings::default());
-            return runtime()?.block_on(carrier::run(args.clone()));
+            return runtime()?.block_on(carrier::run((**args).clone()));
         }
         _ => {}
     }
@@ -186,7 +186,12 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             let dir = config.path(&config.rules.dir);
             rules::test(&files, cli.json, &dir, &crate::app::site(&config))
         }
-        Verb::Templates(TemplatesVerb::Preview { template, lang, channel, data }) => {
+        Verb::Templates(TemplatesVerb::Preview {
+            template,
+            lang,
+            channel,
+            data,
+        }) => {
             let lang = lang.unwrap_or_else(|| config.site.language.clone());
             let dir = config.path(&config.templates.dir);
             templates::preview(&dir, &template, &lang, channel, data.as_deref(), cli.json)
@@ -202,7 +207,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
 }
 
 /// The verbs that work on the database, beside a running daemon or without one.
@@ -219,12 +226,30 @@ async fn with_house(verb: Verb, config: Config, json: bool) -> anyhow::Result<u8
             let today = now.to_zoned(house.site.timezone.clone()).date();
             let (rule, patient) = (args.rule.as_deref(), args.patient.as_deref());
             let from = args.from.unwrap_or(today);
-            plan::plan(store, &house.book, &house.plans, from, args.days, rule, patient, json).await?
+            plan::plan(
+                store,
+                &house.book,
+                &house.plans,
+                from,
+                args.days,
+                rule,
+                patient,
+                json,
+            )
+            .await?
         }
         Verb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,
         Verb::Message(verb) => message::run(&verb, store, &house.desk, now, json, &mut out).await?,
         Verb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
-        Verb::Demo(_) | Verb::Serve | Verb::Migrate | Verb::Check | Verb::Rules(_) | Verb::Templates(_) | Verb::Replies(_) | Verb::Carrier(_) | Verb::Openapi => {
+        Verb::Demo(_)
+        | Verb::Serve
+        | Verb::Migrate
+        | Verb::Check
+        | Verb::Rules(_)
+        | Verb::Templates(_)
+        | Verb::Replies(_)
+        | Verb::Carrier(_)
+        | Verb::Openapi => {
             unreachable!("done before the house is opened")
         }
     };

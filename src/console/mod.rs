@@ -69,7 +69,11 @@ struct Console {
 /// The pages: `/` and all below `/console`.
 pub fn router(state: ConsoleState) -> Router {
     let guard = state.guard;
-    let console = Console { english: view::templates(Language::English), chinese: view::templates(Language::Chinese), state };
+    let console = Console {
+        english: view::templates(Language::English),
+        chinese: view::templates(Language::Chinese),
+        state,
+    };
     Router::new()
         .route("/", get(board_page))
         .route("/console", get(|| async { pages::redirect("/") }))
@@ -81,9 +85,16 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/console/beside", get(beside_page))
         .route("/console/language", get(pages::switch))
         .route("/console/assets/{name}", get(asset))
-        .route("/favicon.ico", get(|headers: HeaderMap| async move { pages::asset(&headers, "image/svg+xml", pages::MARK) }))
+        .route(
+            "/favicon.ico",
+            get(|headers: HeaderMap| async move {
+                pages::asset(&headers, "image/svg+xml", pages::MARK)
+            }),
+        )
         .with_state(Arc::new(console))
-        .layer(middleware::from_fn(move |request, next| guard.check(request, next)))
+        .layer(middleware::from_fn(move |request, next| {
+            guard.check(request, next)
+        }))
 }
 
 /// Why a page cannot be shown.
@@ -107,10 +118,18 @@ impl From<minijinja::Error> for PageError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         match self {
-            Self::Missing => (StatusCode::NOT_FOUND, "There is no such page. / 没有这个页面。").into_response(),
+            Self::Missing => (
+                StatusCode::NOT_FOUND,
+                "There is no such page. / 没有这个页面。",
+            )
+                .into_response(),
             Self::Store(_) | Self::Template(..) => {
                 error!("Console: {self}");
-                (StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown now; the log says why. / 暂时无法显示，原因见日志。").into_response()
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "The page cannot be shown now; the log says why. / 暂时无法显示，原因见日志。",
+                )
+                    .into_response()
             }
         }
     }
@@ -129,7 +148,13 @@ impl Console {
     fn reading<'a>(&'a self, headers: &'a HeaderMap) -> Reading<'a> {
         let language = Language::of(headers, self.state.language);
         let now = self.state.clock.now();
-        Reading { console: self, headers, language, now, dates: Dates::new(language, self.state.timezone.clone(), now) }
+        Reading {
+            console: self,
+            headers,
+            language,
+            now,
+            dates: Dates::new(language, self.state.timezone.clone(), now),
+        }
     }
 }
 
@@ -143,7 +168,8 @@ impl Reading<'_> {
         let zone = &self.console.state.timezone;
         let today = self.now.to_zoned(zone.clone()).date();
         let day = today.checked_add(days.days()).unwrap_or(today);
-        day.to_zoned(zone.clone()).map_or(self.now, |zoned| zoned.timestamp())
+        day.to_zoned(zone.clone())
+            .map_or(self.now, |zoned| zoned.timestamp())
     }
 
     fn show(&self, template: &str, path: &str, content: Value) -> Result<Response, PageError> {
@@ -156,7 +182,9 @@ impl Reading<'_> {
             site => &self.console.state.site_name, phones => self.console.state.phones, path, other,
             language => self.language.code(), today => self.dates.long_day(self.now),
         };
-        let html = environment.get_template(template)?.render(context! { ..content, ..frame })?;
+        let html = environment
+            .get_template(template)?
+            .render(context! { ..content, ..frame })?;
         Ok(pages::page(self.headers, html))
     }
 }
@@ -166,7 +194,14 @@ type Shown = Result<Response, PageError>;
 async fn board_page(State(console): State<Arc<Console>>, headers: HeaderMap) -> Shown {
     let reading = console.reading(&headers);
     let mut tx = reading.tx().await?;
-    let figures = board::figures(&mut tx, reading.day(0), reading.day(1), reading.now, reading.day(AHEAD)).await?;
+    let figures = board::figures(
+        &mut tx,
+        reading.day(0),
+        reading.day(1),
+        reading.now,
+        reading.day(AHEAD),
+    )
+    .await?;
     let occasions = board::occasions(&mut tx, reading.now, reading.day(AHEAD), 18).await?;
     let content = context! {
         figures => view::figures(&figures),
@@ -183,7 +218,14 @@ async fn bookings_page(State(console): State<Arc<Console>>, headers: HeaderMap) 
     let reading = console.reading(&headers);
     let mut tx = reading.tx().await?;
     let occasions = board::occasions(&mut tx, reading.day(0), reading.day(AHEAD), MANY).await?;
-    let figures = board::figures(&mut tx, reading.day(0), reading.day(1), reading.now, reading.day(AHEAD)).await?;
+    let figures = board::figures(
+        &mut tx,
+        reading.day(0),
+        reading.day(1),
+        reading.now,
+        reading.day(AHEAD),
+    )
+    .await?;
     let content = context! { days => view::by_day(occasions, &reading.dates), figures => view::figures(&figures) };
     reading.show("bookings.html", "/console/bookings", content)
 }
@@ -193,12 +235,19 @@ struct Filter {
     state: Option<String>,
 }
 
-async fn messages_page(State(console): State<Arc<Console>>, Query(filter): Query<Filter>, headers: HeaderMap) -> Shown {
+async fn messages_page(
+    State(console): State<Arc<Console>>,
+    Query(filter): Query<Filter>,
+    headers: HeaderMap,
+) -> Shown {
     let reading = console.reading(&headers);
     let state = filter.state.as_deref().and_then(MessageState::parse);
     let mut tx = reading.tx().await?;
     let messages = board::messages(&mut tx, state.map_or(Which::Latest, Which::In), MANY).await?;
-    let states: Vec<&str> = MessageState::ALL.iter().map(|state| state.as_str()).collect();
+    let states: Vec<&str> = MessageState::ALL
+        .iter()
+        .map(|state| state.as_str())
+        .collect();
     let content = context! { messages => view::messages(messages, &reading.dates), states, chosen => state.map(MessageState::as_str) };
     reading.show("messages.html", "/console/messages", content)
 }
@@ -206,20 +255,34 @@ async fn messages_page(State(console): State<Arc<Console>>, Query(filter): Query
 async fn answers_page(State(console): State<Arc<Console>>, headers: HeaderMap) -> Shown {
     let reading = console.reading(&headers);
     let answers = board::replies(&mut reading.tx().await?, None, MANY).await?;
-    reading.show("answers.html", "/console/answers", context! { answers => view::replies(answers, &reading.dates) })
+    reading.show(
+        "answers.html",
+        "/console/answers",
+        context! { answers => view::replies(answers, &reading.dates) },
+    )
 }
 
 async fn tasks_page(State(console): State<Arc<Console>>, headers: HeaderMap) -> Shown {
     let reading = console.reading(&headers);
     let tasks = board::tasks(&mut reading.tx().await?, None, MANY).await?;
-    reading.show("tasks.html", "/console/tasks", context! { tasks => view::tasks(tasks, &reading.dates) })
+    reading.show(
+        "tasks.html",
+        "/console/tasks",
+        context! { tasks => view::tasks(tasks, &reading.dates) },
+    )
 }
 
-async fn patient_page(State(console): State<Arc<Console>>, Path(id): Path<String>, headers: HeaderMap) -> Shown {
+async fn patient_page(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Shown {
     let id = PatientId::parse(&id).ok_or(PageError::Missing)?;
     let reading = console.reading(&headers);
     let mut tx = reading.tx().await?;
-    let card = board::card(&mut tx, id.as_str()).await?.ok_or(PageError::Missing)?;
+    let card = board::card(&mut tx, id.as_str())
+        .await?
+        .ok_or(PageError::Missing)?;
     let messages = board::messages(&mut tx, Which::About(id.as_str()), 50).await?;
     let replies = board::replies(&mut tx, Some(id.as_str()), 50).await?;
     let content = context! {

@@ -8,7 +8,8 @@ use crate::model::message::MessageState as S;
 use crate::model::occasion::{Confirmation, OccasionStatus};
 use crate::pages::Language;
 use crate::store::board::{
-    COUNTED, Card, ContactLine, Figures, MessageLine, OccasionLine, Person, ReminderLine, ReplyLine, TaskLine,
+    COUNTED, Card, ContactLine, Figures, MessageLine, OccasionLine, Person, ReminderLine,
+    ReplyLine, TaskLine,
 };
 
 /// The templates with the words of one language.
@@ -16,11 +17,17 @@ pub(super) fn templates(language: Language) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::SemiStrict);
-    environment.add_function("t", move |key: &str| words::text(language, key).unwrap_or(key.to_owned()));
-    environment.add_function("word", move |group: &str, word: &str| words::word(language, group, word));
+    environment.add_function("t", move |key: &str| {
+        words::text(language, key).unwrap_or(key.to_owned())
+    });
+    environment.add_function("word", move |group: &str, word: &str| {
+        words::word(language, group, word)
+    });
     environment.add_function("tone", |group: &str, word: &str| words::tone(group, word));
     for (name, text) in TEMPLATES {
-        environment.add_template(name, text).expect("our own templates parse: a test reads them all");
+        environment
+            .add_template(name, text)
+            .expect("our own templates parse: a test reads them all");
     }
     environment
 }
@@ -39,12 +46,29 @@ const TEMPLATES: [(&str, &str); 9] = [
 
 /// A number as it is shown: nothing is counted for ever.
 fn number(n: i64) -> String {
-    if n >= COUNTED { format!("{COUNTED}+") } else { n.to_string() }
+    if n >= COUNTED {
+        format!("{COUNTED}+")
+    } else {
+        n.to_string()
+    }
 }
 
 pub(super) fn figures(figures: &Figures) -> Value {
-    let of = |states: &[S]| figures.messages.iter().filter(|(state, _)| states.contains(state)).map(|(_, n)| n).sum::<i64>();
-    let said = |confirmation| figures.confirmations.iter().find(|(c, _)| *c == confirmation).map_or(0, |(_, n)| *n);
+    let of = |states: &[S]| {
+        figures
+            .messages
+            .iter()
+            .filter(|(state, _)| states.contains(state))
+            .map(|(_, n)| n)
+            .sum::<i64>()
+    };
+    let said = |confirmation| {
+        figures
+            .confirmations
+            .iter()
+            .find(|(c, _)| *c == confirmation)
+            .map_or(0, |(_, n)| *n)
+    };
     let booked: i64 = figures.confirmations.iter().map(|(_, n)| n).sum();
     let bar = bar(&[
         ("confirmed", said(Confirmation::Confirmed)),
@@ -169,9 +193,17 @@ pub(super) fn messages(lines: Vec<MessageLine>, dates: &Dates) -> Vec<Value> {
 }
 
 /// What was said both ways, oldest first.
-pub(super) fn thread(messages: Vec<MessageLine>, replies: Vec<ReplyLine>, dates: &Dates) -> Vec<Value> {
-    let ours = messages.iter().map(|line| (line.at, context! { ours => true, ..message(line, dates) }));
-    let theirs = replies.iter().map(|line| (line.at, context! { ours => false, ..reply(line, dates) }));
+pub(super) fn thread(
+    messages: Vec<MessageLine>,
+    replies: Vec<ReplyLine>,
+    dates: &Dates,
+) -> Vec<Value> {
+    let ours = messages
+        .iter()
+        .map(|line| (line.at, context! { ours => true, ..message(line, dates) }));
+    let theirs = replies
+        .iter()
+        .map(|line| (line.at, context! { ours => false, ..reply(line, dates) }));
     let mut all: Vec<_> = ours.chain(theirs).collect();
     all.sort_by_key(|(at, _)| *at);
     all.into_iter().map(|(_, value)| value).collect()

@@ -7,26 +7,45 @@ type Word = (&'static str, &'static str, &'static str);
 
 /// The text of a key.
 pub(super) fn text(language: Language, key: &str) -> Option<String> {
-    let (_, english, chinese) = TEXTS.iter().chain(WORDS).find(|(known, ..)| *known == key)?;
+    let (_, english, chinese) = TEXTS
+        .iter()
+        .chain(WORDS)
+        .find(|(known, ..)| *known == key)?;
     Some(language.pick(english, chinese).to_owned())
 }
 
 /// The name of a value of a set; a value that no page knows is shown as it is written.
 pub(super) fn word(language: Language, group: &str, word: &str) -> String {
     // A network's own code follows a colon.
-    let (plain, code) = word.split_once(':').map_or((word, ""), |(plain, code)| (plain, code));
+    let (plain, code) = word
+        .split_once(':')
+        .map_or((word, ""), |(plain, code)| (plain, code));
     let known = text(language, &format!("{group}.{plain}"));
     let name = known.unwrap_or_else(|| plain.replace('_', " "));
-    if code.is_empty() { name } else { format!("{name} ({code})") }
+    if code.is_empty() {
+        name
+    } else {
+        format!("{name} ({code})")
+    }
 }
 
 /// How a value of a set is coloured.
 pub(super) fn tone(group: &str, word: &str) -> &'static str {
     match (group, word) {
-        ("state", "delivered" | "sent") | ("confirmation", "confirmed") | ("status", "arrived" | "fulfilled") | ("reminder", "composed") => "is-good",
-        ("state", "submitted" | "sending") | ("confirmation", "change_requested") | ("intent", "reschedule") => "is-info",
-        ("state", "uncertain" | "unconfirmed" | "held") | ("confirmation", "awaiting") | ("intent", "opt_out" | "stop_wrong_number") => "is-warn",
-        ("state", "undelivered" | "failed" | "expired") | ("confirmation", "declined") | ("status", "no_show") | ("intent", "emergency") => "is-bad",
+        ("state", "delivered" | "sent")
+        | ("confirmation", "confirmed")
+        | ("status", "arrived" | "fulfilled")
+        | ("reminder", "composed") => "is-good",
+        ("state", "submitted" | "sending")
+        | ("confirmation", "change_requested")
+        | ("intent", "reschedule") => "is-info",
+        ("state", "uncertain" | "unconfirmed" | "held")
+        | ("confirmation", "awaiting")
+        | ("intent", "opt_out" | "stop_wrong_number") => "is-warn",
+        ("state", "undelivered" | "failed" | "expired")
+        | ("confirmation", "declined")
+        | ("status", "no_show")
+        | ("intent", "emergency") => "is-bad",
         ("intent", "confirm") => "is-good",
         ("intent", "cancel") => "is-bad",
         _ => "",
@@ -58,12 +77,20 @@ const TEXTS: &[Word] = &[
     ("of_booked", "in the next 14 days", "个预约（未来14天）"),
     ("of", "of", "共"),
     ("latest_answers", "What patients answered", "患者最新回复"),
-    ("no_answers", "Nobody has answered yet today.", "今天还没有患者回复。"),
+    (
+        "no_answers",
+        "Nobody has answered yet today.",
+        "今天还没有患者回复。",
+    ),
     ("unknown_person", "Unknown number", "未知号码"),
     ("staff_work", "For staff", "待办与提醒"),
     ("no_tasks", "Nothing to do. Well done.", "没有待办事项。"),
     ("coming_bookings", "Coming bookings", "近期预约"),
-    ("no_bookings", "No bookings in the next 14 days.", "未来14天没有预约。"),
+    (
+        "no_bookings",
+        "No bookings in the next 14 days.",
+        "未来14天没有预约。",
+    ),
     ("next_out", "Next to go out", "即将发出"),
     ("no_next", "Nothing is planned.", "没有计划中的提醒。"),
     ("last_sent", "Last sent", "最近发出"),
@@ -107,19 +134,23 @@ const WORDS: &[Word] = &[
     ("state.sending", "Sending", "发送中"),
     ("state.uncertain", "Uncertain", "结果未知"),
     ("state.submitted", "Sent", "已发出"),
-    ("state.sent", "Sent", "已发出"),
+    ("state.sent", "Sent, no receipt due", "已发出，无回执"),
     ("state.delivered", "Delivered", "已送达"),
     ("state.undelivered", "Not delivered", "未送达"),
     ("state.failed", "Failed", "失败"),
     ("state.expired", "Expired", "已过期"),
     ("state.suppressed", "Withheld", "已拦截"),
     ("state.cancelled", "Called off", "已取消"),
-    ("state.unconfirmed", "No receipt", "无回执"),
+    ("state.unconfirmed", "No receipt came", "未收到回执"),
     ("confirmation.none", "Not asked yet", "未询问"),
     ("confirmation.awaiting", "Awaiting answer", "待回复"),
     ("confirmation.confirmed", "Confirmed", "已确认"),
     ("confirmation.declined", "Declined", "不来"),
-    ("confirmation.change_requested", "Wants another time", "希望改期"),
+    (
+        "confirmation.change_requested",
+        "Wants another time",
+        "希望改期",
+    ),
     ("status.booked", "Booked", "已预约"),
     ("status.cancelled", "Called off", "已取消"),
     ("status.arrived", "Arrived", "已到院"),
@@ -142,7 +173,11 @@ const WORDS: &[Word] = &[
     ("kind.recheck", "Recheck", "复查"),
     ("kind.birthday", "Birthday", "生日"),
     ("kind.holiday", "Holiday greeting", "节日问候"),
-    ("kind.mid_autumn_diabetes", "Mid-Autumn, diabetes", "中秋·糖尿病"),
+    (
+        "kind.mid_autumn_diabetes",
+        "Mid-Autumn, diabetes",
+        "中秋·糖尿病",
+    ),
     ("kind.mid_autumn", "Mid-Autumn", "中秋"),
     ("kind.discharge", "Discharge", "出院"),
     ("kind.vaccination", "Vaccination", "接种"),
@@ -211,7 +246,11 @@ const WORDS: &[Word] = &[
     ("reason.no_consent", "no consent", "未同意"),
     ("reason.no_contact_point", "no usable number", "无可用号码"),
     ("reason.quiet_hours", "quiet hours", "免打扰时段"),
-    ("reason.frequency_cap", "enough messages already", "超过频次"),
+    (
+        "reason.frequency_cap",
+        "enough messages already",
+        "超过频次",
+    ),
     ("reason.merged", "part of another message", "已合并"),
     ("reason.superseded", "the plan changed", "计划已变"),
     ("reason.already_answered", "answered already", "已答复"),
@@ -225,11 +264,23 @@ const WORDS: &[Word] = &[
     ("reason.template_fault", "fault in the template", "模板有误"),
     ("reason.rule_fault", "fault in the rule", "规则有误"),
     ("reason.rule_off", "the rule is off", "规则停用"),
-    ("reason.shadow", "shadow rule: shown, never sent", "影子规则"),
+    (
+        "reason.shadow",
+        "shadow rule: shown, never sent",
+        "影子规则",
+    ),
     ("reason.not_in_audience", "not in the audience", "不在受众"),
-    ("reason.not_effective", "before the rule's first day", "规则未生效"),
+    (
+        "reason.not_effective",
+        "before the rule's first day",
+        "规则未生效",
+    ),
     ("reason.duplicate", "goes out already", "已有相同提醒"),
-    ("reason.no_guardian", "a minor without a guardian to tell", "未成年且无监护人"),
+    (
+        "reason.no_guardian",
+        "a minor without a guardian to tell",
+        "未成年且无监护人",
+    ),
     ("reason.stop", "opted out", "已退订"),
     ("reason.wrong_number", "wrong number", "号码有误"),
     ("reason.complaint", "complained", "投诉"),
@@ -238,8 +289,16 @@ const WORDS: &[Word] = &[
     ("reason.no_route", "no carrier for it", "无通道"),
     ("reason.expired", "too late to be of use", "已过期"),
     ("reason.throttled", "the carrier slowed us down", "被限速"),
-    ("reason.provider_reject", "refused by the carrier", "被运营商拒绝"),
-    ("reason.no_bind", "no connection to the carrier", "通道未连接"),
+    (
+        "reason.provider_reject",
+        "refused by the carrier",
+        "被运营商拒绝",
+    ),
+    (
+        "reason.no_bind",
+        "no connection to the carrier",
+        "通道未连接",
+    ),
 ];
 
 #[cfg(test)]
@@ -257,19 +316,49 @@ mod tests {
     #[test]
     fn every_word_of_every_set_is_there_in_both_languages() {
         let mut keys = Vec::new();
-        let mut all = |group: &str, words: Vec<&'static str>| keys.extend(words.iter().map(|word| format!("{group}.{word}")));
-        all("state", MessageState::ALL.iter().map(|w| w.as_str()).collect());
-        all("confirmation", Confirmation::ALL.iter().map(|w| w.as_str()).collect());
-        all("status", OccasionStatus::ALL.iter().map(|w| w.as_str()).collect());
-        all("reminder", ReminderState::ALL.iter().map(|w| w.as_str()).collect());
-        all("reason", SkipReason::ALL.iter().map(|w| w.as_str()).collect());
+        let mut all = |group: &str, words: Vec<&'static str>| {
+            keys.extend(words.iter().map(|word| format!("{group}.{word}")))
+        };
+        all(
+            "state",
+            MessageState::ALL.iter().map(|w| w.as_str()).collect(),
+        );
+        all(
+            "confirmation",
+            Confirmation::ALL.iter().map(|w| w.as_str()).collect(),
+        );
+        all(
+            "status",
+            OccasionStatus::ALL.iter().map(|w| w.as_str()).collect(),
+        );
+        all(
+            "reminder",
+            ReminderState::ALL.iter().map(|w| w.as_str()).collect(),
+        );
+        all(
+            "reason",
+            SkipReason::ALL.iter().map(|w| w.as_str()).collect(),
+        );
         all("channel", Channel::ALL.iter().map(|w| w.as_str()).collect());
         all("role", Role::ALL.iter().map(|w| w.as_str()).collect());
-        all("contact", ContactStatus::ALL.iter().map(|w| w.as_str()).collect());
+        all(
+            "contact",
+            ContactStatus::ALL.iter().map(|w| w.as_str()).collect(),
+        );
         all("sex", Sex::ALL.iter().map(|w| w.as_str()).collect());
-        all("scope", Class::ALL.iter().filter(|c| **c != Class::Reply).map(|w| w.as_str()).collect());
+        all(
+            "scope",
+            Class::ALL
+                .iter()
+                .filter(|c| **c != Class::Reply)
+                .map(|w| w.as_str())
+                .collect(),
+        );
         for key in keys {
-            assert!(text(Language::English, &key).is_some() && text(Language::Chinese, &key).is_some(), "{key}");
+            assert!(
+                text(Language::English, &key).is_some() && text(Language::Chinese, &key).is_some(),
+                "{key}"
+            );
         }
     }
 
@@ -285,6 +374,13 @@ mod tests {
     #[test]
     fn an_unknown_word_is_shown_as_it_is_and_a_code_stands_behind() {
         assert_eq!(word(Language::English, "kind", "eye_check"), "eye check");
-        assert_eq!(word(Language::Chinese, "reason", "provider_reject:ESME_RINVDSTADR"), "被运营商拒绝 (ESME_RINVDSTADR)");
+        assert_eq!(
+            word(
+                Language::Chinese,
+                "reason",
+                "provider_reject:ESME_RINVDSTADR"
+            ),
+            "被运营商拒绝 (ESME_RINVDSTADR)"
+        );
     }
 }

@@ -24,11 +24,17 @@ impl Birth {
             [_, _, _] if text.len() == 10 => text.parse().ok().map(Self::Day),
             [year, month] if month.len() == 2 => {
                 let first = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
-                Some(Self::Within { year: first.year(), latest: first.last_of_month() })
+                Some(Self::Within {
+                    year: first.year(),
+                    latest: first.last_of_month(),
+                })
             }
             [year] if year.len() == 4 => {
                 let first = Date::new(year.parse().ok()?, 1, 1).ok()?;
-                Some(Self::Within { year: first.year(), latest: first.last_of_year() })
+                Some(Self::Within {
+                    year: first.year(),
+                    latest: first.last_of_year(),
+                })
             }
             _ => None,
         }
@@ -48,7 +54,9 @@ impl Birth {
             Self::Day(day) => day,
             Self::Within { latest, .. } => latest,
         };
-        today.checked_sub(jiff::Span::new().years(18)).is_ok_and(|line| latest > line)
+        today
+            .checked_sub(jiff::Span::new().years(18))
+            .is_ok_and(|line| latest > line)
     }
 }
 
@@ -60,7 +68,10 @@ mod tests {
 
     #[test]
     fn a_partial_birth_date_is_no_day_and_leans_to_the_young() {
-        assert_eq!(Birth::parse("1975-04-02").and_then(Birth::day), Some(date(1975, 4, 2)));
+        assert_eq!(
+            Birth::parse("1975-04-02").and_then(Birth::day),
+            Some(date(1975, 4, 2))
+        );
         let year = Birth::parse("2008").expect("a year is a birth date");
         assert_eq!(year.day(), None);
         assert!(year.may_be_minor(date(2026, 6, 1)));

@@ -20,7 +20,10 @@ impl Contact {
     /// # Errors
     /// When it is none.
     pub fn phone(text: &str, country: &str) -> Result<Self, NotAPhone> {
-        Ok(Self { kind: ContactKind::Phone, address: Phone::parse(text, country)?.to_private() })
+        Ok(Self {
+            kind: ContactKind::Phone,
+            address: Phone::parse(text, country)?.to_private(),
+        })
     }
 
     /// Reads a mail address.
@@ -31,11 +34,29 @@ impl Contact {
         let text = text.trim();
         let text = text.strip_prefix("mailto:").unwrap_or(text);
         let (local, domain) = text.rsplit_once('@').ok_or(NotAnEmail)?;
-        let plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '@'));
-        let labels = domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
-        let fits = plain(local) && plain(domain) && labels && domain.contains('.') && text.len() <= 254 && local.len() <= 64;
+        let plain = |part: &str| {
+            !part.is_empty()
+                && !part.chars().any(|c| {
+                    c.is_whitespace()
+                        || c.is_control()
+                        || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '@')
+                })
+        };
+        let labels = domain
+            .split('.')
+            .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+        let fits = plain(local)
+            && plain(domain)
+            && labels
+            && domain.contains('.')
+            && text.len() <= 254
+            && local.len() <= 64;
         let address = format!("{local}@{}", domain.to_lowercase());
-        fits.then(|| Self { kind: ContactKind::Email, address: Private::new(address) }).ok_or(NotAnEmail)
+        fits.then(|| Self {
+            kind: ContactKind::Email,
+            address: Private::new(address),
+        })
+        .ok_or(NotAnEmail)
     }
 }
 
@@ -235,10 +256,27 @@ mod tests {
 
     #[test]
     fn mail_addresses_are_checked_for_what_breaks_a_header() {
-        let read = |text: &str| Contact::email(text).ok().map(|contact| contact.address.into_revealed());
-        assert_eq!(read(" mailto:Ana.B@Example.ORG "), Some("Ana.B@example.org".to_owned()));
+        let read = |text: &str| {
+            Contact::email(text)
+                .ok()
+                .map(|contact| contact.address.into_revealed())
+        };
+        assert_eq!(
+            read(" mailto:Ana.B@Example.ORG "),
+            Some("Ana.B@example.org".to_owned())
+        );
         assert_eq!(read("王@例子.中国"), Some("王@例子.中国".to_owned()));
-        for bad in ["", "ana", "ana@host", "a b@x.org", "a@x..org", "a@-x.org", "a@x.org\r\nBcc: b@y.org", "<a@x.org>", "a@b@c.org"] {
+        for bad in [
+            "",
+            "ana",
+            "ana@host",
+            "a b@x.org",
+            "a@x..org",
+            "a@-x.org",
+            "a@x.org\r\nBcc: b@y.org",
+            "<a@x.org>",
+            "a@b@c.org",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

@@ -7,8 +7,13 @@ use serde_json::Value;
 
 use super::birth::Birth;
 use super::contacts::Contact;
-use super::record::{Coding, ConsentRecord, Consented, FactRecord, Key, OccasionRecord, Origin, PatientRecord, RecordUpdate, RelationRecord, Removal, Removed};
-use super::input::{ContactInput, FactInput, NameInput, OccasionInput, PatientInput, RelationInput};
+use super::input::{
+    ContactInput, FactInput, NameInput, OccasionInput, PatientInput, RelationInput,
+};
+use super::record::{
+    Coding, ConsentRecord, Consented, FactRecord, Key, OccasionRecord, Origin, PatientRecord,
+    RecordUpdate, RelationRecord, Removal, Removed,
+};
 use super::{IntakeError, SiteInfo, located, moment};
 use crate::model::class::Channel;
 use crate::model::occasion::OccasionStatus;
@@ -19,23 +24,37 @@ use crate::model::private::Private;
 ///
 /// # Errors
 /// Names the JSON path and what was expected there, never the value.
-pub fn patient_from_json(source: &str, key: &str, body: &Value, site: &SiteInfo) -> Result<Vec<RecordUpdate>, IntakeError> {
+pub fn patient_from_json(
+    source: &str,
+    key: &str,
+    body: &Value,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
     let key = named(source, key)?;
     let origin = Origin::inlet("http");
     if body.get("sensitive") == Some(&Value::Bool(true)) {
         // Whatever else is wrong with it: the patient must be known as a forbidden one.
-        return Ok(vec![RecordUpdate::Patient(Box::new(PatientRecord::forbidden(origin, key)))]);
+        return Ok(vec![RecordUpdate::Patient(Box::new(
+            PatientRecord::forbidden(origin, key),
+        ))]);
     }
     let input: PatientInput = located::read(body)?;
     let mut updates = Vec::new();
     let mut keep = Vec::new();
     for (n, fact) in input.facts.iter().flatten().enumerate() {
-        let record = fact_record(fact, &key, &origin).map_err(|(field, expected)| wrong(format!("facts[{n}].{field}"), expected))?;
+        let record = fact_record(fact, &key, &origin)
+            .map_err(|(field, expected)| wrong(format!("facts[{n}].{field}"), expected))?;
         keep.push((record.kind.clone(), record.key.clone()));
         updates.push(RecordUpdate::Fact(Box::new(record)));
     }
     if input.facts.is_some() {
-        updates.push(RecordUpdate::Remove(Removal { origin: origin.clone(), what: Removed::FactsBut { patient: key.clone(), keep } }));
+        updates.push(RecordUpdate::Remove(Removal {
+            origin: origin.clone(),
+            what: Removed::FactsBut {
+                patient: key.clone(),
+                keep,
+            },
+        }));
     }
     let record = patient_record(input, key, origin, site)?;
     updates.insert(0, RecordUpdate::Patient(Box::new(record)));
@@ -46,27 +65,51 @@ pub fn patient_from_json(source: &str, key: &str, body: &Value, site: &SiteInfo)
 ///
 /// # Errors
 /// Names the JSON path and what was expected there, never the value.
-pub fn occasion_from_json(source: &str, key: &str, body: &Value, site: &SiteInfo) -> Result<Vec<RecordUpdate>, IntakeError> {
+pub fn occasion_from_json(
+    source: &str,
+    key: &str,
+    body: &Value,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
     let input: OccasionInput = located::read(body)?;
     let key = named(source, key)?;
     let patient = match input.patient.reveal().split_once('/') {
-        Some((source, key)) => named(source, key).map_err(|_| wrong("patient", "expected SOURCE/KEY"))?,
-        None => Key { source: Arc::clone(&key.source), key: input.patient.clone() },
+        Some((source, key)) => {
+            named(source, key).map_err(|_| wrong("patient", "expected SOURCE/KEY"))?
+        }
+        None => Key {
+            source: Arc::clone(&key.source),
+            key: input.patient.clone(),
+        },
     };
     if input.kind.trim().is_empty() {
         return Err(wrong("kind", "expected a word such as appointment"));
     }
     let zone = match &input.timezone {
-        Some(name) => jiff::tz::TimeZone::get(name).map_err(|_| wrong("timezone", "expected an IANA name such as Asia/Shanghai"))?,
+        Some(name) => jiff::tz::TimeZone::get(name)
+            .map_err(|_| wrong("timezone", "expected an IANA name such as Asia/Shanghai"))?,
         None => site.timezone.clone(),
     };
-    let when = moment::moment(&input.at, None, &zone).ok_or_else(|| wrong("at", "expected a date and time such as 2026-07-24T10:00"))?;
+    let when = moment::moment(&input.at, None, &zone)
+        .ok_or_else(|| wrong("at", "expected a date and time such as 2026-07-24T10:00"))?;
     let instant = |text: &Option<String>, path: &str| {
-        let read = text.as_ref().map(|text| text.parse().map_err(|_| wrong(path, "expected an instant such as 2026-07-24T10:00:00+08:00")));
+        let read = text.as_ref().map(|text| {
+            text.parse().map_err(|_| {
+                wrong(
+                    path,
+                    "expected an instant such as 2026-07-24T10:00:00+08:00",
+                )
+            })
+        });
         read.transpose()
     };
     let status = match &input.status {
-        Some(word) => word.parse::<OccasionStatus>().map_err(|_| wrong("status", "expected booked, cancelled, arrived, fulfilled or no_show"))?,
+        Some(word) => word.parse::<OccasionStatus>().map_err(|_| {
+            wrong(
+                "status",
+                "expected booked, cancelled, arrived, fulfilled or no_show",
+            )
+        })?,
         None => OccasionStatus::Booked,
     };
     Ok(vec![RecordUpdate::Occasion(Box::new(OccasionRecord {
@@ -93,7 +136,10 @@ pub fn occasion_from_json(source: &str, key: &str, body: &Value, site: &SiteInfo
 /// # Errors
 /// When source or key are empty.
 pub fn delete_patient(source: &str, key: &str) -> Result<Vec<RecordUpdate>, IntakeError> {
-    Ok(vec![RecordUpdate::Remove(Removal { origin: Origin::inlet("http"), what: Removed::Patient(named(source, key)?) })])
+    Ok(vec![RecordUpdate::Remove(Removal {
+        origin: Origin::inlet("http"),
+        what: Removed::Patient(named(source, key)?),
+    })])
 }
 
 /// `DELETE /v1/occasions/{source}/{key}`: it is kept as cancelled, so that what was sent about it can be explained.
@@ -101,33 +147,75 @@ pub fn delete_patient(source: &str, key: &str) -> Result<Vec<RecordUpdate>, Inta
 /// # Errors
 /// When source or key are empty.
 pub fn delete_occasion(source: &str, key: &str) -> Result<Vec<RecordUpdate>, IntakeError> {
-    Ok(vec![RecordUpdate::Remove(Removal { origin: Origin::inlet("http"), what: Removed::Occasion(named(source, key)?) })])
+    Ok(vec![RecordUpdate::Remove(Removal {
+        origin: Origin::inlet("http"),
+        what: Removed::Occasion(named(source, key)?),
+    })])
 }
 
-fn patient_record(input: PatientInput, key: Key, origin: Origin, site: &SiteInfo) -> Result<PatientRecord, IntakeError> {
+fn patient_record(
+    input: PatientInput,
+    key: Key,
+    origin: Origin,
+    site: &SiteInfo,
+) -> Result<PatientRecord, IntakeError> {
     let birth = match &input.birth_date {
-        Some(text) => Some(Private::new(Birth::parse(text.reveal().trim()).ok_or_else(|| wrong("birth_date", "expected a date such as 1975-04-02"))?)),
+        Some(text) => Some(Private::new(
+            Birth::parse(text.reveal().trim())
+                .ok_or_else(|| wrong("birth_date", "expected a date such as 1975-04-02"))?,
+        )),
         None => None,
     };
     let sex = match &input.sex {
-        Some(word) => Some(Sex::parse(word).ok_or_else(|| wrong("sex", "expected female, male, other or unknown"))?),
+        Some(word) => Some(
+            Sex::parse(word)
+                .ok_or_else(|| wrong("sex", "expected female, male, other or unknown"))?,
+        ),
         None => None,
     };
     let lunar_birthday = match &input.lunar_birthday {
-        Some(day) if (1..=12).contains(&day.month) && (1..=30).contains(&day.day) => Some(Private::new(LunarDay { month: day.month, day: day.day })),
-        Some(_) => return Err(wrong("lunar_birthday", "expected a month of 1 to 12 and a day of 1 to 30")),
+        Some(day) if (1..=12).contains(&day.month) && (1..=30).contains(&day.day) => {
+            Some(Private::new(LunarDay {
+                month: day.month,
+                day: day.day,
+            }))
+        }
+        Some(_) => {
+            return Err(wrong(
+                "lunar_birthday",
+                "expected a month of 1 to 12 and a day of 1 to 30",
+            ));
+        }
         None => None,
     };
     let mut prefer = Vec::new();
     for (n, word) in input.prefer.iter().enumerate() {
         let channel = Channel::parse(word).filter(|channel| channel.contact_kind().is_some());
-        prefer.push(channel.ok_or_else(|| wrong(format!("prefer[{n}]"), "expected sms, voice or email"))?);
+        prefer.push(
+            channel.ok_or_else(|| wrong(format!("prefer[{n}]"), "expected sms, voice or email"))?,
+        );
     }
     let mut consents = Vec::new();
     for (n, consent) in input.consent.iter().enumerate() {
-        let scope = OptOut::parse(&consent.scope).ok_or_else(|| wrong(format!("consent[{n}].scope"), "expected all, a class or a channel"))?;
-        let at = consent.at.as_ref().map(|at| at.parse().map_err(|_| wrong(format!("consent[{n}].at"), "expected an instant such as 2026-07-24T10:00:00+08:00")));
-        consents.push(ConsentRecord { scope, granted: consent.granted, at: at.transpose()? });
+        let scope = OptOut::parse(&consent.scope).ok_or_else(|| {
+            wrong(
+                format!("consent[{n}].scope"),
+                "expected all, a class or a channel",
+            )
+        })?;
+        let at = consent.at.as_ref().map(|at| {
+            at.parse().map_err(|_| {
+                wrong(
+                    format!("consent[{n}].at"),
+                    "expected an instant such as 2026-07-24T10:00:00+08:00",
+                )
+            })
+        });
+        consents.push(ConsentRecord {
+            scope,
+            granted: consent.granted,
+            at: at.transpose()?,
+        });
     }
     let mut family = Vec::new();
     for (n, relation) in input.relations.into_iter().enumerate() {
@@ -158,52 +246,113 @@ fn patient_record(input: PatientInput, key: Key, origin: Origin, site: &SiteInfo
     })
 }
 
-fn relation_record(relation: RelationInput, n: usize, site: &SiteInfo) -> Result<RelationRecord, IntakeError> {
+fn relation_record(
+    relation: RelationInput,
+    n: usize,
+    site: &SiteInfo,
+) -> Result<RelationRecord, IntakeError> {
     if relation.relation.trim().is_empty() {
-        return Err(wrong(format!("relations[{n}].relation"), "expected a word such as child"));
+        return Err(wrong(
+            format!("relations[{n}].relation"),
+            "expected a word such as child",
+        ));
     }
     Ok(RelationRecord {
         kind: relation.relation.trim().to_owned(),
-        name: relation.name.as_ref().and_then(person_name).map(Private::new),
+        name: relation
+            .name
+            .as_ref()
+            .and_then(person_name)
+            .map(Private::new),
         language: said(relation.language),
-        consented: if relation.consented { Consented::Yes } else { Consented::No },
-        contacts: contacts(&relation.contacts, &format!("relations[{n}].contacts"), site)?,
+        consented: if relation.consented {
+            Consented::Yes
+        } else {
+            Consented::No
+        },
+        contacts: contacts(
+            &relation.contacts,
+            &format!("relations[{n}].contacts"),
+            site,
+        )?,
     })
 }
 
 /// The whole name, made of its parts where it is not told; `None` when nothing is.
 fn person_name(input: &NameInput) -> Option<PersonName> {
-    let part = |part: &Option<Private<String>>| part.as_ref().map(|part| part.reveal().trim().to_owned()).filter(|part| !part.is_empty());
+    let part = |part: &Option<Private<String>>| {
+        part.as_ref()
+            .map(|part| part.reveal().trim().to_owned())
+            .filter(|part| !part.is_empty())
+    };
     let (full, given, family) = (part(&input.full), part(&input.given), part(&input.family));
     let full = full.or_else(|| super::names::whole(family.as_deref(), given.as_deref()))?;
-    Some(PersonName { full, given, family })
+    Some(PersonName {
+        full,
+        given,
+        family,
+    })
 }
 
-fn contacts(inputs: &[ContactInput], path: &str, site: &SiteInfo) -> Result<Vec<Contact>, IntakeError> {
+fn contacts(
+    inputs: &[ContactInput],
+    path: &str,
+    site: &SiteInfo,
+) -> Result<Vec<Contact>, IntakeError> {
     let read = |(n, input): (usize, &ContactInput)| match (&input.phone, &input.email) {
-        (Some(phone), None) => Contact::phone(phone.reveal(), &site.country).map_err(|error| wrong(format!("{path}[{n}].phone"), error.to_string())),
-        (None, Some(email)) => Contact::email(email.reveal()).map_err(|error| wrong(format!("{path}[{n}].email"), error.to_string())),
-        (Some(_), Some(_)) | (None, None) => Err(wrong(format!("{path}[{n}]"), "expected either a phone or an email")),
+        (Some(phone), None) => Contact::phone(phone.reveal(), &site.country)
+            .map_err(|error| wrong(format!("{path}[{n}].phone"), error.to_string())),
+        (None, Some(email)) => Contact::email(email.reveal())
+            .map_err(|error| wrong(format!("{path}[{n}].email"), error.to_string())),
+        (Some(_), Some(_)) | (None, None) => Err(wrong(
+            format!("{path}[{n}]"),
+            "expected either a phone or an email",
+        )),
     };
     inputs.iter().enumerate().map(read).collect()
 }
 
-fn fact_record(input: &FactInput, patient: &Key, origin: &Origin) -> Result<FactRecord, (&'static str, &'static str)> {
+fn fact_record(
+    input: &FactInput,
+    patient: &Key,
+    origin: &Origin,
+) -> Result<FactRecord, (&'static str, &'static str)> {
     if input.kind.trim().is_empty() {
         return Err(("kind", "expected a word such as diagnosis"));
     }
     let on: Option<Date> = match &input.on {
-        Some(text) => Some(text.trim().parse().map_err(|_| ("on", "expected a day such as 2026-07-24"))?),
+        Some(text) => Some(
+            text.trim()
+                .parse()
+                .map_err(|_| ("on", "expected a day such as 2026-07-24"))?,
+        ),
         None => None,
     };
-    let code = input.code.as_ref().map(|code| code.reveal().trim().to_owned()).filter(|code| !code.is_empty());
-    let made = || Private::new(format!("{}/{}/{}", patient.key.reveal(), code.as_deref().unwrap_or_default(), input.on.as_deref().unwrap_or_default()));
+    let code = input
+        .code
+        .as_ref()
+        .map(|code| code.reveal().trim().to_owned())
+        .filter(|code| !code.is_empty());
+    let made = || {
+        Private::new(format!(
+            "{}/{}/{}",
+            patient.key.reveal(),
+            code.as_deref().unwrap_or_default(),
+            input.on.as_deref().unwrap_or_default()
+        ))
+    };
     Ok(FactRecord {
         origin: origin.clone(),
         patient: patient.clone(),
         key: input.key.clone().unwrap_or_else(made),
         kind: input.kind.trim().to_owned(),
-        codings: code.map(|code| Coding { code: Private::new(code), system: input.system.clone() }).into_iter().collect(),
+        codings: code
+            .map(|code| Coding {
+                code: Private::new(code),
+                system: input.system.clone(),
+            })
+            .into_iter()
+            .collect(),
         on,
         at: None,
         department: input.department.clone(),
@@ -217,15 +366,22 @@ fn fact_record(input: &FactInput, patient: &Key, origin: &Origin) -> Result<Fact
 fn named(source: &str, key: &str) -> Result<Key, IntakeError> {
     let (source, key) = (source.trim(), key.trim());
     if source.is_empty() || key.is_empty() || source.len() > 64 || key.len() > 200 {
-        return Err(wrong("the path", "expected the name of a source and its key"));
+        return Err(wrong(
+            "the path",
+            "expected the name of a source and its key",
+        ));
     }
     Ok(Key::new(&Arc::from(source), key))
 }
 
 fn said(text: Option<String>) -> Option<String> {
-    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    text.map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
 }
 
 fn wrong(path: impl Into<String>, expected: impl Into<String>) -> IntakeError {
-    IntakeError::Input { path: path.into(), expected: expected.into() }
+    IntakeError::Input {
+        path: path.into(),
+        expected: expected.into(),
+    }
 }

@@ -34,7 +34,10 @@ pub(crate) struct Parsed {
 
 impl Parsed {
     pub(crate) fn of(update: RecordUpdate) -> Self {
-        Self { updates: vec![update], ..Self::default() }
+        Self {
+            updates: vec![update],
+            ..Self::default()
+        }
     }
 
     pub(crate) fn update(&mut self, update: RecordUpdate) {
@@ -87,7 +90,11 @@ pub struct Progress {
 
 /// The records of each stage, in the order of the stages.
 const STAGES: [&[RecordKind]; 3] = [
-    &[RecordKind::Department, RecordKind::Staff, RecordKind::Patient],
+    &[
+        RecordKind::Department,
+        RecordKind::Staff,
+        RecordKind::Patient,
+    ],
     &[RecordKind::Relation],
     &[RecordKind::Fact, RecordKind::Occasion, RecordKind::Removal],
 ];
@@ -110,26 +117,54 @@ pub async fn run(
     let mut tx = store.read().await?;
     // Patients may come long before the first bookings: these are old ones all the same.
     let occasions = format!("{source}/occasions");
-    let first_import = sources::first_imported_at(&mut tx, &occasions).await?.is_none();
+    let first_import = sources::first_imported_at(&mut tx, &occasions)
+        .await?
+        .is_none();
     drop(tx);
-    let mut applier = Applier::new(store, site, Apply { dry_run: import.dry_run, first_import }, now);
+    let mut applier = Applier::new(
+        store,
+        site,
+        Apply {
+            dry_run: import.dry_run,
+            first_import,
+        },
+        now,
+    );
     let mut pace = Pace::default();
-    let survey = survey(&input, site, &mut applier.report, |records| pace.step(|| progress(Progress { applying: false, records })))?;
+    let survey = survey(&input, site, &mut applier.report, |records| {
+        pace.step(|| {
+            progress(Progress {
+                applying: false,
+                records,
+            })
+        })
+    })?;
     applier.ban(survey.banned.clone()).await?;
     let mut records = 0;
     for kinds in STAGES {
         let mut chunk = Vec::with_capacity(CHUNK);
         for parsed in input.read(kinds) {
-            for update in parsed?.updates.into_iter().filter(|update| kinds.contains(&update.kind())) {
+            for update in parsed?
+                .updates
+                .into_iter()
+                .filter(|update| kinds.contains(&update.kind()))
+            {
                 records += 1;
                 if survey.comes_again_after(&update) {
-                    applier.report.note(update.origin(), update.kind(), Outcome::Repeated);
+                    applier
+                        .report
+                        .note(update.origin(), update.kind(), Outcome::Repeated);
                     continue;
                 }
                 chunk.push(update);
                 if chunk.len() == CHUNK {
                     applier.transact(std::mem::take(&mut chunk)).await?;
-                    pace.step(|| progress(Progress { applying: true, records }));
+                    pace.step(|| {
+                        progress(Progress {
+                            applying: true,
+                            records,
+                        })
+                    });
                 }
             }
         }
@@ -149,25 +184,52 @@ pub async fn run(
             "counts": report.counts, "sensitive_patients": report.sensitive_patients, "purged": report.purged, "faults": report.fault_count,
         });
         let target = report.import.to_string();
-        audits::add(&mut tx, &NewAudit { actor: "cli", action: "import.applied", target: &target, detail }, now).await?;
+        audits::add(
+            &mut tx,
+            &NewAudit {
+                actor: "cli",
+                action: "import.applied",
+                target: &target,
+                detail,
+            },
+            now,
+        )
+        .await?;
         tx.commit().await?;
     }
     Ok(report)
 }
 
 enum Input<'a> {
-    Fhir { folder: Box<Folder<'a>>, source: Arc<str> },
+    Fhir {
+        folder: Box<Folder<'a>>,
+        source: Arc<str>,
+    },
     Csv(Box<Table<'a>>),
 }
 
 impl<'a> Input<'a> {
-    fn open(import: Import<'a>, site: &'a SiteInfo, settings: &'a Settings, now: Timestamp) -> Result<Self, IntakeError> {
+    fn open(
+        import: Import<'a>,
+        site: &'a SiteInfo,
+        settings: &'a Settings,
+        now: Timestamp,
+    ) -> Result<Self, IntakeError> {
         match import.format {
             Format::Fhir => {
                 let source: Arc<str> = Arc::from(import.source.unwrap_or(&settings.source));
-                Ok(Self::Fhir { folder: Box::new(Folder::open(import.path, &source, site, settings, now)?), source })
+                Ok(Self::Fhir {
+                    folder: Box::new(Folder::open(import.path, &source, site, settings, now)?),
+                    source,
+                })
             }
-            Format::Csv { map } => Ok(Self::Csv(Box::new(Table::open(import.path, map, import.source, site, settings)?))),
+            Format::Csv { map } => Ok(Self::Csv(Box::new(Table::open(
+                import.path,
+                map,
+                import.source,
+                site,
+                settings,
+            )?))),
         }
     }
 
@@ -178,7 +240,10 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn read(&self, kinds: &'static [RecordKind]) -> Box<dyn Iterator<Item = Result<Parsed, IntakeError>> + Send + '_> {
+    fn read(
+        &self,
+        kinds: &'static [RecordKind],
+    ) -> Box<dyn Iterator<Item = Result<Parsed, IntakeError>> + Send + '_> {
         match self {
             Self::Fhir { folder, .. } => Box::new(folder.read(kinds)),
             // Tables tell of family within the row of the patient.
@@ -203,8 +268,17 @@ struct Survey {
     last: HashMap<u64, u64>,
 }
 
-fn survey(input: &Input<'_>, site: &SiteInfo, report: &mut Report, mut step: impl FnMut(u64)) -> Result<Survey, IntakeError> {
-    let mut survey = Survey { banned: HashSet::new(), hasher: RandomState::new(), last: HashMap::new() };
+fn survey(
+    input: &Input<'_>,
+    site: &SiteInfo,
+    report: &mut Report,
+    mut step: impl FnMut(u64),
+) -> Result<Survey, IntakeError> {
+    let mut survey = Survey {
+        banned: HashSet::new(),
+        hasher: RandomState::new(),
+        last: HashMap::new(),
+    };
     let (mut seen, mut records) = (HashSet::new(), 0);
     for parsed in input.read(ALL) {
         let parsed = parsed?;
@@ -239,13 +313,34 @@ impl Survey {
     /// A fingerprint of the record's key; `None` where versions tell which of several counts.
     fn name(&self, update: &RecordUpdate) -> Option<u64> {
         let name = match update {
-            RecordUpdate::Patient(record) if record.version.is_none() => (RecordKind::Patient, record.key.clone(), String::new()),
-            RecordUpdate::Occasion(record) if record.version.is_none() => (RecordKind::Occasion, record.key.clone(), String::new()),
-            RecordUpdate::Fact(record) => (RecordKind::Fact, Key { source: Arc::clone(&record.patient.source), key: record.key.clone() }, record.kind.clone()),
+            RecordUpdate::Patient(record) if record.version.is_none() => {
+                (RecordKind::Patient, record.key.clone(), String::new())
+            }
+            RecordUpdate::Occasion(record) if record.version.is_none() => {
+                (RecordKind::Occasion, record.key.clone(), String::new())
+            }
+            RecordUpdate::Fact(record) => (
+                RecordKind::Fact,
+                Key {
+                    source: Arc::clone(&record.patient.source),
+                    key: record.key.clone(),
+                },
+                record.kind.clone(),
+            ),
             RecordUpdate::Staff(record) => (RecordKind::Staff, record.key.clone(), String::new()),
-            RecordUpdate::Relation(record) => (RecordKind::Relation, record.patient.clone(), record.key.reveal().clone()),
-            RecordUpdate::Department(record) => (RecordKind::Department, Key::new(&Arc::from(""), record.id.clone()), String::new()),
-            RecordUpdate::Patient(_) | RecordUpdate::Occasion(_) | RecordUpdate::Remove(_) => return None,
+            RecordUpdate::Relation(record) => (
+                RecordKind::Relation,
+                record.patient.clone(),
+                record.key.reveal().clone(),
+            ),
+            RecordUpdate::Department(record) => (
+                RecordKind::Department,
+                Key::new(&Arc::from(""), record.id.clone()),
+                String::new(),
+            ),
+            RecordUpdate::Patient(_) | RecordUpdate::Occasion(_) | RecordUpdate::Remove(_) => {
+                return None;
+            }
         };
         Some(self.hasher.hash_one(name))
     }

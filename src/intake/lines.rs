@@ -23,7 +23,10 @@ pub(crate) enum Line {
 
 impl Lines<BufReader<File>> {
     pub(crate) fn open(file: &Path) -> std::io::Result<Self> {
-        Ok(Self::new(BufReader::with_capacity(256 * 1024, File::open(file)?)))
+        Ok(Self::new(BufReader::with_capacity(
+            256 * 1024,
+            File::open(file)?,
+        )))
     }
 }
 
@@ -46,7 +49,11 @@ impl<R: BufRead> Lines<R> {
             let end = have.iter().position(|byte| *byte == b'\n');
             let part = end.map_or(have, |end| &have[..end]);
             long |= bytes.len() + part.len() > LIMIT_BYTES;
-            if long { bytes.clear() } else { bytes.extend_from_slice(part) }
+            if long {
+                bytes.clear()
+            } else {
+                bytes.extend_from_slice(part)
+            }
             let used = end.map_or(have.len(), |end| end + 1);
             self.reader.consume(used);
             if end.is_some() {
@@ -57,6 +64,13 @@ impl<R: BufRead> Lines<R> {
         if self.line == 1 && bytes.starts_with(b"\xef\xbb\xbf") {
             bytes.drain(..3);
         }
-        Ok(Some((self.line, if long { Line::TooLong } else { Line::Bytes(bytes) })))
+        Ok(Some((
+            self.line,
+            if long {
+                Line::TooLong
+            } else {
+                Line::Bytes(bytes)
+            },
+        )))
     }
 }

@@ -27,7 +27,10 @@ pub struct Origin {
 impl Origin {
     /// A record that came by an inlet without lines, such as `http`.
     pub fn inlet(name: &str) -> Self {
-        Self { file: Arc::from(name), line: 0 }
+        Self {
+            file: Arc::from(name),
+            line: 0,
+        }
     }
 }
 
@@ -53,7 +56,10 @@ pub struct Key {
 impl Key {
     /// The record that `source` knows by `key`.
     pub fn new(source: &Arc<str>, key: impl Into<String>) -> Self {
-        Self { source: Arc::clone(source), key: Private::new(key.into()) }
+        Self {
+            source: Arc::clone(source),
+            key: Private::new(key.into()),
+        }
     }
 }
 

@@ -168,19 +168,31 @@ mod tests {
 
     #[test]
     fn a_list_of_ids_may_be_plain_or_hashed() {
-        let file = std::env::temp_dir().join(format!("carebell-test-{}", uuid::Uuid::now_v7().simple()));
+        let file =
+            std::env::temp_dir().join(format!("carebell-test-{}", uuid::Uuid::now_v7().simple()));
         // The hash is that of `M-2`.
         let hash = crate::intake::hex(&<sha2::Sha256 as sha2::Digest>::digest(b"M-2"));
-        std::fs::write(&file, format!("\u{feff}# kept apart\nM-1\r\n\nsha256:{hash}\n")).expect("a file");
-        let settings = Settings { ids_file: Some(file.clone()), ..Settings::default() };
+        std::fs::write(
+            &file,
+            format!("\u{feff}# kept apart\nM-1\r\n\nsha256:{hash}\n"),
+        )
+        .expect("a file");
+        let settings = Settings {
+            ids_file: Some(file.clone()),
+            ..Settings::default()
+        };
         let sensitive = Sensitive::open(&settings, std::path::Path::new("/")).expect("it opens");
         std::fs::remove_file(&file).expect("it can be removed");
         let shows = |key: &str| {
-            let mut record = PatientRecord::forbidden(Origin::inlet("test"), Key::new(&Arc::from("his"), key));
+            let mut record =
+                PatientRecord::forbidden(Origin::inlet("test"), Key::new(&Arc::from("his"), key));
             record.sensitive = false;
             sensitive.shows(&RecordUpdate::Patient(Box::new(record)))
         };
         assert!(shows("M-1") && shows("M-2") && !shows("M-3"));
-        assert!(Sensitive::open(&settings, std::path::Path::new("/")).is_err(), "without its list nothing may be imported");
+        assert!(
+            Sensitive::open(&settings, std::path::Path::new("/")).is_err(),
+            "without its list nothing may be imported"
+        );
     }
 }

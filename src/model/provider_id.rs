@@ -5,7 +5,11 @@
 pub fn canonical(id: &str) -> String {
     let text = id.trim().to_lowercase();
     let short = text.trim_start_matches('0');
-    if short.is_empty() && !text.is_empty() { "0".to_owned() } else { short.to_owned() }
+    if short.is_empty() && !text.is_empty() {
+        "0".to_owned()
+    } else {
+        short.to_owned()
+    }
 }
 
 /// Every canonical spelling that may mean `id`, most likely first: as it is, read as hex, read as decimal.
@@ -26,7 +30,9 @@ pub fn spellings(id: &str) -> Vec<String> {
 /// The number that `digits` write; a sign, which no id has, is none.
 fn number(digits: &str, radix: u32) -> Option<u128> {
     let plain = digits.chars().all(|c| c.is_digit(radix));
-    plain.then(|| u128::from_str_radix(digits, radix).ok()).flatten()
+    plain
+        .then(|| u128::from_str_radix(digits, radix).ok())
+        .flatten()
 }
 
 #[cfg(test)]

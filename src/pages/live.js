@@ -6,7 +6,7 @@
 "use strict";
 
 (() => {
-  const EVERY_MS = 1000;
+  const EVERY_MS = 800;
   const SLOWEST_MS = 15000;
   let tag = null;
   let wait = EVERY_MS;

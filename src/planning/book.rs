@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::model::class::Channel;
 use crate::model::message::Ask;
-use crate::model::reminder::Unless;
+use crate::model::reminder::{SkipReason, Unless};
 use crate::render::Catalog;
 use crate::rules::document;
 use crate::rules::rule::{Mode, Rule, Step};
@@ -160,6 +160,17 @@ impl Book {
         self.rules.values().filter(|rule| rule.mode != Mode::Off)
     }
 
+    /// Why nothing of `rule` goes out, if that is so whoever it is for.
+    pub fn rests(&self, rule: &str) -> Option<SkipReason> {
+        match self.rule(rule).map(|rule| rule.mode) {
+            Some(Mode::Live) => None,
+            Some(Mode::Shadow) => Some(SkipReason::Shadow),
+            Some(Mode::Off) => Some(SkipReason::RuleOff),
+            None if self.broken.iter().any(|broken| broken == rule) => Some(SkipReason::RuleFault),
+            None => Some(SkipReason::RuleOff),
+        }
+    }
+
     /// The step a reminder came of, as its rule has it now: an edited wording counts at once.
     pub fn step(&self, plan: &NewReminder) -> Option<&Step> {
         let steps = &self.rule(&plan.rule)?.steps;
@@ -233,6 +244,21 @@ fn read_rules(dir: &Path, problems: &mut Vec<Problem>) -> Vec<(String, String, S
         }
     }
     files
+}
+
+/// A book of `rules`, each an id and its text, and templates; and how many errors there were.
+#[cfg(test)]
+pub(crate) fn of_texts(rules: &[(&str, &str)], templates: &[(&str, &str)]) -> (Book, usize) {
+    let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
+    let (catalog, faults) = Catalog::load(templates.iter().map(owned));
+    assert!(faults.is_empty(), "{faults:?}");
+    let zone = jiff::tz::TimeZone::get("Asia/Shanghai").expect("the database of zones has it");
+    let files = rules
+        .iter()
+        .map(|(id, text)| ((*id).to_owned(), format!("{id}.toml"), (*text).to_owned()));
+    let (book, problems) = Book::of(files, catalog, &Site::new(zone, "CN"));
+    let errors = problems.iter().filter(|problem| !problem.is_warning);
+    (book, errors.count())
 }
 
 #[cfg(test)]

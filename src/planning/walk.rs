@@ -12,11 +12,13 @@ use crate::calendar::{lunar, wall};
 use crate::model::class::Role;
 use crate::model::patient::{LunarDay, Patient};
 use crate::planning::House;
+use crate::planning::decide::Horizon;
 use crate::rules::audience::Moment;
 use crate::rules::lead::{Lead, Unit};
 use crate::rules::rule::{Rule, Step};
 use crate::rules::trigger::Trigger;
 use crate::store::candidates::{self, Among, Candidates};
+use crate::store::rule_plans::{RulePlan, Walk};
 use crate::store::{StoreError, Tx, facts, patients};
 
 /// The longest that going back to a working day takes: a long holiday with the weekends around it.
@@ -63,6 +65,37 @@ pub fn candidates(rule: &Rule, window: &Range<Timestamp>, is_first: bool) -> Opt
         born_until: None,
         born_after: None,
         tags: Vec::new(),
+    })
+}
+
+/// What is to be walked for a rule, if anything is.
+pub fn next(rule: &Rule, known: Option<RulePlan>, horizon: &Horizon) -> Option<RulePlan> {
+    let to = horizon.until(rule);
+    let anew = || RulePlan {
+        rule: rule.id.clone(),
+        timing: rule.timing_hash().to_owned(),
+        until: Timestamp::UNIX_EPOCH,
+        walk: Some(Walk {
+            from: horizon.now,
+            to,
+            after: None,
+        }),
+    };
+    let Some(known) = known.filter(|known| known.timing == rule.timing_hash()) else {
+        return Some(anew());
+    };
+    if known.walk.is_some() {
+        return Some(known);
+    }
+    // Occasions are planned whole whenever they change.
+    let is_computed = !matches!(rule.trigger, Trigger::Occasion { .. });
+    (is_computed && known.until < to).then(|| RulePlan {
+        walk: Some(Walk {
+            from: known.until.max(horizon.now),
+            to,
+            after: None,
+        }),
+        ..known
     })
 }
 

@@ -14,7 +14,6 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::gates::Caps;
-use crate::rules::lead::{Distance, Unit};
 
 /// How planning goes about its work.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -60,22 +59,22 @@ impl Settings {
     }
 }
 
-/// Reads `2d`, `1h`, `30m`.
+/// Reads `2d`, `36h`, `90m`.
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SignedDuration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let read = |distance: Distance| match distance.unit {
-        Unit::Days | Unit::Weeks => i64::try_from(distance.most_days())
-            .ok()
-            .map(|days| SignedDuration::from_hours(24 * days)),
-        Unit::Hours | Unit::Minutes => distance.elapsed(),
-        Unit::Months => None,
-    };
-    let known = Distance::parse(&text)
-        .and_then(read)
-        .filter(|read| *read > SignedDuration::ZERO);
-    known.ok_or_else(|| {
-        serde::de::Error::custom(format!(
-            "`{text}` is no duration; expected one such as \"2d\", \"1h\" or \"30m\""
-        ))
-    })
+    let read = text.split_at_checked(text.len().saturating_sub(1));
+    let read = read.and_then(|(count, unit)| {
+        let count: i32 = count.parse().ok()?;
+        match unit {
+            "d" => Some(SignedDuration::from_hours(24 * i64::from(count))),
+            "h" => Some(SignedDuration::from_hours(count.into())),
+            "m" => Some(SignedDuration::from_mins(count.into())),
+            _ => None,
+        }
+    });
+    read.filter(|read| *read > SignedDuration::ZERO)
+        .ok_or_else(|| {
+            let expected = "expected a duration such as \"2d\", \"36h\" or \"90m\"";
+            serde::de::Error::custom(format!("`{text}`: {expected}"))
+        })
 }

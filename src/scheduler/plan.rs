@@ -10,8 +10,6 @@ use crate::model::id::PatientId;
 use crate::planning::book::Book;
 use crate::planning::decide::{Horizon, decide};
 use crate::planning::{House, subject, walk};
-use crate::rules::rule::Rule;
-use crate::rules::trigger::Trigger;
 use crate::scheduler::Settings;
 use crate::stage::Bell;
 use crate::store::plans::{self, Scope};
@@ -68,7 +66,7 @@ impl PlanStage {
             return Ok(0);
         }
         let ids: Vec<PatientId> = marks.iter().map(|(id, _)| id.clone()).collect();
-        let rules: Vec<&Rule> = self.book.active().collect();
+        let rules: Vec<&str> = self.book.active().map(|rule| rule.id.as_str()).collect();
         let horizon = Horizon {
             now,
             ahead: self.settings.plan_ahead,
@@ -99,10 +97,9 @@ impl PlanStage {
         };
         let mut looked_at = 0;
         for rule in self.book.active() {
-            let Some(plan) = next(rule, known.remove(&rule.id), &horizon) else {
-                continue;
-            };
-            looked_at += self.walk(rule, plan, &horizon).await?;
+            if let Some(plan) = walk::next(rule, known.remove(&rule.id), &horizon) {
+                looked_at += self.walk(plan, &horizon).await?;
+            }
         }
         let gone = known
             .into_keys()
@@ -120,35 +117,23 @@ impl PlanStage {
     }
 
     /// One page of a walk; where it stands is kept with each chunk.
-    async fn walk(
-        &self,
-        rule: &Rule,
-        mut plan: RulePlan,
-        horizon: &Horizon,
-    ) -> Result<usize, StoreError> {
-        let Some(walk) = plan.walk.clone() else {
+    async fn walk(&self, mut plan: RulePlan, horizon: &Horizon) -> Result<usize, StoreError> {
+        let (Some(walk), Some(rule)) = (plan.walk.clone(), self.book.rule(&plan.rule)) else {
             return Ok(0);
         };
         let is_first = plan.until == Timestamp::UNIX_EPOCH;
-        let ids = match walk::candidates(rule, &(walk.from..walk.to), is_first) {
-            Some(wanted) => {
-                candidates::page(
-                    &mut self.store.read().await?,
-                    &wanted,
-                    walk.after.as_ref(),
-                    PAGE,
-                )
-                .await?
-            }
-            None => Vec::new(),
-        };
+        let mut ids = Vec::new();
+        if let Some(among) = walk::candidates(rule, &(walk.from..walk.to), is_first) {
+            let mut tx = self.store.read().await?;
+            ids = candidates::page(&mut tx, &among, walk.after.as_ref(), PAGE).await?;
+        }
         let is_last = ids.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
         let chunk = usize::try_from(self.settings.limit()).unwrap_or(1);
         for ids in ids.chunks(chunk) {
             let Some(tx) = self.open().await? else {
                 return Ok(0);
             };
-            let mut tx = self.plan(tx, ids, &[rule], horizon).await?;
+            let mut tx = self.plan(tx, ids, &[&rule.id], horizon).await?;
             plan.walk = Some(Walk {
                 after: ids.last().cloned(),
                 ..walk.clone()
@@ -159,17 +144,10 @@ impl PlanStage {
         if is_last {
             let mut tx = self.store.write().await?;
             if is_first {
-                plans::supersede_timing(&mut tx, &rule.id, rule.timing_hash(), horizon.now).await?;
+                plans::supersede_timing(&mut tx, &rule.id, &plan.timing, horizon.now).await?;
             }
-            rule_plans::put(
-                &mut tx,
-                &RulePlan {
-                    until: walk.to,
-                    walk: None,
-                    ..plan
-                },
-            )
-            .await?;
+            (plan.until, plan.walk) = (walk.to, None);
+            rule_plans::put(&mut tx, &plan).await?;
             tx.commit().await?;
         }
         Ok(ids.len())
@@ -180,32 +158,26 @@ impl PlanStage {
         &self,
         mut tx: Tx,
         ids: &[PatientId],
-        rules: &[&Rule],
+        rules: &[&str],
         horizon: &Horizon,
     ) -> Result<Tx, StoreError> {
         let subjects = subject::load(&mut tx, ids, &self.house.address_key, horizon.now).await?;
+        let rules = rules.iter().filter_map(|rule| self.book.rule(rule));
         let planned: Vec<_> = subjects
             .iter()
-            .flat_map(|subject| decide(rules.iter().copied(), subject, horizon).reminders)
+            .flat_map(|subject| decide(rules.clone(), subject, horizon).reminders)
             .collect();
         if !self.store.is_shared() {
             drop(tx);
             tx = self.store.write().await?;
         }
-        let rules = rules
-            .iter()
-            .map(|rule| (rule.id.as_str(), horizon.until(rule)))
-            .collect();
-        plans::apply(
-            &mut tx,
-            &Scope {
-                patients: ids,
-                rules,
-            },
-            &planned,
-            horizon.now,
-        )
-        .await?;
+        let scope = Scope {
+            patients: ids,
+            rules: rules
+                .map(|rule| (rule.id.as_str(), horizon.until(rule)))
+                .collect(),
+        };
+        plans::apply(&mut tx, &scope, &planned, horizon.now).await?;
         Ok(tx)
     }
 
@@ -221,35 +193,4 @@ impl PlanStage {
         tx.rollback().await?;
         Ok(None)
     }
-}
-
-/// What is to be walked for a rule, if anything is.
-fn next(rule: &Rule, known: Option<RulePlan>, horizon: &Horizon) -> Option<RulePlan> {
-    let to = horizon.until(rule);
-    let anew = || RulePlan {
-        rule: rule.id.clone(),
-        timing: rule.timing_hash().to_owned(),
-        until: Timestamp::UNIX_EPOCH,
-        walk: Some(Walk {
-            from: horizon.now,
-            to,
-            after: None,
-        }),
-    };
-    let Some(known) = known.filter(|known| known.timing == rule.timing_hash()) else {
-        return Some(anew());
-    };
-    if known.walk.is_some() {
-        return Some(known);
-    }
-    // Occasions are planned whole whenever they change.
-    let is_computed = !matches!(rule.trigger, Trigger::Occasion { .. });
-    (is_computed && known.until < to).then(|| RulePlan {
-        walk: Some(Walk {
-            from: known.until.max(horizon.now),
-            to,
-            after: None,
-        }),
-        ..known
-    })
 }

@@ -2,8 +2,6 @@
 //!
 //! Knows no wire: `smsc` feeds it what ESMEs submit and hands over what it has for them.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,13 +9,11 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::conduct::{Conduct, Dice};
-use super::dialect::News;
+use super::conduct::Conduct;
+use super::network::{Fresh, State};
 use super::outbox::{Next, Outbox};
-use super::parts::Parts;
-use super::phones::{Phones, Waiting, digits};
+use super::phones::digits;
 use super::script::Script;
-use crate::model::receipt::ReceiptStatus;
 use crate::channels::sms::coding::Concat;
 use crate::clock::Clock;
 use crate::model::private::Private;
@@ -28,9 +24,6 @@ pub use super::phones::{Bubble, Glance, Owner, Side};
 
 /// `ESME_RTHROTTLED`.
 pub const THROTTLED: u32 = 0x58;
-/// How long an answer is held back so that its receipt overtakes it.
-const OVERTAKEN_BY: Duration = Duration::from_millis(80);
-
 /// A carrier. Cheap to clone; all clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Carrier(Arc<Inner>);
@@ -44,26 +37,6 @@ struct Inner {
     /// Rises whenever an outbox got something.
     filled: watch::Sender<u64>,
 }
-
-#[derive(Debug)]
-struct State {
-    conduct: Conduct,
-    dice: Dice,
-    script: Script,
-    phones: Phones,
-    parts: Parts,
-    /// By account; the nameless one is open to every account.
-    outboxes: BTreeMap<String, Outbox>,
-    /// Segments of the running second, by account.
-    pace: HashMap<String, (Instant, u32)>,
-    counts: Counts,
-    next: u64,
-    /// Made by the running call and not in an outbox yet; empty between calls.
-    fresh: Vec<Fresh>,
-}
-
-/// Whose outbox, how long from now, and what.
-type Fresh = (String, Duration, Delivery);
 
 /// What a submit brings about, to be let go by `follow` when its answer is on its way.
 #[derive(Debug, Default)]
@@ -148,26 +121,18 @@ impl Carrier {
     pub fn new(conduct: Conduct, clock: Clock) -> Self {
         // Ids must not come again after a restart: a carrier that starts later counts from further up.
         let next = u64::try_from(clock.now().as_millisecond()).unwrap_or(0) << 12;
-        let state = State {
-            dice: Dice::new(conduct.seed),
-            conduct,
-            script: Script::default(),
-            phones: Phones::default(),
-            parts: Parts::default(),
-            outboxes: BTreeMap::new(),
-            pace: HashMap::new(),
-            counts: Counts::default(),
-            next,
-            fresh: Vec::new(),
-        };
-        Self(Arc::new(Inner { state: Mutex::new(state), clock, seen: watch::Sender::new(0), filled: watch::Sender::new(0) }))
+        let state = State::new(conduct, next);
+        Self(Arc::new(Inner {
+            state: Mutex::new(state),
+            clock,
+            seen: watch::Sender::new(0),
+            filled: watch::Sender::new(0),
+        }))
     }
 
     /// Changes how the network behaves from now on.
     pub fn set_conduct(&self, conduct: Conduct) {
-        let mut state = self.lock();
-        state.dice = Dice::new(conduct.seed);
-        state.conduct = conduct;
+        self.lock().set_conduct(conduct);
     }
 
     /// Lays down what phones will say by themselves.
@@ -207,7 +172,9 @@ impl Carrier {
     pub fn admits(&self, system_id: &str, password: &str) -> bool {
         let mut state = self.lock();
         let accounts = &state.conduct.accounts;
-        let known = accounts.iter().any(|a| a.system_id == system_id && a.password.reveal() == password);
+        let known = accounts
+            .iter()
+            .any(|a| a.system_id == system_id && a.password.reveal() == password);
         let admitted = accounts.is_empty() || known;
         state.counts.binds += u64::from(admitted);
         admitted
@@ -218,8 +185,10 @@ impl Carrier {
         let mut filled = self.0.filled.subscribe();
         loop {
             filled.mark_unchanged();
-            let due = match self.lock().next_for(account, Instant::now()) {
-                Next::Due(delivery) => return delivery,
+            // On a line of its own: in the match the lock would be held until its end.
+            let next = self.lock().next_for(account, Instant::now());
+            let due = match next {
+                Next::Due(delivery) => return self.written(delivery),
                 Next::At(due) => Some(due),
                 Next::Empty => None,
             };
@@ -231,6 +200,22 @@ impl Carrier {
         }
     }
 
+    /// A scripted answer is written the moment it leaves: only now it shows in its thread.
+    fn written(&self, delivery: Delivery) -> Delivery {
+        if let Load::Text { n, text } = &delivery.load {
+            let now = self.0.clock.now();
+            self.lock().show_written(
+                delivery.from.reveal(),
+                delivery.to.clone(),
+                *n,
+                text.clone(),
+                now,
+            );
+            self.changed();
+        }
+        delivery
+    }
+
     /// Says how handing it over to `account` went; what was refused is offered again.
     pub fn settle(&self, account: &str, delivery: Delivery, acknowledged: bool) {
         let mut state = self.lock();
@@ -240,7 +225,11 @@ impl Carrier {
                 state.mark_handed_over(delivery.from.reveal(), n);
             }
         } else {
-            let kept = state.outboxes.entry(account.to_owned()).or_default().put_back(Instant::now(), delivery);
+            let kept = state
+                .outboxes
+                .entry(account.to_owned())
+                .or_default()
+                .put_back(Instant::now(), delivery);
             state.counts.dropped += u64::from(!kept);
         }
         drop(state);
@@ -250,18 +239,29 @@ impl Carrier {
 
     /// The phone with that number.
     pub fn phone(&self, number: &str) -> Phone {
-        Phone { carrier: self.clone(), digits: digits(number) }
+        Phone {
+            carrier: self.clone(),
+            digits: digits(number),
+        }
     }
 
     /// The phone with that id, if it is there.
     pub fn phone_by_id(&self, id: u64) -> Option<Phone> {
         let digits = self.lock().phones.by_id(id)?.digits.clone();
-        Some(Phone { carrier: self.clone(), digits })
+        Some(Phone {
+            carrier: self.clone(),
+            digits,
+        })
     }
 
     /// All phones: those with the newest text first, then those without one by id.
     pub fn phones(&self) -> Vec<Glance> {
-        let mut all: Vec<Glance> = self.lock().phones.iter().map(super::phones::Phone::glance).collect();
+        let mut all: Vec<Glance> = self
+            .lock()
+            .phones
+            .iter()
+            .map(super::phones::Phone::glance)
+            .collect();
         all.sort_by_key(|g| (std::cmp::Reverse(g.last.as_ref().map_or(0, |b| b.n)), g.id));
         all
     }
@@ -269,7 +269,10 @@ impl Carrier {
     /// Marks the texts of a phone as read.
     pub fn look_at(&self, id: u64) {
         let mut state = self.lock();
-        let read = state.phones.by_id_mut(id).is_some_and(|phone| std::mem::take(&mut phone.unread) > 0);
+        let read = state
+            .phones
+            .by_id_mut(id)
+            .is_some_and(|phone| std::mem::take(&mut phone.unread) > 0);
         drop(state);
         if read {
             self.changed();
@@ -358,17 +361,38 @@ impl Phone {
 
     /// All texts that are kept, oldest first.
     pub fn thread(&self) -> Vec<Bubble> {
-        self.carrier.lock().phones.find(&self.digits).map_or_else(Vec::new, |phone| phone.thread.iter().cloned().collect())
+        self.carrier
+            .lock()
+            .phones
+            .find(&self.digits)
+            .map_or_else(Vec::new, |phone| phone.thread.iter().cloned().collect())
     }
 
     /// How it looks in a list, if it is known.
     pub fn glance(&self) -> Option<Glance> {
-        self.carrier.lock().phones.find(&self.digits).map(super::phones::Phone::glance)
+        self.carrier
+            .lock()
+            .phones
+            .find(&self.digits)
+            .map(super::phones::Phone::glance)
+    }
+
+    /// Whether it is switched on; one that nobody knows is.
+    pub fn is_on(&self) -> bool {
+        self.carrier
+            .lock()
+            .phones
+            .find(&self.digits)
+            .is_none_or(|phone| phone.on)
     }
 
     /// The last text it got.
     pub fn last_text(&self) -> Option<Private<String>> {
-        self.thread().into_iter().rev().find(|b| b.side == Side::Received).map(|b| b.text)
+        self.thread()
+            .into_iter()
+            .rev()
+            .find(|b| b.side == Side::Received)
+            .map(|b| b.text)
     }
 
     /// Switches it on or off; what waited for it arrives when it is switched on.
@@ -382,204 +406,12 @@ impl Phone {
     fn write(&self, peer: Option<&str>, text: &str) {
         let now = self.carrier.0.clock.now();
         let mut state = self.carrier.lock();
-        state.write(&self.digits, peer, text, Duration::ZERO, now);
+        state.write(&self.digits, peer, text, now);
         state.file_fresh();
         drop(state);
         self.carrier.changed();
         self.carrier.fill();
     }
-}
-
-impl State {
-    fn submit(&mut self, submitted: Submitted, now: Timestamp) -> Verdict {
-        self.counts.submits += 1;
-        let after = self.conduct.answer_after;
-        let refused = |status| Verdict { answer: Some(Answer::Refused { status }), after };
-        if self.dice.falls(self.conduct.submits_lost) {
-            return Verdict { answer: None, after };
-        }
-        if self.dice.falls(self.conduct.throttled) || self.too_fast(&submitted.account) {
-            self.counts.throttled += 1;
-            return refused(THROTTLED);
-        }
-        let number = digits(submitted.to.reveal());
-        let refusal = self.conduct.refusals.iter().find(|r| number.starts_with(&r.prefix)).map(|r| r.status);
-        if let Some(status) = refusal {
-            self.counts.refused += 1;
-            return refused(status);
-        }
-        self.counts.taken += 1;
-        self.next += 1;
-        let n = self.next;
-        let message_id = self.conduct.receipts.dialect.answer_id(n);
-        let waiting = Waiting { n, submitted, taken_at: now };
-        self.phones.of(&number).account = Some(waiting.submitted.account.clone());
-        if self.is_doomed(&waiting) {
-            self.report(&waiting, ReceiptStatus::Undeliverable, now);
-        } else if self.phones.of(&number).on {
-            self.arrive(waiting, now);
-        } else if let Some(pushed_out) = self.phones.of(&number).keep(waiting) {
-            self.report(&pushed_out, ReceiptStatus::Deleted, now);
-        }
-        let after = if self.conduct.receipts.before_answer { after + OVERTAKEN_BY } else { after };
-        let answer = (!self.dice.falls(self.conduct.answers_lost)).then_some(Answer::Taken { message_id });
-        Verdict { answer, after }
-    }
-
-    /// Whether the account has used up its segments of this second.
-    fn too_fast(&mut self, account: &str) -> bool {
-        let Some(limit) = self.conduct.segments_per_second else { return false };
-        let now = Instant::now();
-        let pace = self.pace.entry(account.to_owned()).or_insert((now, 0));
-        if now.duration_since(pace.0) >= Duration::from_secs(1) {
-            *pace = (now, 0);
-        }
-        pace.1 += 1;
-        pace.1 > limit.get()
-    }
-
-    /// Whether the message will never arrive: all parts of a text share one fate.
-    fn is_doomed(&mut self, waiting: &Waiting) -> bool {
-        let share = self.conduct.undelivered;
-        match waiting.submitted.concat {
-            None => self.dice.falls(share),
-            Some(concat) => {
-                let mut hasher = DefaultHasher::new();
-                (self.conduct.seed, concat.reference, waiting.submitted.to.reveal()).hash(&mut hasher);
-                Dice::new(hasher.finish()).falls(share)
-            }
-        }
-    }
-
-    fn arrive(&mut self, waiting: Waiting, now: Timestamp) {
-        self.report(&waiting, ReceiptStatus::Delivered, now);
-        let Waiting { n, submitted, .. } = waiting;
-        let number = digits(submitted.to.reveal());
-        let whole = self.parts.take(&submitted.from, &number, submitted.concat, submitted.text.into_revealed());
-        let Some(text) = whole else { return };
-        let line = self.script.answer(&number, &text);
-        self.phones.of(&number).push(Bubble {
-            n,
-            side: Side::Received,
-            peer: submitted.from.clone(),
-            text: Private::new(text),
-            at: now,
-            handed_over: true,
-        });
-        if let Some(line) = line {
-            self.write(&number, Some(&submitted.from), line.say.reveal(), line.after, now);
-        }
-    }
-
-    /// Makes the receipt, if one is wanted and chance lets it through.
-    fn report(&mut self, waiting: &Waiting, status: ReceiptStatus, now: Timestamp) {
-        let wanted = match waiting.submitted.receipt {
-            Wanted::Never => false,
-            Wanted::Always => true,
-            Wanted::OnFailure => status != ReceiptStatus::Delivered,
-        };
-        let receipts = self.conduct.receipts.clone();
-        if !wanted || receipts.silent || self.dice.falls(receipts.lost) {
-            return;
-        }
-        let news = News { status, taken_at: waiting.taken_at, done_at: now };
-        let paper = receipts.dialect.write(waiting.n, &news);
-        let submitted = &waiting.submitted;
-        let from = Private::new(digits(submitted.to.reveal()));
-        let load = Load::Receipt { paper, umr: submitted.umr };
-        let delivery = Delivery::new(from, submitted.from.clone(), load);
-        let wait = receipts.after + self.dice.below(receipts.spread);
-        let copies = 1 + usize::from(self.dice.falls(receipts.repeated));
-        for _ in 0..copies {
-            self.counts.receipts += 1;
-            self.fresh.push((submitted.account.clone(), wait, delivery.clone()));
-        }
-    }
-
-    fn write(&mut self, number: &str, peer: Option<&str>, text: &str, after: Duration, now: Timestamp) {
-        self.next += 1;
-        let n = self.next;
-        let phone = self.phones.of(number);
-        let last = phone.thread.iter().rev().map(|b| b.peer.as_str()).next();
-        let peer = peer.or(last).unwrap_or("1069").to_owned();
-        let account = phone.account.clone().unwrap_or_default();
-        let said = Private::new(text.to_owned());
-        let at = now.checked_add(after).unwrap_or(now);
-        phone.push(Bubble { n, side: Side::Written, peer: peer.clone(), text: said.clone(), at, handed_over: false });
-        let delivery = Delivery::new(Private::new(number.to_owned()), peer, Load::Text { n, text: said });
-        let wait = after + self.conduct.texts.after;
-        let copies = 1 + usize::from(self.dice.falls(self.conduct.texts.repeated));
-        for _ in 0..copies {
-            self.counts.texts += 1;
-            self.fresh.push((account.clone(), wait, delivery.clone()));
-        }
-    }
-
-    fn file(&mut self, fresh: Vec<Fresh>) {
-        let now = Instant::now();
-        for (account, wait, delivery) in fresh {
-            let kept = self.outboxes.entry(account).or_default().put(now + wait, delivery);
-            self.counts.dropped += u64::from(!kept);
-        }
-    }
-
-    fn file_fresh(&mut self) {
-        let fresh = std::mem::take(&mut self.fresh);
-        self.file(fresh);
-    }
-
-    fn next_for(&mut self, account: &str, now: Instant) -> Next {
-        let own = self.outboxes.entry(account.to_owned()).or_default().next(now);
-        let open = match own {
-            Next::Due(_) => return own,
-            Next::At(_) | Next::Empty => self.outboxes.entry(String::new()).or_default().next(now),
-        };
-        match (own, open) {
-            (_, Next::Due(delivery)) => Next::Due(delivery),
-            (Next::At(a), Next::At(b)) => Next::At(a.min(b)),
-            (Next::At(due), Next::Empty) | (Next::Empty | Next::Due(_), Next::At(due)) => Next::At(due),
-            (Next::Empty | Next::Due(_), Next::Empty) => Next::Empty,
-        }
-    }
-
-    fn mark_handed_over(&mut self, number: &str, n: u64) {
-        if let Some(bubble) = self.phones.of(number).thread.iter_mut().find(|b| b.n == n) {
-            bubble.handed_over = true;
-        }
-    }
-
-    fn switch(&mut self, number: &str, on: bool, now: Timestamp) {
-        let phone = self.phones.of(number);
-        phone.on = on;
-        if !on {
-            return;
-        }
-        for waiting in std::mem::take(&mut phone.waiting) {
-            if is_over(&waiting, now) {
-                self.report(&waiting, ReceiptStatus::Expired, now);
-            } else {
-                self.arrive(waiting, now);
-            }
-        }
-        self.file_fresh();
-    }
-
-    fn sweep(&mut self, now: Timestamp) {
-        let mut over = Vec::new();
-        for phone in self.phones.iter_mut().filter(|phone| !phone.waiting.is_empty()) {
-            let (ended, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut phone.waiting).into_iter().partition(|w| is_over(w, now));
-            phone.waiting = kept.into();
-            over.extend(ended);
-        }
-        for waiting in &over {
-            self.report(waiting, ReceiptStatus::Expired, now);
-        }
-        self.file_fresh();
-    }
-}
-
-fn is_over(waiting: &Waiting, now: Timestamp) -> bool {
-    waiting.submitted.expires_at.is_some_and(|end| end <= now)
 }
 
 #[cfg(test)]

@@ -76,7 +76,15 @@ pub struct Receipts {
 
 impl Default for Receipts {
     fn default() -> Self {
-        Self { dialect: Dialect::Plain, after: Duration::ZERO, spread: Duration::ZERO, before_answer: false, lost: 0, repeated: 0, silent: false }
+        Self {
+            dialect: Dialect::Plain,
+            after: Duration::ZERO,
+            spread: Duration::ZERO,
+            before_answer: false,
+            lost: 0,
+            repeated: 0,
+            silent: false,
+        }
     }
 }
 
@@ -97,7 +105,13 @@ pub struct Texts {
 
 impl Default for Texts {
     fn default() -> Self {
-        Self { form: LongText::Udh8, backwards: false, repeated: 0, always_ucs2: false, after: Duration::ZERO }
+        Self {
+            form: LongText::Udh8,
+            backwards: false,
+            repeated: 0,
+            always_ucs2: false,
+            after: Duration::ZERO,
+        }
     }
 }
 
@@ -140,7 +154,11 @@ impl Dice {
     /// Any duration below `limit`.
     pub(super) fn below(&mut self, limit: Duration) -> Duration {
         let ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        if ms == 0 { Duration::ZERO } else { Duration::from_millis(self.roll() % ms) }
+        if ms == 0 {
+            Duration::ZERO
+        } else {
+            Duration::from_millis(self.roll() % ms)
+        }
     }
 }
 

@@ -48,13 +48,22 @@ impl Dialect {
 
     /// The dialect of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, word)| *word == name).map(|(dialect, _)| *dialect)
+        Self::ALL
+            .iter()
+            .find(|(_, word)| *word == name)
+            .map(|(dialect, _)| *dialect)
     }
 
     /// The id of message number `n` as the answer to its submit spells it.
     pub fn answer_id(self, n: u64) -> String {
         match self {
-            Self::Plain | Self::Bare | Self::DecimalThenHex | Self::LongDates | Self::Missing | Self::Odd | Self::ParametersOnly => n.to_string(),
+            Self::Plain
+            | Self::Bare
+            | Self::DecimalThenHex
+            | Self::LongDates
+            | Self::Missing
+            | Self::Odd
+            | Self::ParametersOnly => n.to_string(),
             Self::HexThenDecimal => format!("{n:x}"),
             Self::Capitals => format!("{n:016X}"),
             Self::Alphanumeric => format!("cb-{:04x}_{n:x}", n & 0xFFFF),
@@ -66,7 +75,13 @@ impl Dialect {
         match self {
             Self::HexThenDecimal => n.to_string(),
             Self::DecimalThenHex | Self::Capitals => format!("{n:x}"),
-            Self::Plain | Self::Bare | Self::Alphanumeric | Self::LongDates | Self::Missing | Self::Odd | Self::ParametersOnly => self.answer_id(n),
+            Self::Plain
+            | Self::Bare
+            | Self::Alphanumeric
+            | Self::LongDates
+            | Self::Missing
+            | Self::Odd
+            | Self::ParametersOnly => self.answer_id(n),
         }
     }
 
@@ -75,10 +90,19 @@ impl Dialect {
         let id = self.receipt_id(n);
         let (stat, state) = spelled(news.status);
         let dlvrd = u8::from(news.status == ReceiptStatus::Delivered);
-        let err = if news.status == ReceiptStatus::Delivered { 0 } else { 1 };
+        let err = if news.status == ReceiptStatus::Delivered {
+            0
+        } else {
+            1
+        };
         let (taken, done) = (news.taken_at, news.done_at);
         let body = match self {
-            Self::Plain | Self::Bare | Self::HexThenDecimal | Self::DecimalThenHex | Self::Capitals | Self::Alphanumeric => format!(
+            Self::Plain
+            | Self::Bare
+            | Self::HexThenDecimal
+            | Self::DecimalThenHex
+            | Self::Capitals
+            | Self::Alphanumeric => format!(
                 "id:{id} sub:001 dlvrd:{dlvrd:03} submit date:{} done date:{} stat:{stat} err:{err:03} text:",
                 date(taken, "%y%m%d%H%M"),
                 date(done, "%y%m%d%H%M"),
@@ -88,7 +112,11 @@ impl Dialect {
                 date(taken, "%y%m%d%H%M%S"),
                 date(done, "%y%m%d%H%M%S"),
             ),
-            Self::Missing => format!("id:{id} submit date:{} done date:{} stat:{stat}", date(taken, "%y%m%d%H%M"), date(done, "%y%m%d%H%M")),
+            Self::Missing => format!(
+                "id:{id} submit date:{} done date:{} stat:{stat}",
+                date(taken, "%y%m%d%H%M"),
+                date(done, "%y%m%d%H%M")
+            ),
             Self::Odd => format!(
                 "id:{id}  sub:001 dlvrd:{dlvrd:03}  submit date:{} done date:{}  stat:{stat} err:{err:03} Text:",
                 date(taken, "%Y%m%d%H%M"),
@@ -97,7 +125,11 @@ impl Dialect {
             Self::ParametersOnly => String::new(),
         };
         let parameters = !matches!(self, Self::Bare | Self::Missing | Self::Odd);
-        Paper { body, receipted_id: parameters.then_some(id), state: parameters.then_some(state) }
+        Paper {
+            body,
+            receipted_id: parameters.then_some(id),
+            state: parameters.then_some(state),
+        }
     }
 }
 
@@ -140,12 +172,16 @@ fn date(at: Timestamp, form: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Dialect, News};
-    use crate::model::receipt::ReceiptStatus;
     use crate::model::provider_id::{canonical, spellings};
+    use crate::model::receipt::ReceiptStatus;
 
     fn news() -> News {
         let at = "2026-12-01T01:02:03Z".parse().unwrap();
-        News { status: ReceiptStatus::Delivered, taken_at: at, done_at: at }
+        News {
+            status: ReceiptStatus::Delivered,
+            taken_at: at,
+            done_at: at,
+        }
     }
 
     #[track_caller]
@@ -160,10 +196,23 @@ mod tests {
         check(Dialect::Plain, "2748", &format!("id:2748 {plain}"));
         check(Dialect::HexThenDecimal, "abc", &format!("id:2748 {plain}"));
         check(Dialect::DecimalThenHex, "2748", &format!("id:abc {plain}"));
-        check(Dialect::Capitals, "0000000000000ABC", &format!("id:abc {plain}"));
-        check(Dialect::Missing, "2748", "id:2748 submit date:2612010102 done date:2612010102 stat:DELIVRD");
+        check(
+            Dialect::Capitals,
+            "0000000000000ABC",
+            &format!("id:abc {plain}"),
+        );
+        check(
+            Dialect::Missing,
+            "2748",
+            "id:2748 submit date:2612010102 done date:2612010102 stat:DELIVRD",
+        );
         check(Dialect::ParametersOnly, "2748", "");
-        assert!(Dialect::LongDates.write(1, &news()).body.contains("done date:261201010203"));
+        assert!(
+            Dialect::LongDates
+                .write(1, &news())
+                .body
+                .contains("done date:261201010203")
+        );
         assert!(Dialect::Bare.write(1, &news()).receipted_id.is_none());
     }
 
@@ -172,8 +221,20 @@ mod tests {
         for (dialect, name) in Dialect::ALL {
             assert_eq!(Dialect::parse(name), Some(*dialect));
             let paper = dialect.write(9_007_199, &news());
-            let named = paper.receipted_id.clone().or_else(|| Some(paper.body.strip_prefix("id:")?.split(' ').next()?.to_owned()));
-            assert!(spellings(&named.unwrap()).contains(&canonical(&dialect.answer_id(9_007_199))), "{name}");
+            let named = paper.receipted_id.clone().or_else(|| {
+                Some(
+                    paper
+                        .body
+                        .strip_prefix("id:")?
+                        .split(' ')
+                        .next()?
+                        .to_owned(),
+                )
+            });
+            assert!(
+                spellings(&named.unwrap()).contains(&canonical(&dialect.answer_id(9_007_199))),
+                "{name}"
+            );
         }
     }
 }

@@ -47,7 +47,12 @@ pub enum Load {
 
 impl Delivery {
     pub(super) const fn new(from: Private<String>, to: String, load: Load) -> Self {
-        Self { from, to, load, tries: 0 }
+        Self {
+            from,
+            to,
+            load,
+            tries: 0,
+        }
     }
 }
 
@@ -119,12 +124,22 @@ mod tests {
     use crate::model::private::Private;
 
     fn text(n: u64) -> Delivery {
-        Delivery::new(Private::default(), "1069".to_owned(), Load::Text { n, text: Private::default() })
+        Delivery::new(
+            Private::default(),
+            "1069".to_owned(),
+            Load::Text {
+                n,
+                text: Private::default(),
+            },
+        )
     }
 
     fn number(next: Next) -> Option<u64> {
         match next {
-            Next::Due(Delivery { load: Load::Text { n, .. }, .. }) => Some(n),
+            Next::Due(Delivery {
+                load: Load::Text { n, .. },
+                ..
+            }) => Some(n),
             Next::Due(_) | Next::At(_) | Next::Empty => None,
         }
     }

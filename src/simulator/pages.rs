@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use axum::Router;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
@@ -36,7 +36,13 @@ pub struct Setting {
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { guard: Guard::Open, timezone: TimeZone::UTC, language: Language::English, beside: None, home: None }
+        Self {
+            guard: Guard::Open,
+            timezone: TimeZone::UTC,
+            language: Language::English,
+            beside: None,
+            home: None,
+        }
     }
 }
 
@@ -56,7 +62,12 @@ pub fn router(carrier: Carrier) -> Router {
 /// The pages below `/phones`, set up otherwise.
 pub fn router_with(carrier: Carrier, setting: Setting) -> Router {
     let guard = setting.guard;
-    let phones = Phones { carrier, setting, english: templates(Language::English), chinese: templates(Language::Chinese) };
+    let phones = Phones {
+        carrier,
+        setting,
+        english: templates(Language::English),
+        chinese: templates(Language::Chinese),
+    };
     Router::new()
         .route("/phones", get(list))
         .route("/phones/{id}", get(thread))
@@ -65,14 +76,20 @@ pub fn router_with(carrier: Carrier, setting: Setting) -> Router {
         .route("/phones/language", get(pages::switch))
         .route("/phones/assets/{name}", get(asset))
         .with_state(Arc::new(phones))
-        .layer(middleware::from_fn(move |request, next| guard.check(request, next)))
+        .layer(middleware::from_fn(move |request, next| {
+            guard.check(request, next)
+        }))
 }
 
 async fn list(State(phones): State<Arc<Phones>>, headers: HeaderMap) -> Response {
     phones.show(&headers, None)
 }
 
-async fn thread(State(phones): State<Arc<Phones>>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
+async fn thread(
+    State(phones): State<Arc<Phones>>,
+    Path(id): Path<u64>,
+    headers: HeaderMap,
+) -> Response {
     phones.carrier.look_at(id);
     phones.show(&headers, Some(id))
 }
@@ -82,10 +99,14 @@ struct Written {
     text: String,
 }
 
-async fn write(State(phones): State<Arc<Phones>>, Path(id): Path<u64>, Form(written): Form<Written>) -> Response {
+async fn write(
+    State(phones): State<Arc<Phones>>,
+    Path(id): Path<u64>,
+    Form(written): Form<Written>,
+) -> Response {
     let text: String = written.text.trim().chars().take(LONGEST).collect();
     match phones.carrier.phone_by_id(id) {
-        Some(phone) if !text.is_empty() => phone.reply(&text),
+        Some(phone) if !text.is_empty() && phone.is_on() => phone.reply(&text),
         Some(_) | None => {}
     }
     pages::redirect(&format!("/phones/{id}"))
@@ -96,7 +117,11 @@ struct Switched {
     on: bool,
 }
 
-async fn switch(State(phones): State<Arc<Phones>>, Path(id): Path<u64>, Form(switched): Form<Switched>) -> Response {
+async fn switch(
+    State(phones): State<Arc<Phones>>,
+    Path(id): Path<u64>,
+    Form(switched): Form<Switched>,
+) -> Response {
     if let Some(phone) = phones.carrier.phone_by_id(id) {
         phone.switch(switched.on);
     }
@@ -109,7 +134,11 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     match name.as_str() {
         "base.css" => pages::asset(&headers, "text/css; charset=utf-8", pages::BASE_STYLE),
         "phones.css" => pages::asset(&headers, "text/css; charset=utf-8", STYLE),
-        "live.js" => pages::asset(&headers, "text/javascript; charset=utf-8", pages::LIVE_SCRIPT),
+        "live.js" => pages::asset(
+            &headers,
+            "text/javascript; charset=utf-8",
+            pages::LIVE_SCRIPT,
+        ),
         "phones.js" => pages::asset(&headers, "text/javascript; charset=utf-8", SCRIPT),
         "mark.svg" => pages::asset(&headers, "image/svg+xml", pages::MARK),
         _ => StatusCode::NOT_FOUND.into_response(),
@@ -122,11 +151,24 @@ impl Phones {
         let all = self.carrier.phones();
         let open = id.and_then(|id| all.iter().find(|glance| glance.id == id));
         if id.is_some() && open.is_none() {
-            return (StatusCode::NOT_FOUND, "There is no such phone. / 没有这部手机。").into_response();
+            return (
+                StatusCode::NOT_FOUND,
+                "There is no such phone. / 没有这部手机。",
+            )
+                .into_response();
         }
-        let clock = |at: Timestamp| at.to_zoned(self.setting.timezone.clone()).strftime("%H:%M").to_string();
-        let bubbles: Vec<Value> = match open.and_then(|glance| self.carrier.phone_by_id(glance.id)) {
-            Some(phone) => phone.thread().iter().map(|one| bubble(one, &clock)).collect(),
+        let clock = |at: Timestamp| {
+            at.to_zoned(self.setting.timezone.clone())
+                .strftime("%H:%M")
+                .to_string()
+        };
+        let bubbles: Vec<Value> = match open.and_then(|glance| self.carrier.phone_by_id(glance.id))
+        {
+            Some(phone) => phone
+                .thread()
+                .iter()
+                .map(|one| bubble(one, &clock))
+                .collect(),
             None => Vec::new(),
         };
         let content = context! {
@@ -142,10 +184,17 @@ impl Phones {
             Language::English => &self.english,
             Language::Chinese => &self.chinese,
         };
-        match environment.get_template("phones.html").and_then(|template| template.render(content)) {
+        match environment
+            .get_template("phones.html")
+            .and_then(|template| template.render(content))
+        {
             Ok(html) => pages::page(headers, html),
             Err(problem) => {
-                error!("Phones: the page cannot be made: {:?}, line {}", problem.kind(), problem.line().unwrap_or_default());
+                error!(
+                    "Phones: the page cannot be made: {:?}, line {}",
+                    problem.kind(),
+                    problem.line().unwrap_or_default()
+                );
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }
@@ -158,7 +207,10 @@ const QUICK_CHINESE: [&str; 5] = ["1", "2", "3", "退订", "打错了"];
 
 fn is_chinese(open: Option<&Glance>) -> bool {
     let last = open.and_then(|glance| glance.last.as_ref());
-    last.map_or_else(|| open.is_some_and(|g| has_chinese(g.owner.name.reveal())), |bubble| has_chinese(bubble.text.reveal()))
+    last.map_or_else(
+        || open.is_some_and(|g| has_chinese(g.owner.name.reveal())),
+        |bubble| has_chinese(bubble.text.reveal()),
+    )
 }
 
 fn has_chinese(text: &str) -> bool {
@@ -184,21 +236,32 @@ fn templates(language: Language) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    environment.add_function("t", move |key: &str| text(language, key).unwrap_or(key).to_owned());
+    environment.add_function("t", move |key: &str| {
+        text(language, key).unwrap_or(key).to_owned()
+    });
     let page = include_str!("templates/phones.html");
-    environment.add_template("phones.html", page).expect("our own template parses: a test reads it");
+    environment
+        .add_template("phones.html", page)
+        .expect("our own template parses: a test reads it");
     environment
 }
 
 fn text(language: Language, key: &str) -> Option<&'static str> {
-    TEXTS.iter().find(|(known, ..)| *known == key).map(|(_, english, chinese)| language.pick(english, chinese))
+    TEXTS
+        .iter()
+        .find(|(known, ..)| *known == key)
+        .map(|(_, english, chinese)| language.pick(english, chinese))
 }
 
 /// Key, English, Chinese.
 const TEXTS: &[(&str, &str, &str)] = &[
     ("phones", "Phones", "手机"),
     ("title", "Patients' phones", "患者的手机"),
-    ("lead", "Made-up people with made-up numbers. Open one and answer.", "人物和号码均为虚构。打开一部手机，回复试试。"),
+    (
+        "lead",
+        "Made-up people with made-up numbers. Open one and answer.",
+        "人物和号码均为虚构。打开一部手机，回复试试。",
+    ),
     ("to_hospital", "To the hospital's pages", "返回医院页面"),
     ("other_language", "中文", "English"),
     ("live", "Live", "实时"),
@@ -212,11 +275,19 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("off", "Off", "关机"),
     ("switch_off", "Switch off", "关机"),
     ("switch_on", "Switch on", "开机"),
-    ("is_off", "This phone is off. What is sent to it arrives when it is switched on.", "手机已关机，开机后才会收到短信。"),
+    (
+        "is_off",
+        "This phone is off. What is sent to it arrives when it is switched on.",
+        "手机已关机，开机后才会收到短信。",
+    ),
     ("taken", "taken", "已送出"),
     ("on_its_way", "on its way", "发送中"),
     ("pick", "Pick a phone", "请选择一部手机"),
-    ("pick_lead", "Read what the hospital wrote and answer as the patient would: 1, 2, 3, STOP, or in your own words.", "看看医院发来的短信，像患者一样回复：1、2、3、退订，或任何话。"),
+    (
+        "pick_lead",
+        "Read what the hospital wrote and answer as the patient would: 1, 2, 3, STOP, or in your own words.",
+        "看看医院发来的短信，像患者一样回复：1、2、3、退订，或任何话。",
+    ),
     ("hospital_side", "What the hospital sees", "医院看到的"),
     ("all_phones", "All phones", "全部手机"),
     ("you", "You", "你"),
@@ -224,91 +295,5 @@ const TEXTS: &[(&str, &str, &str)] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::{Setting, TEXTS, router, router_with, text};
-    use crate::clock::Clock;
-    use crate::model::private::Private;
-    use crate::pages::testing::{foreign, get, send, serve};
-    use crate::pages::{Guard, Language};
-    use crate::simulator::carrier::{Carrier, Load, Owner, Submitted, Wanted};
-    use crate::simulator::conduct::Conduct;
-
-    fn carrier() -> Carrier {
-        let carrier = Carrier::new(Conduct::default(), Clock::by_hand("2026-12-01T01:30:00Z".parse().unwrap()));
-        let owner = Owner { name: Private::new("<b>Ana</b>".to_owned()), note: Private::new("Thursday 9:30".to_owned()) };
-        carrier.register("+12125550101", owner);
-        let (_, aftermath) = carrier.submit(Submitted {
-            account: "carebell".to_owned(),
-            from: "10690000".to_owned(),
-            to: Private::new("12125550101".to_owned()),
-            text: Private::new("Reply 1 to <confirm>".to_owned()),
-            concat: None,
-            receipt: Wanted::Never,
-            umr: None,
-            expires_at: None,
-        });
-        carrier.follow(aftermath);
-        carrier
-    }
-
-    #[tokio::test]
-    async fn what_is_typed_on_a_phone_reaches_the_carrier_and_shows_in_the_thread() {
-        let carrier = carrier();
-        let address = serve(router(carrier.clone())).await;
-        let form = [("Content-Type", "application/x-www-form-urlencoded")];
-        let sent = send(address, "POST", "/phones/1/write", &form, "text=+1+").await;
-        assert_eq!((sent.status, sent.header("location")), (303, Some("/phones/1")));
-        let delivery = tokio::time::timeout(Duration::from_secs(5), carrier.next("carebell")).await.unwrap();
-        assert!(matches!(&delivery.load, Load::Text { text, .. } if text.reveal() == "1"));
-        let page = get(address, "/phones/1", &[]).await.body;
-        assert!(page.contains("Reply 1 to &lt;confirm&gt;") && page.contains("&lt;b&gt;Ana") && !page.contains("<b>Ana"));
-    }
-
-    #[tokio::test]
-    async fn an_empty_text_is_not_sent_and_a_strange_phone_is_not_there() {
-        let carrier = carrier();
-        let address = serve(router(carrier.clone())).await;
-        let form = [("Content-Type", "application/x-www-form-urlencoded")];
-        assert_eq!(send(address, "POST", "/phones/1/write", &form, "text=+").await.status, 303);
-        assert_eq!(carrier.counts().texts, 0);
-        assert_eq!(get(address, "/phones/77", &[]).await.status, 404);
-    }
-
-    #[tokio::test]
-    async fn a_phone_can_be_switched_off_and_on() {
-        let carrier = carrier();
-        let address = serve(router(carrier.clone())).await;
-        let form = [("Content-Type", "application/x-www-form-urlencoded")];
-        send(address, "POST", "/phones/1/switch", &form, "on=false").await;
-        assert!(!carrier.phones()[0].on);
-        assert!(get(address, "/phones/1", &[]).await.body.contains("Switch on"));
-        send(address, "POST", "/phones/1/switch", &form, "on=true").await;
-        assert!(carrier.phones()[0].on);
-    }
-
-    #[tokio::test]
-    async fn pages_are_whole_safe_and_in_both_languages() {
-        let setting = Setting { guard: Guard::Loopback, beside: Some("/console/beside"), home: Some("/"), ..Setting::default() };
-        let address = serve(router_with(carrier(), setting)).await;
-        for path in ["/phones", "/phones/1", "/phones/assets/base.css", "/phones/assets/phones.css", "/phones/assets/live.js", "/phones/assets/phones.js"] {
-            let answer = get(address, path, &[]).await;
-            assert_eq!((answer.status, foreign(&answer.body)), (200, Vec::new()), "{path}");
-            assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'self'"));
-        }
-        assert!(get(address, "/phones/1", &[("Accept-Language", "zh")]).await.body.contains("关机"));
-        assert_eq!(get(address, "/phones", &[("Host", "evil.example")]).await.status, 421);
-        let cross = [("Sec-Fetch-Site", "cross-site"), ("Content-Type", "application/x-www-form-urlencoded")];
-        assert_eq!(send(address, "POST", "/phones/1/write", &cross, "text=1").await.status, 403);
-    }
-
-    #[test]
-    fn every_text_that_the_template_asks_for_is_there() {
-        let page = include_str!("templates/phones.html");
-        for key in page.split("t(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert!(text(Language::Chinese, key).is_some(), "{key}");
-        }
-        assert!(TEXTS.iter().all(|(_, english, chinese)| !english.is_empty() && !chinese.is_empty()));
-    }
-}
+#[path = "pages_tests.rs"]
+mod tests;

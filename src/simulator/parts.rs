@@ -18,9 +18,22 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Takes one part and gives the whole text once its last part is there.
-    pub(super) fn take(&mut self, from: &str, to: &str, concat: Option<Concat>, text: String) -> Option<String> {
-        let Some(concat) = concat else { return Some(text) };
-        let key = (from.to_owned(), to.to_owned(), concat.reference, concat.total);
+    pub(super) fn take(
+        &mut self,
+        from: &str,
+        to: &str,
+        concat: Option<Concat>,
+        text: String,
+    ) -> Option<String> {
+        let Some(concat) = concat else {
+            return Some(text);
+        };
+        let key = (
+            from.to_owned(),
+            to.to_owned(),
+            concat.reference,
+            concat.total,
+        );
         if !self.open.contains_key(&key) {
             self.order.push_back(key.clone());
             self.make_room();
@@ -31,7 +44,9 @@ impl Parts {
             return None;
         }
         self.order.retain(|other| *other != key);
-        self.open.remove(&key).map(|parts| parts.into_values().collect())
+        self.open
+            .remove(&key)
+            .map(|parts| parts.into_values().collect())
     }
 
     fn make_room(&mut self) {
@@ -68,6 +83,9 @@ mod tests {
         for n in 0..UNFINISHED + 100 {
             parts.take("a", &n.to_string(), part(1), String::new());
         }
-        assert_eq!((parts.open.len(), parts.order.len()), (UNFINISHED, UNFINISHED));
+        assert_eq!(
+            (parts.open.len(), parts.order.len()),
+            (UNFINISHED, UNFINISHED)
+        );
     }
 }

@@ -120,7 +120,11 @@ impl Phone {
     /// Keeps a text until the phone is switched on; gives back what there is no more room for.
     pub(super) fn keep(&mut self, waiting: Waiting) -> Option<Waiting> {
         self.waiting.push_back(waiting);
-        if self.waiting.len() > WAITING { self.waiting.pop_front() } else { None }
+        if self.waiting.len() > WAITING {
+            self.waiting.pop_front()
+        } else {
+            None
+        }
     }
 
     pub(super) fn glance(&self) -> Glance {
@@ -191,8 +195,12 @@ impl Phones {
         if self.all.len() < PHONES {
             return;
         }
-        let mut old: Vec<(u64, u64, String)> =
-            self.all.values().filter(|p| !p.registered).map(|p| (p.touched, p.id, p.digits.clone())).collect();
+        let mut old: Vec<(u64, u64, String)> = self
+            .all
+            .values()
+            .filter(|p| !p.registered)
+            .map(|p| (p.touched, p.id, p.digits.clone()))
+            .collect();
         old.sort_unstable();
         for (_, id, digits) in old.into_iter().take(PHONES / 10) {
             self.all.remove(&digits);
@@ -208,12 +216,24 @@ mod tests {
 
     fn bubble(side: Side) -> Bubble {
         let text = Private::new("hello".to_owned());
-        Bubble { n: 1, side, peer: "1069".to_owned(), text, at: jiff::Timestamp::UNIX_EPOCH, handed_over: false }
+        Bubble {
+            n: 1,
+            side,
+            peer: "1069".to_owned(),
+            text,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            handed_over: false,
+        }
     }
 
     #[test]
     fn a_number_is_the_same_phone_however_it_is_written() {
-        for written in ["+8613800000001", "8613800000001", "008613800000001", "+86 138-0000-0001"] {
+        for written in [
+            "+8613800000001",
+            "8613800000001",
+            "008613800000001",
+            "+86 138-0000-0001",
+        ] {
             assert_eq!(digits(written), "8613800000001");
         }
     }

@@ -29,7 +29,9 @@ impl Script {
 
     /// The answer to `text` on the phone with these `digits`, if one is left.
     pub(super) fn answer(&mut self, digits: &str, text: &str) -> Option<Line> {
-        let fits = |line: &Line| super::phones::digits(line.number.reveal()) == digits && text.contains(&line.on);
+        let fits = |line: &Line| {
+            super::phones::digits(line.number.reveal()) == digits && text.contains(&line.on)
+        };
         self.0.iter().position(fits).map(|at| self.0.remove(at))
     }
 }
@@ -42,14 +44,26 @@ mod tests {
     use crate::model::private::Private;
 
     fn line(number: &str, on: &str, say: &str) -> Line {
-        Line { number: Private::new(number.to_owned()), on: on.to_owned(), after: Duration::ZERO, say: Private::new(say.to_owned()) }
+        Line {
+            number: Private::new(number.to_owned()),
+            on: on.to_owned(),
+            after: Duration::ZERO,
+            say: Private::new(say.to_owned()),
+        }
     }
 
     #[test]
     fn an_answer_is_given_once_and_to_a_text_that_fits() {
-        let mut script = Script::new(vec![line("+8613800000001", "确认", "1"), line("+8613800000001", "", "谢谢")]);
+        let mut script = Script::new(vec![
+            line("+8613800000001", "确认", "1"),
+            line("+8613800000001", "", "谢谢"),
+        ]);
         assert!(script.answer("8613800000002", "回复1确认").is_none());
-        let said = |script: &mut Script, text: &str| script.answer("8613800000001", text).map(|l| l.say.into_revealed());
+        let said = |script: &mut Script, text: &str| {
+            script
+                .answer("8613800000001", text)
+                .map(|l| l.say.into_revealed())
+        };
         assert_eq!(said(&mut script, "回复1确认"), Some("1".to_owned()));
         assert_eq!(said(&mut script, "回复1确认"), Some("谢谢".to_owned()));
         assert_eq!(said(&mut script, "回复1确认"), None);

@@ -59,10 +59,20 @@ pub async fn serve(carrier: Carrier, listener: TcpListener, stop: Stop) {
 }
 
 async fn talk(carrier: Carrier, stream: tokio::net::TcpStream, stop: Stop) {
-    let options = Options { busy: Status::RTHROTTLED, window: 20, ..Options::default() };
+    let options = Options {
+        busy: Status::RTHROTTLED,
+        window: 20,
+        ..Options::default()
+    };
     let check = |_, bind: Bind| {
         let known = carrier.admits(&bind.system_id.to_text(), &bind.password.to_text());
-        async move { if known { Ok(()) } else { Err(Status::RBINDFAIL) } }
+        async move {
+            if known {
+                Ok(())
+            } else {
+                Err(Status::RBINDFAIL)
+            }
+        }
     };
     let link = match accept(Halves::tcp(stream), options, OWN_ID, BIND_WITHIN, check).await {
         Ok(link) => link,
@@ -74,7 +84,10 @@ async fn talk(carrier: Carrier, stream: tokio::net::TcpStream, stop: Stop) {
     let account = link.system_id().to_owned();
     info!(esme.account = %account, "Carrier: {account} is bound as {:?}", link.kind());
     let session = link.session().clone();
-    let feeding = link.kind().receives().then(|| tokio::spawn(feed(carrier.clone(), session.clone(), account.clone())));
+    let feeding = link
+        .kind()
+        .receives()
+        .then(|| tokio::spawn(feed(carrier.clone(), session.clone(), account.clone())));
     tokio::select! {
         () = listen(&carrier, link, &account) => {}
         () = stop.said() => session.close(CLOSE_WITHIN).await,
@@ -103,7 +116,13 @@ async fn listen(carrier: &Carrier, mut link: Link, account: &str) {
     }
 }
 
-async fn take(carrier: &Carrier, request: Request, sm: &Sm, account: &str, held_back: &Arc<Semaphore>) {
+async fn take(
+    carrier: &Carrier,
+    request: Request,
+    sm: &Sm,
+    account: &str,
+    held_back: &Arc<Semaphore>,
+) {
     let alphabet = carrier.alphabet();
     let (verdict, aftermath) = carrier.submit(wire::read(account, sm, alphabet, carrier.now()));
     if verdict.after.is_zero() && !carrier.overtakes() {
@@ -112,7 +131,10 @@ async fn take(carrier: &Carrier, request: Request, sm: &Sm, account: &str, held_
         return;
     }
     // The semaphore is never closed.
-    let place = Arc::clone(held_back).acquire_owned().await.expect("nobody closes it");
+    let place = Arc::clone(held_back)
+        .acquire_owned()
+        .await
+        .expect("nobody closes it");
     let carrier = carrier.clone();
     tokio::spawn(async move {
         let mut aftermath = Some(aftermath);
@@ -131,7 +153,10 @@ async fn answer(request: Request, verdict: Verdict) {
         None => {}
         Some(Answer::Refused { status }) => request.answer(Status(status)).await,
         Some(Answer::Taken { message_id }) => {
-            let resp = SmResp { message_id: message_id.into(), ..SmResp::default() };
+            let resp = SmResp {
+                message_id: message_id.into(),
+                ..SmResp::default()
+            };
             let body = match &request.pdu.body {
                 Body::DataSm(_) => Body::DataSmResp(resp),
                 _ => Body::SubmitSmResp(resp),
@@ -196,15 +221,15 @@ mod tests {
     use crate::channels::sms::coding;
     use crate::channels::sms::receipt;
     use crate::channels::sms::smpp::client::{BindError, bind};
+    use crate::channels::sms::smpp::octets::Octets;
     use crate::channels::sms::smpp::pdu::{Address, Bind, BindKind, Body, Sm};
     use crate::channels::sms::smpp::session::outcome::Outcome;
     use crate::channels::sms::smpp::session::{Halves, Options, Request, Session};
     use crate::channels::sms::smpp::status::Status;
-    use crate::channels::sms::smpp::octets::Octets;
-    use crate::model::receipt::ReceiptStatus;
     use crate::clock::Clock;
     use crate::model::private::Private;
     use crate::model::provider_id::canonical;
+    use crate::model::receipt::ReceiptStatus;
     use crate::segments::encode_ucs2;
     use crate::segments::split::DefaultAlphabet::Gsm7;
     use crate::simulator::carrier::Carrier;
@@ -214,7 +239,14 @@ mod tests {
 
     const WITHIN: Duration = Duration::from_secs(10);
 
-    async fn start(conduct: Conduct) -> (Carrier, std::net::SocketAddr, Stopper, tokio::task::JoinHandle<()>) {
+    async fn start(
+        conduct: Conduct,
+    ) -> (
+        Carrier,
+        std::net::SocketAddr,
+        Stopper,
+        tokio::task::JoinHandle<()>,
+    ) {
         let carrier = Carrier::new(conduct, Clock::System);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -223,16 +255,33 @@ mod tests {
         (carrier, address, stopper, served)
     }
 
-    async fn dial(address: std::net::SocketAddr, password: &str) -> (Session, mpsc::Receiver<Request>, Result<(), BindError>) {
+    async fn dial(
+        address: std::net::SocketAddr,
+        password: &str,
+    ) -> (Session, mpsc::Receiver<Request>, Result<(), BindError>) {
         let (inbound, requests) = mpsc::channel(64);
-        let session = Session::start(Halves::tcp(TcpStream::connect(address).await.unwrap()), Options::default(), inbound);
-        let who = Bind { system_id: "carebell".into(), password: password.into(), ..Bind::default() };
-        let bound = bind(&session, BindKind::Transceiver, who, WITHIN).await.map(|_| ());
+        let session = Session::start(
+            Halves::tcp(TcpStream::connect(address).await.unwrap()),
+            Options::default(),
+            inbound,
+        );
+        let who = Bind {
+            system_id: "carebell".into(),
+            password: password.into(),
+            ..Bind::default()
+        };
+        let bound = bind(&session, BindKind::Transceiver, who, WITHIN)
+            .await
+            .map(|_| ());
         (session, requests, bound)
     }
 
     fn submit(text: &str) -> Body {
-        let address = |addr: &str| Address { ton: 1, npi: 1, addr: addr.into() };
+        let address = |addr: &str| Address {
+            ton: 1,
+            npi: 1,
+            addr: addr.into(),
+        };
         Body::SubmitSm(Box::new(Sm {
             source: address("10690000"),
             dest: address("8613800000001"),
@@ -255,12 +304,22 @@ mod tests {
         let (carrier, address, stopper, served) = start(Conduct::default()).await;
         let (session, mut requests, bound) = dial(address, "any").await;
         assert_eq!(bound, Ok(()));
-        let Outcome::Acked(Body::SubmitSmResp(resp)) = session.request(submit("请回复1确认")).await else { panic!("not taken") };
-        assert_eq!(carrier.phone("+8613800000001").last_text(), Some(Private::new("请回复1确认".to_owned())));
+        let Outcome::Acked(Body::SubmitSmResp(resp)) = session.request(submit("请回复1确认")).await
+        else {
+            panic!("not taken")
+        };
+        assert_eq!(
+            carrier.phone("+8613800000001").last_text(),
+            Some(Private::new("请回复1确认".to_owned()))
+        );
 
         let heard = requests.recv().await.unwrap();
         let read = receipt::read(&sm(&heard)).unwrap();
-        assert!(read.network.provider_ids.contains(&canonical(&resp.message_id.to_text())));
+        assert!(
+            read.network
+                .provider_ids
+                .contains(&canonical(&resp.message_id.to_text()))
+        );
         assert_eq!(read.network.status, ReceiptStatus::Delivered);
         heard.answer(Status::ROK).await;
 
@@ -271,16 +330,34 @@ mod tests {
         assert_eq!(again.pdu.body, Body::DeliverSm(Box::new(sm(&again))));
         assert_eq!(coding::decode(sm(&again).user_data(), 0, Gsm7), "1");
         again.answer(Status::ROK).await;
-        assert!(carrier.until(WITHIN, |carrier| carrier.phone("+8613800000001").thread().iter().all(|b| b.handed_over)).await);
+        assert!(
+            carrier
+                .until(WITHIN, |carrier| carrier
+                    .phone("+8613800000001")
+                    .thread()
+                    .iter()
+                    .all(|b| b.handed_over))
+                .await
+        );
         stopper.stop();
         served.await.unwrap();
     }
 
     #[tokio::test]
     async fn only_who_is_known_may_bind() {
-        let accounts = vec![Account { system_id: "carebell".to_owned(), password: Private::new("right".to_owned()) }];
-        let (carrier, address, _stopper, _) = start(Conduct { accounts, ..Conduct::default() }).await;
-        assert_eq!(dial(address, "wrong").await.2, Err(BindError::Refused(Status::RBINDFAIL)));
+        let accounts = vec![Account {
+            system_id: "carebell".to_owned(),
+            password: Private::new("right".to_owned()),
+        }];
+        let (carrier, address, _stopper, _) = start(Conduct {
+            accounts,
+            ..Conduct::default()
+        })
+        .await;
+        assert_eq!(
+            dial(address, "wrong").await.2,
+            Err(BindError::Refused(Status::RBINDFAIL))
+        );
         assert_eq!(dial(address, "right").await.2, Ok(()));
         assert_eq!(carrier.counts().binds, 1);
     }
@@ -288,8 +365,16 @@ mod tests {
     #[tokio::test]
     async fn a_receipt_can_overtake_its_answer_and_speak_any_dialect() {
         for (dialect, _) in Dialect::ALL {
-            let receipts = Receipts { dialect: *dialect, before_answer: true, ..Receipts::default() };
-            let (_carrier, address, _stopper, _) = start(Conduct { receipts, ..Conduct::default() }).await;
+            let receipts = Receipts {
+                dialect: *dialect,
+                before_answer: true,
+                ..Receipts::default()
+            };
+            let (_carrier, address, _stopper, _) = start(Conduct {
+                receipts,
+                ..Conduct::default()
+            })
+            .await;
             let (session, mut requests, _) = dial(address, "any").await;
             let answer = session.request(submit("hello"));
             tokio::pin!(answer);
@@ -299,8 +384,15 @@ mod tests {
             };
             let read = receipt::read(&sm(&heard)).unwrap();
             heard.answer(Status::ROK).await;
-            let Outcome::Acked(Body::SubmitSmResp(resp)) = answer.await else { panic!("not taken") };
-            assert!(read.network.provider_ids.contains(&canonical(&resp.message_id.to_text())), "{dialect:?}");
+            let Outcome::Acked(Body::SubmitSmResp(resp)) = answer.await else {
+                panic!("not taken")
+            };
+            assert!(
+                read.network
+                    .provider_ids
+                    .contains(&canonical(&resp.message_id.to_text())),
+                "{dialect:?}"
+            );
             assert_eq!(read.network.status, ReceiptStatus::Delivered, "{dialect:?}");
         }
     }
@@ -315,6 +407,9 @@ mod tests {
         drop(lost);
         let (_session, mut requests, _) = dial(address, "any").await;
         let heard = requests.recv().await.unwrap();
-        assert_eq!(coding::decode(sm(&heard).user_data(), sm(&heard).data_coding, Gsm7), "在吗");
+        assert_eq!(
+            coding::decode(sm(&heard).user_data(), sm(&heard).data_coding, Gsm7),
+            "在吗"
+        );
     }
 }

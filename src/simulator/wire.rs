@@ -25,11 +25,19 @@ const UCS2_UNITS: (usize, usize) = (67, 66);
 /// What `sm` of `account` asks for.
 pub(super) fn read(account: &str, sm: &Sm, alphabet: DefaultAlphabet, now: Timestamp) -> Submitted {
     let user_data = sm.user_data();
-    let (in_header, text) = if sm.esm_class & ESM_UDHI == 0 { (None, user_data) } else { coding::take_header(user_data) };
+    let (in_header, text) = if sm.esm_class & ESM_UDHI == 0 {
+        (None, user_data)
+    } else {
+        coding::take_header(user_data)
+    };
     let octet = |tag| sm.tlvs.integer(tag).and_then(|n| u8::try_from(n).ok());
     let in_parameters = || {
         let reference = sm.tlvs.integer(tlv::SAR_MSG_REF_NUM)?;
-        Concat::new(reference, octet(tlv::SAR_TOTAL_SEGMENTS)?, octet(tlv::SAR_SEGMENT_SEQNUM)?)
+        Concat::new(
+            reference,
+            octet(tlv::SAR_TOTAL_SEGMENTS)?,
+            octet(tlv::SAR_SEGMENT_SEQNUM)?,
+        )
     };
     Submitted {
         account: account.to_owned(),
@@ -54,11 +62,23 @@ fn validity_end(text: &str, now: Timestamp) -> Option<Timestamp> {
     }
     let number = |from: usize| text[from..from + 2].parse::<i8>().ok();
     let fields: Vec<i8> = (0..6).map(|n| number(n * 2)).collect::<Option<_>>()?;
-    let [year, month, day, hour, minute, second] = *fields.as_slice() else { return None };
+    let [year, month, day, hour, minute, second] = *fields.as_slice() else {
+        return None;
+    };
     let sign = match text.as_bytes()[15] {
         b'R' => {
-            let span = Span::new().years(year).months(month).days(day).hours(hour).minutes(minute).seconds(second);
-            return now.to_zoned(TimeZone::UTC).checked_add(span).ok().map(|end| end.timestamp());
+            let span = Span::new()
+                .years(year)
+                .months(month)
+                .days(day)
+                .hours(hour)
+                .minutes(minute)
+                .seconds(second);
+            return now
+                .to_zoned(TimeZone::UTC)
+                .checked_add(span)
+                .ok()
+                .map(|end| end.timestamp());
         }
         b'+' => 1,
         b'-' => -1,
@@ -74,8 +94,16 @@ fn validity_end(text: &str, now: Timestamp) -> Option<Timestamp> {
 pub(super) fn write(delivery: &Delivery, conduct: &Conduct) -> Vec<Sm> {
     let (ton, npi) = INTERNATIONAL;
     let base = Sm {
-        source: Address { ton, npi, addr: delivery.from.reveal().as_str().into() },
-        dest: Address { ton: 0, npi: 0, addr: delivery.to.as_str().into() },
+        source: Address {
+            ton,
+            npi,
+            addr: delivery.from.reveal().as_str().into(),
+        },
+        dest: Address {
+            ton: 0,
+            npi: 0,
+            addr: delivery.to.as_str().into(),
+        },
         ..Sm::default()
     };
     match &delivery.load {
@@ -101,22 +129,33 @@ fn receipt(mut sm: Sm, paper: &Paper, umr: Option<u16>) -> Sm {
         sm.tlvs.push(tlv::MESSAGE_STATE, vec![state]);
     }
     if let Some(umr) = umr {
-        sm.tlvs.push(tlv::USER_MESSAGE_REFERENCE, umr.to_be_bytes().to_vec());
+        sm.tlvs
+            .push(tlv::USER_MESSAGE_REFERENCE, umr.to_be_bytes().to_vec());
     }
     sm
 }
 
 fn texts(base: &Sm, n: u64, text: &str, conduct: &Conduct) -> Vec<Sm> {
     let form = conduct.texts.form;
-    let reference = if form == LongText::Udh16 { Reference::Bits16 } else { Reference::Bits8 };
+    let reference = if form == LongText::Udh16 {
+        Reference::Bits16
+    } else {
+        Reference::Bits8
+    };
     let (alphabet, payloads) = cut(text, reference, conduct);
     let data_coding = match alphabet {
         Alphabet::Gsm7 => coding::DEFAULT,
         Alphabet::Ucs2 => coding::UCS2,
     };
-    let base = Sm { data_coding, ..base.clone() };
+    let base = Sm {
+        data_coding,
+        ..base.clone()
+    };
     if let [one] = payloads.as_slice() {
-        return vec![Sm { short_message: one.as_slice().into(), ..base }];
+        return vec![Sm {
+            short_message: one.as_slice().into(),
+            ..base
+        }];
     }
     if form == LongText::Payload {
         let mut sm = base;
@@ -150,9 +189,14 @@ fn texts(base: &Sm, n: u64, text: &str, conduct: &Conduct) -> Vec<Sm> {
 }
 
 fn cut(text: &str, reference: Reference, conduct: &Conduct) -> (Alphabet, Vec<Vec<u8>>) {
-    let options = split::Options { default_alphabet: conduct.alphabet, reference };
+    let options = split::Options {
+        default_alphabet: conduct.alphabet,
+        reference,
+    };
     match split::split(text, options) {
-        Ok(parts) if parts.alphabet == Alphabet::Ucs2 || !conduct.texts.always_ucs2 => (parts.alphabet, parts.payloads),
+        Ok(parts) if parts.alphabet == Alphabet::Ucs2 || !conduct.texts.always_ucs2 => {
+            (parts.alphabet, parts.payloads)
+        }
         // A text that is too long for 255 parts ends where they end, as on a handset.
         Ok(_) | Err(_) => (Alphabet::Ucs2, cut_ucs2(text, reference)),
     }
@@ -178,7 +222,11 @@ fn cut_ucs2(text: &str, reference: Reference) -> Vec<Vec<u8>> {
             part.push(c);
         }
     }
-    parts.iter().take(255).map(|part| encode_ucs2(part)).collect()
+    parts
+        .iter()
+        .take(255)
+        .map(|part| encode_ucs2(part))
+        .collect()
 }
 
 #[cfg(test)]
@@ -197,23 +245,63 @@ mod tests {
     #[test]
     fn a_validity_is_read_in_both_forms() {
         let end = |text: &str| validity_end(text, now()).map(|end| end.to_string());
-        assert_eq!(end("000001020000000R"), Some("2026-12-02T03:00:00Z".to_owned()));
-        assert_eq!(end("261201120000000+"), Some("2026-12-01T12:00:00Z".to_owned()));
-        assert_eq!(end("261201120000032+"), Some("2026-12-01T04:00:00Z".to_owned()));
-        for bad in ["", "000001020000000", "000001020000000X", "2612xx120000000+", "十二月一日"] {
+        assert_eq!(
+            end("000001020000000R"),
+            Some("2026-12-02T03:00:00Z".to_owned())
+        );
+        assert_eq!(
+            end("261201120000000+"),
+            Some("2026-12-01T12:00:00Z".to_owned())
+        );
+        assert_eq!(
+            end("261201120000032+"),
+            Some("2026-12-01T04:00:00Z".to_owned())
+        );
+        for bad in [
+            "",
+            "000001020000000",
+            "000001020000000X",
+            "2612xx120000000+",
+            "十二月一日",
+        ] {
             assert_eq!(end(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn long_texts_survive_every_form_alphabet_and_order() {
-        let texts = ["好的，我会准时到。".repeat(20), "Yes, I will be there on time. ".repeat(20), "👍".repeat(100), "1".to_owned()];
-        let forms = [LongText::Udh8, LongText::Udh16, LongText::Sar, LongText::Payload];
+        let texts = [
+            "好的，我会准时到。".repeat(20),
+            "Yes, I will be there on time. ".repeat(20),
+            "👍".repeat(100),
+            "1".to_owned(),
+        ];
+        let forms = [
+            LongText::Udh8,
+            LongText::Udh16,
+            LongText::Sar,
+            LongText::Payload,
+        ];
         for (text, form) in texts.iter().flat_map(|text| forms.map(|form| (text, form))) {
             for (backwards, always_ucs2) in [(false, false), (true, false), (true, true)] {
-                let conduct = Conduct { texts: Texts { form, backwards, always_ucs2, ..Texts::default() }, ..Conduct::default() };
-                let load = Load::Text { n: 0x1234, text: Private::new(text.clone()) };
-                let delivery = Delivery::new(Private::new("8613800000001".to_owned()), "1069".to_owned(), load);
+                let conduct = Conduct {
+                    texts: Texts {
+                        form,
+                        backwards,
+                        always_ucs2,
+                        ..Texts::default()
+                    },
+                    ..Conduct::default()
+                };
+                let load = Load::Text {
+                    n: 0x1234,
+                    text: Private::new(text.clone()),
+                };
+                let delivery = Delivery::new(
+                    Private::new("8613800000001".to_owned()),
+                    "1069".to_owned(),
+                    load,
+                );
                 let mut parts = Parts::default();
                 let mut whole = None;
                 for sm in write(&delivery, &conduct) {
@@ -221,7 +309,11 @@ mod tests {
                     let submitted = read("x", &sm, DefaultAlphabet::Gsm7, now());
                     whole = parts.take("a", "b", submitted.concat, submitted.text.into_revealed());
                 }
-                assert_eq!(whole.as_ref(), Some(text), "{form:?} {backwards} {always_ucs2}");
+                assert_eq!(
+                    whole.as_ref(),
+                    Some(text),
+                    "{form:?} {backwards} {always_ucs2}"
+                );
             }
         }
     }

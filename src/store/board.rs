@@ -165,7 +165,13 @@ pub struct MessageLine {
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn figures(tx: &mut Tx, day_start: Timestamp, day_end: Timestamp, now: Timestamp, ahead: Timestamp) -> Result<Figures, StoreError> {
+pub async fn figures(
+    tx: &mut Tx,
+    day_start: Timestamp,
+    day_end: Timestamp,
+    now: Timestamp,
+    ahead: Timestamp,
+) -> Result<Figures, StoreError> {
     const PLANNED: &str = "SELECT CAST(COUNT(*) AS BIGINT), CAST(COALESCE(SUM(CASE WHEN due_at < $1 THEN 1 ELSE 0 END), 0) AS BIGINT)
         FROM (SELECT due_at FROM reminder WHERE state = 'planned' ORDER BY due_at LIMIT $2) AS r";
     const MESSAGES: &str = "SELECT state, CAST(COUNT(*) AS BIGINT) FROM
@@ -179,7 +185,9 @@ pub async fn figures(tx: &mut Tx, day_start: Timestamp, day_end: Timestamp, now:
     let messages: Vec<(String, i64)> = on!(&mut *tx, conn => sqlx::query_as(MESSAGES).bind(since).bind(COUNTED).fetch_all(conn).await)?;
     let replies = on!(&mut *tx, conn => sqlx::query_as(REPLIES).bind(since).bind(COUNTED).fetch_one(conn).await)?;
     let tasks = on!(&mut *tx, conn => sqlx::query_as(TASKS).bind(COUNTED).fetch_one(conn).await)?;
-    let messages = messages.into_iter().map(|(word, n)| Ok((read("message", &word, MessageState::parse)?, n)));
+    let messages = messages
+        .into_iter()
+        .map(|(word, n)| Ok((read("message", &word, MessageState::parse)?, n)));
     Ok(Figures {
         planned,
         messages: messages.collect::<Result<_, StoreError>>()?,
@@ -189,7 +197,11 @@ pub async fn figures(tx: &mut Tx, day_start: Timestamp, day_end: Timestamp, now:
     })
 }
 
-async fn confirmations(tx: &mut Tx, from: Timestamp, until: Timestamp) -> Result<Vec<(Confirmation, i64)>, StoreError> {
+async fn confirmations(
+    tx: &mut Tx,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<(Confirmation, i64)>, StoreError> {
     // The index leads with the kind: each kind in turn is a short walk, all kinds at once would be the whole table.
     const SQL: &str = "WITH RECURSIVE kinds (kind) AS (
             SELECT MIN(kind) FROM occasion
@@ -200,14 +212,21 @@ async fn confirmations(tx: &mut Tx, from: Timestamp, until: Timestamp) -> Result
         GROUP BY confirmation ORDER BY confirmation";
     let (from, until) = (from.as_millisecond(), until.as_millisecond());
     let rows: Vec<(String, i64)> = on!(tx, conn => sqlx::query_as(SQL).bind(from).bind(until).bind(COUNTED).fetch_all(conn).await)?;
-    rows.into_iter().map(|(word, n)| Ok((read("occasion", &word, Confirmation::parse)?, n))).collect()
+    rows.into_iter()
+        .map(|(word, n)| Ok((read("occasion", &word, Confirmation::parse)?, n)))
+        .collect()
 }
 
 /// Occasions that begin in `[from, until)`, by their moment.
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn occasions(tx: &mut Tx, from: Timestamp, until: Timestamp, limit: i64) -> Result<Vec<OccasionLine>, StoreError> {
+pub async fn occasions(
+    tx: &mut Tx,
+    from: Timestamp,
+    until: Timestamp,
+    limit: i64,
+) -> Result<Vec<OccasionLine>, StoreError> {
     const SQL: &str = "WITH RECURSIVE kinds (kind) AS (
             SELECT MIN(kind) FROM occasion
             UNION ALL SELECT (SELECT MIN(o.kind) FROM occasion AS o WHERE o.kind > kinds.kind) FROM kinds WHERE kinds.kind IS NOT NULL)
@@ -223,10 +242,15 @@ pub async fn occasions(tx: &mut Tx, from: Timestamp, until: Timestamp, limit: i6
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn occasions_of(tx: &mut Tx, patient: &str, limit: i64) -> Result<Vec<OccasionLine>, StoreError> {
+pub async fn occasions_of(
+    tx: &mut Tx,
+    patient: &str,
+    limit: i64,
+) -> Result<Vec<OccasionLine>, StoreError> {
     const SQL: &str = "SELECT o.id, o.patient_id, p.name, o.kind, o.local_at, o.status, o.confirmation, o.epoch, o.department, o.doctor, o.place
         FROM occasion AS o JOIN patient AS p ON p.id = o.patient_id WHERE o.patient_id = $1 ORDER BY o.at DESC, o.id LIMIT $2";
-    let rows: Vec<OccasionRow> = on!(tx, conn => sqlx::query_as(SQL).bind(patient).bind(limit).fetch_all(conn).await)?;
+    let rows: Vec<OccasionRow> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(patient).bind(limit).fetch_all(conn).await)?;
     rows.into_iter().map(OccasionRow::line).collect()
 }
 
@@ -234,7 +258,11 @@ pub async fn occasions_of(tx: &mut Tx, patient: &str, limit: i64) -> Result<Vec<
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn replies(tx: &mut Tx, patient: Option<&str>, limit: i64) -> Result<Vec<ReplyLine>, StoreError> {
+pub async fn replies(
+    tx: &mut Tx,
+    patient: Option<&str>,
+    limit: i64,
+) -> Result<Vec<ReplyLine>, StoreError> {
     const ALL: &str = "SELECT r.id, r.received_at, r.patient_id, p.name, r.text, r.intent, r.outcome, r.needs_human,
         o.id AS occasion, o.kind, o.local_at, o.status, o.confirmation, o.epoch, o.department, o.doctor, o.place
         FROM (SELECT * FROM reply ORDER BY received_at DESC, id DESC LIMIT $1) AS r
@@ -247,7 +275,9 @@ pub async fn replies(tx: &mut Tx, patient: Option<&str>, limit: i64) -> Result<V
         ORDER BY r.received_at DESC, r.id DESC";
     let rows: Vec<ReplyRow> = match patient {
         None => on!(tx, conn => sqlx::query_as(ALL).bind(limit).fetch_all(conn).await)?,
-        Some(patient) => on!(tx, conn => sqlx::query_as(OF_ONE).bind(limit).bind(patient).fetch_all(conn).await)?,
+        Some(patient) => {
+            on!(tx, conn => sqlx::query_as(OF_ONE).bind(limit).bind(patient).fetch_all(conn).await)?
+        }
     };
     rows.into_iter().map(ReplyRow::line).collect()
 }
@@ -256,7 +286,11 @@ pub async fn replies(tx: &mut Tx, patient: Option<&str>, limit: i64) -> Result<V
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn tasks(tx: &mut Tx, patient: Option<&str>, limit: i64) -> Result<Vec<TaskLine>, StoreError> {
+pub async fn tasks(
+    tx: &mut Tx,
+    patient: Option<&str>,
+    limit: i64,
+) -> Result<Vec<TaskLine>, StoreError> {
     // The index leads with the department: each one's newest are a short walk.
     const OPEN: &str = "WITH RECURSIVE places (department) AS (
             SELECT MIN(department) FROM task
@@ -271,7 +305,9 @@ pub async fn tasks(tx: &mut Tx, patient: Option<&str>, limit: i64) -> Result<Vec
         WHERE t.patient_id = $2 ORDER BY t.created_at DESC, t.id DESC LIMIT $1";
     let rows: Vec<TaskRow> = match patient {
         None => on!(tx, conn => sqlx::query_as(OPEN).bind(limit).fetch_all(conn).await)?,
-        Some(patient) => on!(tx, conn => sqlx::query_as(OF_ONE).bind(limit).bind(patient).fetch_all(conn).await)?,
+        Some(patient) => {
+            on!(tx, conn => sqlx::query_as(OF_ONE).bind(limit).bind(patient).fetch_all(conn).await)?
+        }
     };
     rows.into_iter().map(TaskRow::line).collect()
 }
@@ -280,7 +316,11 @@ pub async fn tasks(tx: &mut Tx, patient: Option<&str>, limit: i64) -> Result<Vec
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn reminders(tx: &mut Tx, patient: Option<&str>, limit: i64) -> Result<Vec<ReminderLine>, StoreError> {
+pub async fn reminders(
+    tx: &mut Tx,
+    patient: Option<&str>,
+    limit: i64,
+) -> Result<Vec<ReminderLine>, StoreError> {
     const NEXT: &str = "SELECT r.id, r.rule_id, r.patient_id, p.name, r.role, r.department, r.channels, r.due_at, r.state, r.reason
         FROM (SELECT * FROM reminder WHERE state = 'planned' ORDER BY due_at, id LIMIT $1) AS r
         LEFT JOIN patient AS p ON p.id = r.patient_id ORDER BY r.due_at, r.id";
@@ -289,7 +329,9 @@ pub async fn reminders(tx: &mut Tx, patient: Option<&str>, limit: i64) -> Result
         WHERE r.patient_id = $2 ORDER BY r.due_at DESC, r.id DESC LIMIT $1";
     let rows: Vec<ReminderRow> = match patient {
         None => on!(tx, conn => sqlx::query_as(NEXT).bind(limit).fetch_all(conn).await)?,
-        Some(patient) => on!(tx, conn => sqlx::query_as(OF_ONE).bind(limit).bind(patient).fetch_all(conn).await)?,
+        Some(patient) => {
+            on!(tx, conn => sqlx::query_as(OF_ONE).bind(limit).bind(patient).fetch_all(conn).await)?
+        }
     };
     rows.into_iter().map(ReminderRow::line).collect()
 }
@@ -309,7 +351,11 @@ pub enum Which<'a> {
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn messages(tx: &mut Tx, which: Which<'_>, limit: i64) -> Result<Vec<MessageLine>, StoreError> {
+pub async fn messages(
+    tx: &mut Tx,
+    which: Which<'_>,
+    limit: i64,
+) -> Result<Vec<MessageLine>, StoreError> {
     const LATEST: &str = "SELECT m.id, m.created_at, m.patient_id, p.name, m.role, m.channel, m.state, m.reason, m.bodies, m.rule_id, m.source,
         m.segments, m.possible_dup
         FROM (SELECT * FROM message ORDER BY created_at DESC, id DESC LIMIT $1) AS m
@@ -325,8 +371,12 @@ pub async fn messages(tx: &mut Tx, which: Which<'_>, limit: i64) -> Result<Vec<M
         LEFT JOIN patient AS p ON p.id = m.patient_id ORDER BY m.created_at DESC, m.id DESC";
     let rows: Vec<MessageRow> = match which {
         Which::Latest => on!(tx, conn => sqlx::query_as(LATEST).bind(limit).fetch_all(conn).await)?,
-        Which::In(state) => on!(tx, conn => sqlx::query_as(IN_STATE).bind(limit).bind(state.as_str()).fetch_all(conn).await)?,
-        Which::About(patient) => on!(tx, conn => sqlx::query_as(ABOUT).bind(limit).bind(patient).fetch_all(conn).await)?,
+        Which::In(state) => {
+            on!(tx, conn => sqlx::query_as(IN_STATE).bind(limit).bind(state.as_str()).fetch_all(conn).await)?
+        }
+        Which::About(patient) => {
+            on!(tx, conn => sqlx::query_as(ABOUT).bind(limit).bind(patient).fetch_all(conn).await)?
+        }
     };
     rows.into_iter().map(MessageRow::line).collect()
 }

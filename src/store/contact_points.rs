@@ -12,7 +12,12 @@ use crate::model::patient::ContactStatus;
 /// Returns the patients whose record changed, for the caller to mark.
 /// # Errors
 /// When the database refuses.
-pub async fn mark(tx: &mut Tx, address_hash: &str, patient: Option<&PatientId>, status: ContactStatus) -> Result<Vec<PatientId>, StoreError> {
+pub async fn mark(
+    tx: &mut Tx,
+    address_hash: &str,
+    patient: Option<&PatientId>,
+    status: ContactStatus,
+) -> Result<Vec<PatientId>, StoreError> {
     const SQL: &str = "UPDATE contact_point SET status = $1
         WHERE address_hash = $2 AND ($3 = '' OR patient_id = $3) AND status <> $1 RETURNING patient_id";
     let of = patient.map_or("", PatientId::as_str);
@@ -28,7 +33,10 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn patient(id: &PatientId) -> Self {
-        Self { patient: id.clone(), relation: None }
+        Self {
+            patient: id.clone(),
+            relation: None,
+        }
     }
 }
 
@@ -45,8 +53,18 @@ pub struct ContactPut {
 
 /// Puts `contacts`, in their order, in the place of all that `owners` had.
 /// An address that an owner keeps has the id and status that it had.
-pub(super) async fn replace(tx: &mut Tx, owners: &[Owner], contacts: Vec<(Owner, ContactPut)>) -> Result<(), StoreError> {
-    type Kept = (ContactPointId, PatientId, Option<RelationId>, String, String);
+pub(super) async fn replace(
+    tx: &mut Tx,
+    owners: &[Owner],
+    contacts: Vec<(Owner, ContactPut)>,
+) -> Result<(), StoreError> {
+    type Kept = (
+        ContactPointId,
+        PatientId,
+        Option<RelationId>,
+        String,
+        String,
+    );
     #[derive(serde::Serialize)]
     struct Row {
         id: ContactPointId,
@@ -70,10 +88,21 @@ pub(super) async fn replace(tx: &mut Tx, owners: &[Owner], contacts: Vec<(Owner,
         SELECT j.value ->> 'id', j.value ->> 'patient', j.value ->> 'relation', j.value ->> 'kind', j.value ->> 'address', j.value ->> 'hash',
             CAST(j.value ->> 'rank' AS BIGINT), j.value ->> 'status'
         FROM json_each($1) AS j";
-    let whose: Vec<Whose<'_>> = owners.iter().map(|owner| Whose { patient: &owner.patient, relation: owner.relation.as_ref().map_or("", RelationId::as_str) }).collect();
-    let had: Vec<Kept> = on!(&mut *tx, conn => sqlx::query_as(GONE).bind(rows(&whose)).fetch_all(conn).await)?;
-    let mut had: HashMap<(Owner, String), (ContactPointId, String)> =
-        had.into_iter().map(|(id, patient, relation, address, status)| ((Owner { patient, relation }, address), (id, status))).collect();
+    let whose: Vec<Whose<'_>> = owners
+        .iter()
+        .map(|owner| Whose {
+            patient: &owner.patient,
+            relation: owner.relation.as_ref().map_or("", RelationId::as_str),
+        })
+        .collect();
+    let had: Vec<Kept> =
+        on!(&mut *tx, conn => sqlx::query_as(GONE).bind(rows(&whose)).fetch_all(conn).await)?;
+    let mut had: HashMap<(Owner, String), (ContactPointId, String)> = had
+        .into_iter()
+        .map(|(id, patient, relation, address, status)| {
+            ((Owner { patient, relation }, address), (id, status))
+        })
+        .collect();
     let mut ranks: HashMap<Owner, usize> = HashMap::new();
     let mut seen = HashSet::new();
     let mut set = Vec::with_capacity(contacts.len());
@@ -83,8 +112,15 @@ pub(super) async fn replace(tx: &mut Tx, owners: &[Owner], contacts: Vec<(Owner,
         }
         let rank = ranks.entry(owner.clone()).or_default();
         *rank += 1;
-        let fresh = || (ContactPointId::generate(), ContactStatus::Ok.as_str().to_owned());
-        let (id, status) = had.remove(&(owner.clone(), contact.address.clone())).unwrap_or_else(fresh);
+        let fresh = || {
+            (
+                ContactPointId::generate(),
+                ContactStatus::Ok.as_str().to_owned(),
+            )
+        };
+        let (id, status) = had
+            .remove(&(owner.clone(), contact.address.clone()))
+            .unwrap_or_else(fresh);
         set.push(Row {
             id,
             patient: owner.patient,

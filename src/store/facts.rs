@@ -13,7 +13,10 @@ use crate::model::patient::Fact;
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn of(tx: &mut Tx, patients: &[PatientId]) -> Result<HashMap<PatientId, Vec<Fact>>, StoreError> {
+pub async fn of(
+    tx: &mut Tx,
+    patients: &[PatientId],
+) -> Result<HashMap<PatientId, Vec<Fact>>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         patient_id: PatientId,
@@ -30,10 +33,25 @@ pub async fn of(tx: &mut Tx, patients: &[PatientId]) -> Result<HashMap<PatientId
     if patients.is_empty() {
         return Ok(all);
     }
-    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    let found: Vec<Row> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
     for row in found {
-        let on = row.on_day.map(|day| day.parse().map_err(|_| StoreError::BadRow { table: "fact", what: "on_day" })).transpose()?;
-        let fact = Fact { kind: row.kind, code: row.code, system: row.system, on, at: row.at };
+        let on = row
+            .on_day
+            .map(|day| {
+                day.parse().map_err(|_| StoreError::BadRow {
+                    table: "fact",
+                    what: "on_day",
+                })
+            })
+            .transpose()?;
+        let fact = Fact {
+            kind: row.kind,
+            code: row.code,
+            system: row.system,
+            on,
+            at: row.at,
+        };
         all.entry(row.patient_id).or_default().push(fact);
     }
     Ok(all)
@@ -77,20 +95,40 @@ struct Name<'a> {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn known(tx: &mut Tx, source: &str, names: &[(&str, &str)]) -> Result<HashMap<(String, String), (PatientId, String)>, StoreError> {
+pub async fn known(
+    tx: &mut Tx,
+    source: &str,
+    names: &[(&str, &str)],
+) -> Result<HashMap<(String, String), (PatientId, String)>, StoreError> {
     // A plain JOIN lets SQLite scan the facts and read the set again for each of them.
     const SQL: &str = "SELECT f.kind, f.source_key, f.patient_id, f.row_hash FROM json_each($2) AS j
         CROSS JOIN fact AS f WHERE f.source = $1 AND f.kind = j.value ->> 'kind' AND f.source_key = j.value ->> 'key' AND f.coding = 0";
-    let set: Vec<Name<'_>> = names.iter().map(|(kind, key)| Name { kind, key, codings: 0 }).collect();
-    let found: Vec<(String, String, PatientId, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(&set)).fetch_all(conn).await)?;
-    Ok(found.into_iter().map(|(kind, key, patient, hash)| ((kind, key), (patient, hash))).collect())
+    let set: Vec<Name<'_>> = names
+        .iter()
+        .map(|(kind, key)| Name {
+            kind,
+            key,
+            codings: 0,
+        })
+        .collect();
+    let found: Vec<(String, String, PatientId, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(&set)).fetch_all(conn).await)?;
+    Ok(found
+        .into_iter()
+        .map(|(kind, key, patient, hash)| ((kind, key), (patient, hash)))
+        .collect())
 }
 
 /// Writes facts of `source`, every code of each, and marks their patients.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn put(tx: &mut Tx, source: &str, facts: &[FactPut], now: Timestamp) -> Result<(), StoreError> {
+pub async fn put(
+    tx: &mut Tx,
+    source: &str,
+    facts: &[FactPut],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     #[derive(serde::Serialize)]
     struct Row<'a> {
         id: FactId,
@@ -108,13 +146,22 @@ pub async fn put(tx: &mut Tx, source: &str, facts: &[FactPut], now: Timestamp) -
     if facts.is_empty() {
         return Ok(());
     }
-    let set: Vec<Row<'_>> = facts.iter().map(|fact| Row { id: FactId::generate(), fact }).collect();
+    let set: Vec<Row<'_>> = facts
+        .iter()
+        .map(|fact| Row {
+            id: FactId::generate(),
+            fact,
+        })
+        .collect();
     on!(&mut *tx, conn => sqlx::query(SQL).bind(source).bind(rows(&set)).bind(now.as_millisecond()).execute(conn).await.map(|_| ()))?;
     let mut codings: HashMap<(&str, &str), usize> = HashMap::new();
     for fact in facts {
         *codings.entry((&fact.kind, &fact.source_key)).or_default() += 1;
     }
-    let names: Vec<Name<'_>> = codings.into_iter().map(|((kind, key), codings)| Name { kind, key, codings }).collect();
+    let names: Vec<Name<'_>> = codings
+        .into_iter()
+        .map(|((kind, key), codings)| Name { kind, key, codings })
+        .collect();
     trim(tx, source, &names).await?;
     let patients: Vec<PatientId> = facts.iter().map(|fact| fact.patient.clone()).collect();
     marks::add(tx, &patients, now).await
@@ -124,8 +171,20 @@ pub async fn put(tx: &mut Tx, source: &str, facts: &[FactPut], now: Timestamp) -
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn remove(tx: &mut Tx, source: &str, names: &[(&str, &str)], now: Timestamp) -> Result<Vec<PatientId>, StoreError> {
-    let set: Vec<Name<'_>> = names.iter().map(|(kind, key)| Name { kind, key, codings: 0 }).collect();
+pub async fn remove(
+    tx: &mut Tx,
+    source: &str,
+    names: &[(&str, &str)],
+    now: Timestamp,
+) -> Result<Vec<PatientId>, StoreError> {
+    let set: Vec<Name<'_>> = names
+        .iter()
+        .map(|(kind, key)| Name {
+            kind,
+            key,
+            codings: 0,
+        })
+        .collect();
     let patients = trim(tx, source, &set).await?;
     marks::add(tx, &patients, now).await?;
     Ok(patients)
@@ -135,10 +194,23 @@ pub async fn remove(tx: &mut Tx, source: &str, names: &[(&str, &str)], now: Time
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn remove_but(tx: &mut Tx, source: &str, patient: &PatientId, keep: &[(&str, &str)], now: Timestamp) -> Result<usize, StoreError> {
+pub async fn remove_but(
+    tx: &mut Tx,
+    source: &str,
+    patient: &PatientId,
+    keep: &[(&str, &str)],
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     const SQL: &str = "DELETE FROM fact WHERE patient_id = $2 AND source = $1
         AND (kind, source_key) NOT IN (SELECT j.value ->> 'kind', j.value ->> 'key' FROM json_each($3) AS j) RETURNING patient_id";
-    let set: Vec<Name<'_>> = keep.iter().map(|(kind, key)| Name { kind, key, codings: 0 }).collect();
+    let set: Vec<Name<'_>> = keep
+        .iter()
+        .map(|(kind, key)| Name {
+            kind,
+            key,
+            codings: 0,
+        })
+        .collect();
     let gone: Vec<PatientId> = on!(&mut *tx, conn => sqlx::query_scalar(SQL).bind(source).bind(patient).bind(rows(&set)).fetch_all(conn).await)?;
     marks::add(tx, &gone, now).await?;
     Ok(gone.len())

@@ -131,3 +131,24 @@ pub async fn capped(
     let hashes: Vec<super::Id<'_>> = address_hashes.iter().map(|id| super::Id { id }).collect();
     on!(tx, conn => sqlx::query_as(SQL).bind(rows(&patients)).bind(rows(&hashes)).bind(since.as_millisecond()).fetch_all(conn).await)
 }
+
+/// Addresses of which every known holder has died, or of which everybody said that they are wrong: hash, died, wrong.
+///
+/// One that a living patient or a relation holds as well is not among the died.
+/// # Errors
+/// When the database fails.
+pub async fn lost_addresses(
+    tx: &mut Tx,
+    address_hashes: &[&str],
+) -> Result<Vec<(String, bool, bool)>, StoreError> {
+    const SQL: &str = "SELECT c.address_hash,
+          MIN(CASE WHEN p.deceased AND c.relation_id IS NULL THEN 1 ELSE 0 END) = 1,
+          MIN(CASE WHEN c.status <> 'ok' THEN 1 ELSE 0 END) = 1
+        FROM contact_point AS c JOIN patient AS p ON p.id = c.patient_id
+        WHERE c.address_hash IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) GROUP BY c.address_hash";
+    if address_hashes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let hashes: Vec<super::Id<'_>> = address_hashes.iter().map(|id| super::Id { id }).collect();
+    on!(tx, conn => sqlx::query_as(SQL).bind(rows(&hashes)).fetch_all(conn).await)
+}

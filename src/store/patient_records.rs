@@ -213,14 +213,21 @@ pub async fn put(
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
-pub async fn consents(tx: &mut Tx, patients: &[PatientId], source: &str) -> Result<HashMap<PatientId, Vec<(OptOut, bool)>>, StoreError> {
+pub async fn consents(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    source: &str,
+) -> Result<HashMap<PatientId, Vec<(OptOut, bool)>>, StoreError> {
     const SQL: &str = "SELECT c.patient_id, c.scope, c.granted FROM consent AS c
         WHERE c.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND c.relation_id = '' AND c.origin = $2 ORDER BY c.scope";
     let origin = format!("source:{source}");
     let found: Vec<(PatientId, String, bool)> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(origin).fetch_all(conn).await)?;
     let mut all: HashMap<PatientId, Vec<(OptOut, bool)>> = HashMap::new();
     for (patient, scope, granted) in found {
-        let scope = OptOut::parse(&scope).ok_or(StoreError::BadRow { table: "consent", what: "scope" })?;
+        let scope = OptOut::parse(&scope).ok_or(StoreError::BadRow {
+            table: "consent",
+            what: "scope",
+        })?;
         all.entry(patient).or_default().push((scope, granted));
     }
     Ok(all)

@@ -33,27 +33,45 @@ pub struct RelationPut {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn known(tx: &mut Tx, patients: &[PatientId]) -> Result<HashMap<(PatientId, String), String>, StoreError> {
+pub async fn known(
+    tx: &mut Tx,
+    patients: &[PatientId],
+) -> Result<HashMap<(PatientId, String), String>, StoreError> {
     const SQL: &str = "SELECT r.patient_id, r.source_key, r.row_hash FROM relation AS r
         WHERE r.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND r.source_key NOT LIKE '#%'";
-    let found: Vec<(PatientId, String, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
-    Ok(found.into_iter().map(|(patient, key, hash)| ((patient, key), hash)).collect())
+    let found: Vec<(PatientId, String, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    Ok(found
+        .into_iter()
+        .map(|(patient, key, hash)| ((patient, key), hash))
+        .collect())
 }
 
 /// Those relations of these patients that are told within the patient's record.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn told_within(tx: &mut Tx, patients: &[PatientId]) -> Result<HashSet<RelationId>, StoreError> {
+pub async fn told_within(
+    tx: &mut Tx,
+    patients: &[PatientId],
+) -> Result<HashSet<RelationId>, StoreError> {
     let had = had(tx, patients).await?;
-    Ok(had.into_iter().filter(|((_, key), _)| key.starts_with('#')).map(|(_, id)| id).collect())
+    Ok(had
+        .into_iter()
+        .filter(|((_, key), _)| key.starts_with('#'))
+        .map(|(_, id)| id)
+        .collect())
 }
 
 /// Writes relations that are records of their own, and marks their patients.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn put(tx: &mut Tx, family: Vec<(PatientId, RelationPut)>, now: Timestamp) -> Result<(), StoreError> {
+pub async fn put(
+    tx: &mut Tx,
+    family: Vec<(PatientId, RelationPut)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let patients: Vec<PatientId> = family.iter().map(|(patient, _)| patient.clone()).collect();
     let had = had(tx, &patients).await?;
     write(tx, family, &had).await?;
@@ -64,47 +82,83 @@ pub async fn put(tx: &mut Tx, family: Vec<(PatientId, RelationPut)>, now: Timest
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn remove(tx: &mut Tx, gone: &[(PatientId, String)], now: Timestamp) -> Result<(), StoreError> {
+pub async fn remove(
+    tx: &mut Tx,
+    gone: &[(PatientId, String)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let patients: Vec<PatientId> = gone.iter().map(|(patient, _)| patient.clone()).collect();
     let had = had(tx, &patients).await?;
-    let gone: Vec<RelationId> = gone.iter().filter_map(|key| had.get(key).cloned()).collect();
+    let gone: Vec<RelationId> = gone
+        .iter()
+        .filter_map(|key| had.get(key).cloned())
+        .collect();
     delete(tx, &gone).await?;
     marks::add(tx, &patients, now).await
 }
 
 /// Puts `family` in the place of all that the records of `patients` told of relations before.
 /// A relation that is told again keeps its id.
-pub(super) async fn replace_told_within(tx: &mut Tx, patients: &[PatientId], family: Vec<(PatientId, RelationPut)>) -> Result<(), StoreError> {
+pub(super) async fn replace_told_within(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    family: Vec<(PatientId, RelationPut)>,
+) -> Result<(), StoreError> {
     let had = had(tx, patients).await?;
-    let told: HashSet<(&PatientId, &str)> = family.iter().map(|(patient, put)| (patient, put.source_key.as_str())).collect();
-    let gone: Vec<RelationId> =
-        had.iter().filter(|((patient, key), _)| key.starts_with('#') && !told.contains(&(patient, key.as_str()))).map(|(_, id)| id.clone()).collect();
+    let told: HashSet<(&PatientId, &str)> = family
+        .iter()
+        .map(|(patient, put)| (patient, put.source_key.as_str()))
+        .collect();
+    let gone: Vec<RelationId> = had
+        .iter()
+        .filter(|((patient, key), _)| {
+            key.starts_with('#') && !told.contains(&(patient, key.as_str()))
+        })
+        .map(|(_, id)| id.clone())
+        .collect();
     delete(tx, &gone).await?;
     write(tx, family, &had).await
 }
 
-async fn had(tx: &mut Tx, patients: &[PatientId]) -> Result<HashMap<(PatientId, String), RelationId>, StoreError> {
+async fn had(
+    tx: &mut Tx,
+    patients: &[PatientId],
+) -> Result<HashMap<(PatientId, String), RelationId>, StoreError> {
     const SQL: &str = "SELECT r.patient_id, r.source_key, r.id FROM relation AS r
         WHERE r.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
-    let found: Vec<(PatientId, String, RelationId)> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
-    Ok(found.into_iter().map(|(patient, key, id)| ((patient, key), id)).collect())
+    let found: Vec<(PatientId, String, RelationId)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    Ok(found
+        .into_iter()
+        .map(|(patient, key, id)| ((patient, key), id))
+        .collect())
 }
 
 /// Contact points go by themselves; what such a relation refused goes here.
 async fn delete(tx: &mut Tx, gone: &[RelationId]) -> Result<(), StoreError> {
     const CONSENT: &str = "DELETE FROM consent WHERE relation_id <> '' AND (patient_id, relation_id) IN
         (SELECT r.patient_id, r.id FROM relation AS r WHERE r.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j))";
-    const RELATION: &str = "DELETE FROM relation WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    const RELATION: &str =
+        "DELETE FROM relation WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     if gone.is_empty() {
         return Ok(());
     }
-    let set = rows(&gone.iter().map(|id| serde_json::json!({"id": id})).collect::<Vec<_>>());
+    let set = rows(
+        &gone
+            .iter()
+            .map(|id| serde_json::json!({"id": id}))
+            .collect::<Vec<_>>(),
+    );
     on!(&mut *tx, conn => sqlx::query(CONSENT).bind(&set).execute(conn).await.map(|_| ()))?;
     on!(&mut *tx, conn => sqlx::query(RELATION).bind(&set).execute(conn).await.map(|_| ()))?;
     Ok(())
 }
 
-async fn write(tx: &mut Tx, family: Vec<(PatientId, RelationPut)>, had: &HashMap<(PatientId, String), RelationId>) -> Result<(), StoreError> {
+async fn write(
+    tx: &mut Tx,
+    family: Vec<(PatientId, RelationPut)>,
+    had: &HashMap<(PatientId, String), RelationId>,
+) -> Result<(), StoreError> {
     #[derive(serde::Serialize)]
     struct Row {
         id: RelationId,
@@ -128,13 +182,51 @@ async fn write(tx: &mut Tx, family: Vec<(PatientId, RelationPut)>, had: &HashMap
     }
     let (mut set, mut contacts) = (Vec::with_capacity(family.len()), Vec::new());
     for (patient, put) in family {
-        let id = had.get(&(patient.clone(), put.source_key.clone())).cloned().unwrap_or_else(RelationId::generate);
-        contacts.extend(put.contacts.into_iter().map(|contact| (Owner { patient: patient.clone(), relation: Some(id.clone()) }, contact)));
-        let RelationPut { source_key, rank, kind, name, language, consented, row_hash, contacts: _ } =
-            RelationPut { contacts: Vec::new(), ..put };
-        set.push(Row { id, patient, source_key, rank, kind, name, language, consented, row_hash });
+        let id = had
+            .get(&(patient.clone(), put.source_key.clone()))
+            .cloned()
+            .unwrap_or_else(RelationId::generate);
+        contacts.extend(put.contacts.into_iter().map(|contact| {
+            (
+                Owner {
+                    patient: patient.clone(),
+                    relation: Some(id.clone()),
+                },
+                contact,
+            )
+        }));
+        let RelationPut {
+            source_key,
+            rank,
+            kind,
+            name,
+            language,
+            consented,
+            row_hash,
+            contacts: _,
+        } = RelationPut {
+            contacts: Vec::new(),
+            ..put
+        };
+        set.push(Row {
+            id,
+            patient,
+            source_key,
+            rank,
+            kind,
+            name,
+            language,
+            consented,
+            row_hash,
+        });
     }
     on!(&mut *tx, conn => sqlx::query(SQL).bind(rows(&set)).execute(conn).await.map(|_| ()))?;
-    let owners: Vec<Owner> = set.into_iter().map(|row| Owner { patient: row.patient, relation: Some(row.id) }).collect();
+    let owners: Vec<Owner> = set
+        .into_iter()
+        .map(|row| Owner {
+            patient: row.patient,
+            relation: Some(row.id),
+        })
+        .collect();
     contact_points::replace(tx, &owners, contacts).await
 }

@@ -9,7 +9,6 @@ const ANA: &str = "+8613800000001";
 /// A text that prints the place without asking whether there is one.
 const BLUNT: &str = "+++\ntitle = \"Appointment\"\n+++\n{{ site.name }}: please come to {{ occasion.place }}. Reply 1 to confirm.\n";
 
-
 #[tokio::test]
 async fn a_moved_booking_is_planned_anew_and_the_old_question_no_longer_binds() {
     each(Setup::default(), async |clinic| {
@@ -21,11 +20,19 @@ async fn a_moved_booking_is_planned_anew_and_the_old_question_no_longer_binds() 
         let texts = ana.texts().len();
         ana.reply("1");
         clinic.settle().await;
-        assert_ne!(clinic.confirmation("A1").await, "confirmed", "that was said of the old time");
+        assert_ne!(
+            clinic.confirmation("A1").await,
+            "confirmed",
+            "that was said of the old time"
+        );
         assert_eq!(clinic.tasks().await, ["reply"]);
         clinic.clock_to("2026-04-08 09:00").await;
         assert!(ana.texts().len() > texts);
-        assert!(ana.last().contains("Friday 10 April at 14:00"), "{}", ana.last());
+        assert!(
+            ana.last().contains("Friday 10 April at 14:00"),
+            "{}",
+            ana.last()
+        );
         ana.reply("1");
         clinic.settle().await;
         assert_eq!(clinic.confirmation("A1").await, "confirmed");
@@ -60,7 +67,9 @@ async fn a_booking_that_moves_before_its_reminder_is_reminded_of_once_at_the_new
         assert_eq!(ana.texts().len(), 0);
         clinic.clock_to("2026-03-31 09:00").await;
         assert_eq!(ana.texts().len(), 1);
-        let gone: i64 = clinic.one("SELECT COUNT(*) FROM reminder WHERE role = 'patient' AND state = 'superseded'").await;
+        let gone: i64 = clinic
+            .one("SELECT COUNT(*) FROM reminder WHERE role = 'patient' AND state = 'superseded'")
+            .await;
         assert_eq!(gone, 1);
     })
     .await;
@@ -99,13 +108,19 @@ async fn a_booking_cancelled_while_its_text_waits_for_the_carrier_takes_the_text
 
 #[tokio::test]
 async fn a_value_that_is_missing_stops_the_text_and_tells_staff() {
-    let blunt = Setup { templates: vec![("appointment/en.sms.txt", BLUNT)], ..Setup::default() };
+    let blunt = Setup {
+        templates: vec![("appointment/en.sms.txt", BLUNT)],
+        ..Setup::default()
+    };
     each(blunt, async |clinic| {
         let ana = clinic.somebody("P1", "Ana Gómez", ANA).await;
         clinic.book("A1", "P1", "2026-03-30T09:30").await;
         clinic.clock_to("2026-03-28 09:00").await;
         assert_eq!(ana.texts().len(), 0);
-        assert_eq!(clinic.skipped().await, [("appointment".to_owned(), "missing_value".to_owned())]);
+        assert_eq!(
+            clinic.skipped().await,
+            [("appointment".to_owned(), "missing_value".to_owned())]
+        );
         assert_eq!(clinic.tasks().await, ["missing_value"]);
     })
     .await;

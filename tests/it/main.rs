@@ -5,6 +5,7 @@ mod bookings;
 mod clinic;
 mod crash;
 mod delivery;
+mod demo;
 mod house;
 mod privacy;
 mod promises;

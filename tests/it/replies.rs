@@ -13,13 +13,21 @@ const TWO_ASK: &str = "title = \"Recheck\"\ndepartment = \"clinical\"\nclass = \
     [[step]]\nto = \"staff\"\nbefore = [\"0d\"]\nat = \"07:00\"\nsend = \"recheck_staff\"\nby = [\"task\"]\n";
 
 fn two_ask() -> Setup {
-    Setup { rules: Some(vec![("recheck", TWO_ASK)]), ..Setup::default() }
+    Setup {
+        rules: Some(vec![("recheck", TWO_ASK)]),
+        ..Setup::default()
+    }
 }
 
 /// Ana has a recheck on 30 March at 9:30 and was asked three days before.
 async fn ana_was_asked(clinic: &Clinic) -> crate::clinic::carrier::Phone {
     let ana = clinic.somebody("P1", "Ana Gómez", ANA).await;
-    clinic.occasion("R1", json!({"patient": "P1", "kind": "recheck", "at": "2026-03-30T09:30"})).await;
+    clinic
+        .occasion(
+            "R1",
+            json!({"patient": "P1", "kind": "recheck", "at": "2026-03-30T09:30"}),
+        )
+        .await;
     clinic.settle().await;
     clinic.clock_to("2026-03-27 09:00").await;
     assert_eq!(ana.texts().len(), 1);
@@ -53,15 +61,25 @@ async fn a_reply_of_2_declines_raises_a_change_request_and_ends_what_remains_for
         ana.reply("2");
         clinic.settle().await;
         assert_eq!(clinic.confirmation("R1").await, "declined");
-        let wishes: Vec<(String, String)> = clinic.rows("SELECT wish, state FROM change_request").await;
+        let wishes: Vec<(String, String)> =
+            clinic.rows("SELECT wish, state FROM change_request").await;
         assert_eq!(wishes, [("cancel".to_owned(), "new".to_owned())]);
         assert_eq!(clinic.tasks().await, ["change_request"]);
-        assert!(ana.last().contains("you will not come on Monday 30 March"), "{}", ana.last());
+        assert!(
+            ana.last().contains("you will not come on Monday 30 March"),
+            "{}",
+            ana.last()
+        );
         clinic.clock_to("2026-03-29 09:00").await;
         assert_eq!(ana.texts().len(), 2, "the second reminder stays away");
-        assert_eq!(clinic.skipped().await, [("recheck".to_owned(), "declined".to_owned())]);
+        assert_eq!(
+            clinic.skipped().await,
+            [("recheck".to_owned(), "declined".to_owned())]
+        );
         clinic.clock_to("2026-03-30 07:00").await;
-        let staff: i64 = clinic.one("SELECT COUNT(*) FROM task WHERE kind = 'reminder'").await;
+        let staff: i64 = clinic
+            .one("SELECT COUNT(*) FROM task WHERE kind = 'reminder'")
+            .await;
         assert_eq!(staff, 1, "what staff hear of stays");
     })
     .await;
@@ -74,9 +92,15 @@ async fn a_reply_of_3_asks_for_a_change_and_reminding_goes_on_without_asking() {
         ana.reply("3");
         clinic.settle().await;
         assert_eq!(clinic.confirmation("R1").await, "change_requested");
-        let wishes: Vec<(String, String)> = clinic.rows("SELECT wish, state FROM change_request").await;
+        let wishes: Vec<(String, String)> =
+            clinic.rows("SELECT wish, state FROM change_request").await;
         assert_eq!(wishes, [("reschedule".to_owned(), "new".to_owned())]);
-        assert!(ana.last().contains("Until then your booking on Monday 30 March at 09:30 stands"), "{}", ana.last());
+        assert!(
+            ana.last()
+                .contains("Until then your booking on Monday 30 March at 09:30 stands"),
+            "{}",
+            ana.last()
+        );
         clinic.clock_to("2026-03-29 09:00").await;
         assert_eq!(ana.texts().len(), 3);
         assert!(!ana.last().contains("Reply 1"), "{}", ana.last());
@@ -93,7 +117,8 @@ async fn whoever_answers_1_after_2_comes_after_all() {
         ana.reply("1");
         clinic.settle().await;
         assert_eq!(clinic.confirmation("R1").await, "confirmed");
-        let wishes: Vec<(String, String)> = clinic.rows("SELECT wish, state FROM change_request").await;
+        let wishes: Vec<(String, String)> =
+            clinic.rows("SELECT wish, state FROM change_request").await;
         assert_eq!(wishes, [("cancel".to_owned(), "superseded".to_owned())]);
     })
     .await;
@@ -164,13 +189,21 @@ async fn an_unclear_reply_leaves_the_booking_alone_and_becomes_a_task() {
         clinic.settle().await;
         assert_eq!(clinic.confirmation("R1").await, "awaiting");
         assert_eq!(clinic.tasks().await, ["reply"]);
-        assert!(ana.last().contains("we did not understand"), "{}", ana.last());
+        assert!(
+            ana.last().contains("we did not understand"),
+            "{}",
+            ana.last()
+        );
         ana.reply("green elephant");
         clinic.settle().await;
         assert_eq!(ana.texts().len(), 2, "we say so once a day");
         ana.reply("1");
         clinic.settle().await;
-        assert_eq!(clinic.confirmation("R1").await, "confirmed", "the question still stands");
+        assert_eq!(
+            clinic.confirmation("R1").await,
+            "confirmed",
+            "the question still stands"
+        );
     })
     .await;
 }

@@ -251,6 +251,26 @@ async fn the_dead_and_those_who_refused_are_not_written_to() -> Outcome {
 }
 
 #[tokio::test]
+async fn the_number_of_the_dead_is_not_written_to_unless_somebody_else_has_it() -> Outcome {
+    for bench in benches().await {
+        let mut dead = ana();
+        dead["deceased"] = json!(true);
+        bench
+            .put("/v1/patients/his/12345", &dead)
+            .await?
+            .must_be(201);
+        let bare = json!({"class": "urgent", "to": {"phone": PHONE}, "text": "x"});
+        let refused = bench.post("/v1/messages", &bare).await?.must_be(202);
+        assert_eq!(refused.member("state"), "suppressed");
+        let spouse = json!({"name": {"full": "Leo"}, "contacts": [{"phone": PHONE}]});
+        bench.put("/v1/patients/his/2", &spouse).await?.must_be(201);
+        let free = bench.post("/v1/messages", &bare).await?.must_be(202);
+        assert_eq!(free.member("state"), "queued");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_occasion_moves_and_an_old_version_is_ignored() -> Outcome {
     for bench in benches().await {
         enrol(&bench).await?;

@@ -10,8 +10,8 @@ use super::smpp::tlv::{
     MESSAGE_STATE, NETWORK_ERROR_CODE, RECEIPTED_MESSAGE_ID, USER_MESSAGE_REFERENCE,
 };
 use crate::channels::NetworkReceipt;
-use crate::model::provider_id;
 use crate::model::private::Private;
+use crate::model::provider_id;
 use crate::model::receipt::ReceiptStatus;
 use crate::segments::split::DefaultAlphabet;
 

@@ -1,12 +1,12 @@
 //! Receipts in the dialects of carriers.
 
 use super::receipt::read;
-use crate::model::provider_id::spellings as canonical_ids;
 use crate::channels::ReceiptStatus;
 use crate::channels::ReceiptStatus::{
     Accepted, Delivered, EnRoute, Expired, Rejected, Undeliverable, Unknown,
 };
 use crate::channels::sms::smpp::pdu::{Address, Sm};
+use crate::model::provider_id::spellings as canonical_ids;
 
 fn receipt(text: &str) -> Sm {
     Sm {

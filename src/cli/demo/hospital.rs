@@ -5,12 +5,15 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::ToSpan as _;
 use serde_json::{Value, json};
 
-use super::people::{BOOKINGS, Booking, Born, Doctor, Kind, PEOPLE, Person, Sex, THIS_MORNING, Who, chinese_number, person};
+use super::people::{
+    BOOKINGS, Booking, Born, Doctor, Kind, PEOPLE, Person, Sex, THIS_MORNING, Who, chinese_number,
+    person,
+};
 
 /// The zone of the hospital's wall clock.
 pub(super) const ZONE: &str = "Asia/Shanghai";
@@ -46,14 +49,29 @@ pub(super) fn write(folder: &Path, today: Date) -> anyhow::Result<Files> {
     std::fs::create_dir_all(&fhir).with_context(|| fhir.display().to_string())?;
     let files = Files {
         wishes: (folder.join("wishes.csv"), folder.join("wishes.toml")),
-        morning: (folder.join("this_morning.csv"), folder.join("this_morning.toml")),
+        morning: (
+            folder.join("this_morning.csv"),
+            folder.join("this_morning.toml"),
+        ),
         fhir,
     };
     lines(&files.fhir.join("Organization.ndjson"), departments())?;
-    lines(&files.fhir.join("Practitioner.ndjson"), Doctor::ALL.iter().flat_map(|doctor| staff(*doctor)))?;
-    lines(&files.fhir.join("Patient.ndjson"), in_fhir().map(|person| patient(person, today)))?;
-    lines(&files.fhir.join("RelatedPerson.ndjson"), in_fhir().filter_map(guardian))?;
-    lines(&files.fhir.join("Condition.ndjson"), PEOPLE.iter().filter_map(condition))?;
+    lines(
+        &files.fhir.join("Practitioner.ndjson"),
+        Doctor::ALL.iter().flat_map(|doctor| staff(*doctor)),
+    )?;
+    lines(
+        &files.fhir.join("Patient.ndjson"),
+        in_fhir().map(|person| patient(person, today)),
+    )?;
+    lines(
+        &files.fhir.join("RelatedPerson.ndjson"),
+        in_fhir().filter_map(guardian),
+    )?;
+    lines(
+        &files.fhir.join("Condition.ndjson"),
+        PEOPLE.iter().filter_map(condition),
+    )?;
     bookings(&files, today, &[])?;
     put(&files.wishes.0, &wishes(today))?;
     put(&files.wishes.1, WISHES_MAP)?;
@@ -67,7 +85,13 @@ pub(super) fn write(folder: &Path, today: Date) -> anyhow::Result<Files> {
 /// # Errors
 /// When the file cannot be written.
 pub(super) fn bookings(files: &Files, today: Date, moved: &[Moved]) -> anyhow::Result<()> {
-    let records = BOOKINGS.iter().map(|booking| appointment(booking, today, moved.iter().find(|one| one.key == booking.key)));
+    let records = BOOKINGS.iter().map(|booking| {
+        appointment(
+            booking,
+            today,
+            moved.iter().find(|one| one.key == booking.key),
+        )
+    });
     lines(&files.fhir.join("Appointment.ndjson"), records)
 }
 
@@ -88,7 +112,10 @@ fn put(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn lines(path: &Path, records: impl IntoIterator<Item = Value>) -> anyhow::Result<()> {
-    let text: String = records.into_iter().map(|record| format!("{record}\n")).collect();
+    let text: String = records
+        .into_iter()
+        .map(|record| format!("{record}\n"))
+        .collect();
     put(path, &text)
 }
 
@@ -97,7 +124,10 @@ fn departments() -> Vec<Value> {
         json!({"resourceType": "Organization", "id": id, "name": name, "alias": [alias],
             "type": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/organization-type", "code": "dept"}]}]})
     };
-    vec![department("clinical", "Clinical 临床", "门诊"), department("marketing", "Patient service 客服", "客户服务")]
+    vec![
+        department("clinical", "Clinical 临床", "门诊"),
+        department("marketing", "Patient service 客服", "客户服务"),
+    ]
 }
 
 fn staff(doctor: Doctor) -> [Value; 2] {
@@ -112,7 +142,10 @@ fn staff(doctor: Doctor) -> [Value; 2] {
 fn birth(person: &Person, today: Date) -> Date {
     let born = match person.born {
         Born::On(year, month, day) => Date::new(year, month, day).ok(),
-        Born::Birthday(age, days) => today.checked_add(i64::from(days).days()).and_then(|day| day.checked_sub(i64::from(age).years())).ok(),
+        Born::Birthday(age, days) => today
+            .checked_add(i64::from(days).days())
+            .and_then(|day| day.checked_sub(i64::from(age).years()))
+            .ok(),
     };
     born.expect("the table holds days that exist: a test writes them")
 }
@@ -140,7 +173,9 @@ fn patient(person: &Person, today: Date) -> Value {
 
 /// The mother of a child, who is their guardian.
 fn guardian(person: &Person) -> Option<Value> {
-    let Who::Minor(name, nr) = person.who else { return None };
+    let Who::Minor(name, nr) = person.who else {
+        return None;
+    };
     Some(json!({
         "resourceType": "RelatedPerson", "id": format!("{}-guardian", person.key), "active": true,
         "patient": {"reference": format!("Patient/{}", person.key)},
@@ -155,7 +190,12 @@ fn condition(person: &Person) -> Option<Value> {
     let (code, text) = match person.who {
         Who::Diabetic => ("E11.9", "Type 2 diabetes"),
         Who::Sensitive => ("B20", "withheld"),
-        Who::Plain | Who::Minor(..) | Who::ByFamily(..) | Who::OptedOut | Who::Lunar(..) | Who::Deceased => return None,
+        Who::Plain
+        | Who::Minor(..)
+        | Who::ByFamily(..)
+        | Who::OptedOut
+        | Who::Lunar(..)
+        | Who::Deceased => return None,
     };
     Some(json!({
         "resourceType": "Condition", "id": format!("{}-1", person.key), "subject": {"reference": format!("Patient/{}", person.key)},
@@ -167,16 +207,29 @@ fn condition(person: &Person) -> Option<Value> {
 /// Doctor, specialty and place in the patient's language.
 fn words(booking: &Booking) -> (&'static str, [&'static str; 3]) {
     let (key, chinese, english) = booking.doctor.words();
-    (key, if person(booking.patient).is_chinese() { chinese } else { english })
+    (
+        key,
+        if person(booking.patient).is_chinese() {
+            chinese
+        } else {
+            english
+        },
+    )
 }
 
 fn appointment(booking: &Booking, today: Date, moved: Option<&Moved>) -> Value {
     let (doctor_key, [doctor, specialty, place]) = words(booking);
-    let (days, clock) = moved.map_or((booking.days, booking.clock), |moved| (moved.days, moved.clock));
+    let (days, clock) = moved.map_or((booking.days, booking.clock), |moved| {
+        (moved.days, moved.clock)
+    });
     let kind = match booking.kind {
         Kind::Appointment => json!({"text": "appointment"}),
-        Kind::Revisit => json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0276", "code": "FOLLOWUP"}]}),
-        Kind::Recheck => json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0276", "code": "CHECKUP"}]}),
+        Kind::Revisit => {
+            json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0276", "code": "FOLLOWUP"}]})
+        }
+        Kind::Recheck => {
+            json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0276", "code": "CHECKUP"}]})
+        }
     };
     json!({
         "resourceType": "Appointment", "id": booking.key, "status": "booked",
@@ -195,34 +248,67 @@ fn appointment(booking: &Booking, today: Date, moved: Option<&Moved>) -> Value {
 fn start(today: Date, days: i32, clock: &str) -> String {
     let day = today.checked_add(i64::from(days).days()).unwrap_or(today);
     let zone = TimeZone::get(ZONE).expect("jiff's own copy of the time zones has Shanghai");
-    let wall = format!("{day}T{clock}").parse::<jiff::civil::DateTime>().expect("the tables hold clocks: a test writes them");
-    wall.to_zoned(zone).map(|zoned| zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()).expect("Shanghai skips no hour")
+    let wall = format!("{day}T{clock}")
+        .parse::<jiff::civil::DateTime>()
+        .expect("the tables hold clocks: a test writes them");
+    wall.to_zoned(zone)
+        .map(|zoned| zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
+        .expect("Shanghai skips no hour")
 }
 
 fn wishes(today: Date) -> String {
-    let mut table = String::from("\u{feff}病历号,姓名,性别,出生日期,手机,农历生日,退订,经家属联系,关系,联系人,联系人手机,家属同意\r\n");
+    let mut table = String::from(
+        "\u{feff}病历号,姓名,性别,出生日期,手机,农历生日,退订,经家属联系,关系,联系人,联系人手机,家属同意\r\n",
+    );
     for person in PEOPLE.iter().filter(|person| is_in_table(person)) {
         let sex = if person.sex == Sex::F { "女" } else { "男" };
-        let lunar = if let Who::Lunar(month, day) = person.who { format!("{month:02}-{day:02}") } else { String::new() };
-        let refused = if person.who == Who::OptedOut { "all" } else { "" };
+        let lunar = if let Who::Lunar(month, day) = person.who {
+            format!("{month:02}-{day:02}")
+        } else {
+            String::new()
+        };
+        let refused = if person.who == Who::OptedOut {
+            "all"
+        } else {
+            ""
+        };
         let (by_family, relation, name, number, consented) = match person.who {
             Who::ByFamily(name, nr) => ("是", "子女", name, chinese_number(nr), "是"),
             _ => ("否", "", "", String::new(), ""),
         };
-        let (key, whole, phone, born) = (person.key, person.name(), person.number().unwrap_or_default(), birth(person, today));
-        let _ = write!(table, "{key},{whole},{sex},{born},{phone},{lunar},{refused},{by_family},{relation},{name},{number},{consented}\r\n");
+        let (key, whole, phone, born) = (
+            person.key,
+            person.name(),
+            person.number().unwrap_or_default(),
+            birth(person, today),
+        );
+        let _ = write!(
+            table,
+            "{key},{whole},{sex},{born},{phone},{lunar},{refused},{by_family},{relation},{name},{number},{consented}\r\n"
+        );
     }
     table
 }
 
 fn morning(today: Date) -> String {
-    let mut table = String::from("booking,patient,type,date,time,department,doctor,place,bring,fasting\r\n");
-    for Fresh { booking, bring, fasting } in THIS_MORNING {
+    let mut table =
+        String::from("booking,patient,type,date,time,department,doctor,place,bring,fasting\r\n");
+    for Fresh {
+        booking,
+        bring,
+        fasting,
+    } in THIS_MORNING
+    {
         let (_, [doctor, specialty, place]) = words(booking);
-        let day = today.checked_add(i64::from(booking.days).days()).unwrap_or(today);
+        let day = today
+            .checked_add(i64::from(booking.days).days())
+            .unwrap_or(today);
         let fasting = if *fasting { "yes" } else { "" };
         let (key, patient, clock) = (booking.key, booking.patient, booking.clock);
-        let _ = write!(table, "{key},{patient},appointment,{day},{clock},{specialty},{doctor},\"{place}\",{bring},{fasting}\r\n");
+        let _ = write!(
+            table,
+            "{key},{patient},appointment,{day},{clock},{specialty},{doctor},\"{place}\",{bring},{fasting}\r\n"
+        );
     }
     table
 }
@@ -276,11 +362,23 @@ mod tests {
     #[test]
     fn the_files_are_written_around_any_day() {
         for today in [date(2026, 6, 10), date(2028, 2, 29), date(2026, 12, 31)] {
-            let folder = std::env::temp_dir().join(format!("carebell-hospital-{}", uuid::Uuid::now_v7().simple()));
+            let folder = std::env::temp_dir().join(format!(
+                "carebell-hospital-{}",
+                uuid::Uuid::now_v7().simple()
+            ));
             let files = write(&folder, today).unwrap();
             let text = std::fs::read_to_string(files.fhir.join("Appointment.ndjson")).unwrap();
             assert!(text.contains("\"versionId\":\"1\"") && !text.contains("\"versionId\":\"2\""));
-            bookings(&files, today, &[Moved { key: "A01", days: 5, clock: "15:00" }]).unwrap();
+            bookings(
+                &files,
+                today,
+                &[Moved {
+                    key: "A01",
+                    days: 5,
+                    clock: "15:00",
+                }],
+            )
+            .unwrap();
             let text = std::fs::read_to_string(files.fhir.join("Appointment.ndjson")).unwrap();
             assert!(text.contains("\"versionId\":\"2\"") && text.contains("T15:00:00+08:00"));
             std::fs::remove_dir_all(folder).unwrap();

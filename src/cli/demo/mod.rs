@@ -49,8 +49,18 @@ const STORY_DAY: Date = jiff::civil::date(2026, 6, 10);
 /// When it cannot run at all: no rules, a port taken, a folder that cannot be written.
 pub async fn run(config: &Config, args: Args, json: bool) -> anyhow::Result<u8> {
     let folder = Folder::open(args.folder.clone())?;
-    let (rules, templates) = (full(&config.path(&config.rules.dir))?, full(&config.path(&config.templates.dir))?);
-    let place = |today, clock, listen| Place { folder: folder.path.clone(), today, clock, listen, rules, templates };
+    let (rules, templates) = (
+        full(&config.path(&config.rules.dir))?,
+        full(&config.path(&config.templates.dir))?,
+    );
+    let place = |today, clock, listen| Place {
+        folder: folder.path.clone(),
+        today,
+        clock,
+        listen,
+        rules,
+        templates,
+    };
     if args.headless {
         let evening = instant(STORY_DAY, -1, "18:00:00")?;
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -67,8 +77,19 @@ async fn show(place: Place) -> anyhow::Result<u8> {
     let mut out = std::io::stdout();
     writeln!(out, "Carebell demo: opening the hospital …")?;
     let morning = instant(place.today, 0, "08:59:55")?;
-    let receipts = Receipts { after: Duration::from_millis(1500), spread: Duration::from_secs(2), ..Receipts::default() };
-    let conduct = Conduct { receipts, texts: Texts { after: Duration::from_millis(300), ..Texts::default() }, ..Conduct::default() };
+    let receipts = Receipts {
+        after: Duration::from_millis(1500),
+        spread: Duration::from_secs(2),
+        ..Receipts::default()
+    };
+    let conduct = Conduct {
+        receipts,
+        texts: Texts {
+            after: Duration::from_millis(300),
+            ..Texts::default()
+        },
+        ..Conduct::default()
+    };
     let set = Set::open(place, conduct).await?;
     set.import_books().await?;
     set.settle().await?;
@@ -102,7 +123,12 @@ fn guide(set: &Set) -> anyhow::Result<()> {
 fn script() -> Script {
     let line = |key: &str, seconds: u64, say: &str| {
         let number = Private::new(person(key).number().unwrap_or_default());
-        Line { number, on: String::new(), after: Duration::from_secs(seconds), say: Private::new(say.to_owned()) }
+        Line {
+            number,
+            on: String::new(),
+            after: Duration::from_secs(seconds),
+            say: Private::new(say.to_owned()),
+        }
     };
     Script::new(vec![
         line("P02", 7, "1"),
@@ -125,11 +151,20 @@ struct Folder {
 impl Folder {
     fn open(wanted: Option<PathBuf>) -> anyhow::Result<Self> {
         let keep = wanted.is_some();
-        let path = wanted.unwrap_or_else(|| std::env::temp_dir().join(format!("carebell-demo-{}", uuid::Uuid::now_v7().simple())));
+        let path = wanted.unwrap_or_else(|| {
+            std::env::temp_dir().join(format!("carebell-demo-{}", uuid::Uuid::now_v7().simple()))
+        });
         std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
         let mut entries = std::fs::read_dir(&path).with_context(|| path.display().to_string())?;
-        anyhow::ensure!(entries.next().is_none(), "{}: the demo wants a folder of its own; this one is not empty", path.display());
-        Ok(Self { path: full(&path)?, keep })
+        anyhow::ensure!(
+            entries.next().is_none(),
+            "{}: the demo wants a folder of its own; this one is not empty",
+            path.display()
+        );
+        Ok(Self {
+            path: full(&path)?,
+            keep,
+        })
     }
 }
 
@@ -143,14 +178,27 @@ impl Drop for Folder {
 }
 
 fn full(path: &Path) -> anyhow::Result<PathBuf> {
-    let advice = || format!("{}: not there; start the demo where `rules` and `templates` lie, or name them in a config", path.display());
+    let advice = || {
+        format!(
+            "{}: not there; start the demo where `rules` and `templates` lie, or name them in a config",
+            path.display()
+        )
+    };
     path.canonicalize().with_context(advice)
 }
 
 /// Sees that the pages' port is free before anything is opened.
 async fn free(listen: SocketAddr) -> anyhow::Result<()> {
-    let advice = || format!("{listen} cannot be listened on: stop what is there, or choose another with --listen {}:8090", listen.ip());
-    tokio::net::TcpListener::bind(listen).await.map(drop).with_context(advice)
+    let advice = || {
+        format!(
+            "{listen} cannot be listened on: stop what is there, or choose another with --listen {}:8090",
+            listen.ip()
+        )
+    };
+    tokio::net::TcpListener::bind(listen)
+        .await
+        .map(drop)
+        .with_context(advice)
 }
 
 fn zone() -> anyhow::Result<TimeZone> {

@@ -86,20 +86,67 @@ impl Doctor {
     /// Key, name, specialty, place: in Chinese, then in English.
     pub(super) const fn words(self) -> (&'static str, [&'static str; 3], [&'static str; 3]) {
         match self {
-            Self::Zhang => ("D1", ["张明医生", "心内科", "门诊楼3层"], ["Dr Zhang", "Cardiology", "Building A, level 3"]),
-            Self::Liu => ("D2", ["刘芳医生", "内分泌科", "门诊楼2层"], ["Dr Liu", "Endocrinology", "Building A, level 2"]),
-            Self::Chen => ("D3", ["陈伟医生", "口腔科", "2号楼204室"], ["Dr Chen", "Dental clinic", "Building B, room 204"]),
-            Self::Wang => ("D4", ["王丽医生", "普外科", "住院部1层"], ["Dr Wang", "Surgery", "Building C, level 1"]),
+            Self::Zhang => (
+                "D1",
+                ["张明医生", "心内科", "门诊楼3层"],
+                ["Dr Zhang", "Cardiology", "Building A, level 3"],
+            ),
+            Self::Liu => (
+                "D2",
+                ["刘芳医生", "内分泌科", "门诊楼2层"],
+                ["Dr Liu", "Endocrinology", "Building A, level 2"],
+            ),
+            Self::Chen => (
+                "D3",
+                ["陈伟医生", "口腔科", "2号楼204室"],
+                ["Dr Chen", "Dental clinic", "Building B, room 204"],
+            ),
+            Self::Wang => (
+                "D4",
+                ["王丽医生", "普外科", "住院部1层"],
+                ["Dr Wang", "Surgery", "Building C, level 1"],
+            ),
         }
     }
 }
 
-const fn zh(key: &'static str, family: &'static str, given: &'static str, sex: Sex, born: Born, nr: u8, who: Who) -> Person {
-    Person { key, family, given, sex, born, nr: Some(nr), who }
+const fn zh(
+    key: &'static str,
+    family: &'static str,
+    given: &'static str,
+    sex: Sex,
+    born: Born,
+    nr: u8,
+    who: Who,
+) -> Person {
+    Person {
+        key,
+        family,
+        given,
+        sex,
+        born,
+        nr: Some(nr),
+        who,
+    }
 }
 
-const fn en(key: &'static str, given: &'static str, family: &'static str, sex: Sex, born: Born, nr: u8) -> Person {
-    Person { key, family, given, sex, born, nr: Some(nr), who: Who::Plain }
+const fn en(
+    key: &'static str,
+    given: &'static str,
+    family: &'static str,
+    sex: Sex,
+    born: Born,
+    nr: u8,
+) -> Person {
+    Person {
+        key,
+        family,
+        given,
+        sex,
+        born,
+        nr: Some(nr),
+        who: Who::Plain,
+    }
 }
 
 use Born::{Birthday, On};
@@ -122,16 +169,56 @@ pub(super) const PEOPLE: &[Person] = &[
     zh("P13", "马", "晓燕", F, Birthday(46, 0), 13, Who::Plain),
     zh("P14", "朱", "文博", M, Birthday(33, 0), 14, Who::Plain),
     zh("P15", "胡", "雪梅", F, Birthday(60, 3), 15, Who::Plain),
-    zh("P16", "林", "子轩", M, On(2019, 4, 18), 16, Who::Minor("林慧", 41)),
-    zh("P17", "何", "雨桐", F, On(2014, 10, 1), 17, Who::Minor("何芸", 42)),
-    zh("P18", "高", "桂英", F, On(1938, 1, 27), 18, Who::ByFamily("高明", 43)),
-    zh("P19", "罗", "永福", M, On(1941, 7, 16), 19, Who::ByFamily("罗雯", 44)),
+    zh(
+        "P16",
+        "林",
+        "子轩",
+        M,
+        On(2019, 4, 18),
+        16,
+        Who::Minor("林慧", 41),
+    ),
+    zh(
+        "P17",
+        "何",
+        "雨桐",
+        F,
+        On(2014, 10, 1),
+        17,
+        Who::Minor("何芸", 42),
+    ),
+    zh(
+        "P18",
+        "高",
+        "桂英",
+        F,
+        On(1938, 1, 27),
+        18,
+        Who::ByFamily("高明", 43),
+    ),
+    zh(
+        "P19",
+        "罗",
+        "永福",
+        M,
+        On(1941, 7, 16),
+        19,
+        Who::ByFamily("罗雯", 44),
+    ),
     zh("P20", "郑", "凯", M, On(1986, 9, 9), 20, Who::OptedOut),
     zh("P21", "梁", "德海", M, Birthday(78, 0), 21, Who::Deceased),
     zh("P22", "谢", "琳娜", F, On(1977, 3, 22), 22, Who::Sensitive),
     zh("P23", "宋", "佳", F, On(1995, 5, 5), 23, Who::Plain),
     zh("P24", "唐", "浩然", M, On(1999, 12, 12), 24, Who::Plain),
-    zh("P25", "许", "淑珍", F, On(1951, 8, 15), 25, Who::Lunar(8, 15)),
+    zh(
+        "P25",
+        "许",
+        "淑珍",
+        F,
+        On(1951, 8, 15),
+        25,
+        Who::Lunar(8, 15),
+    ),
     zh("P26", "韩", "磊", M, On(1973, 6, 1), 26, Who::Diabetic),
     zh("P27", "冯", "思琪", F, On(1997, 10, 10), 27, Who::Plain),
     zh("P28", "邓", "超群", M, On(1968, 4, 4), 28, Who::Plain),
@@ -141,7 +228,15 @@ pub(super) const PEOPLE: &[Person] = &[
     zh("P32", "肖", "俊杰", M, On(1982, 3, 8), 32, Who::Plain),
     zh("P33", "田", "甜", F, On(2001, 9, 1), 33, Who::Plain),
     zh("P34", "董", "卫东", M, On(1964, 10, 24), 34, Who::Plain),
-    Person { key: "P35", family: "袁", given: "凤霞", sex: F, born: On(1947, 5, 30), nr: None, who: Who::Plain },
+    Person {
+        key: "P35",
+        family: "袁",
+        given: "凤霞",
+        sex: F,
+        born: On(1947, 5, 30),
+        nr: None,
+        who: Who::Plain,
+    },
     zh("P36", "潘", "岳", M, On(1978, 12, 3), 36, Who::Plain),
     en("E01", "Emma", "Johnson", F, On(1988, 1, 30), 1),
     en("E02", "Carlos", "Rivera", M, On(1979, 12, 1), 2),
@@ -172,8 +267,22 @@ pub(super) const PEOPLE: &[Person] = &[
 use Doctor::{Chen, Liu, Wang, Zhang};
 use Kind::{Appointment, Recheck, Revisit};
 
-const fn on(key: &'static str, patient: &'static str, kind: Kind, days: i32, clock: &'static str, doctor: Doctor) -> Booking {
-    Booking { key, patient, kind, days, clock, doctor }
+const fn on(
+    key: &'static str,
+    patient: &'static str,
+    kind: Kind,
+    days: i32,
+    clock: &'static str,
+    doctor: Doctor,
+) -> Booking {
+    Booking {
+        key,
+        patient,
+        kind,
+        days,
+        clock,
+        doctor,
+    }
 }
 
 /// What is in the hospital's books when Carebell first reads them.
@@ -236,10 +345,26 @@ pub(super) struct Fresh {
 
 /// What is booked this very morning, after Carebell has read the books.
 pub(super) const THIS_MORNING: &[Fresh] = &[
-    Fresh { booking: on("N01", "P32", Appointment, 1, "09:00", Zhang), bring: "医保卡", fasting: true },
-    Fresh { booking: on("N02", "P33", Appointment, 0, "16:30", Chen), bring: "", fasting: false },
-    Fresh { booking: on("N03", "E17", Appointment, 1, "15:00", Liu), bring: "", fasting: false },
-    Fresh { booking: on("N04", "E19", Appointment, 6, "10:00", Wang), bring: "your insurance card", fasting: false },
+    Fresh {
+        booking: on("N01", "P32", Appointment, 1, "09:00", Zhang),
+        bring: "医保卡",
+        fasting: true,
+    },
+    Fresh {
+        booking: on("N02", "P33", Appointment, 0, "16:30", Chen),
+        bring: "",
+        fasting: false,
+    },
+    Fresh {
+        booking: on("N03", "E17", Appointment, 1, "15:00", Liu),
+        bring: "",
+        fasting: false,
+    },
+    Fresh {
+        booking: on("N04", "E19", Appointment, 6, "10:00", Wang),
+        bring: "your insurance card",
+        fasting: false,
+    },
 ];
 
 impl Person {
@@ -250,12 +375,20 @@ impl Person {
 
     /// Their number in E.164.
     pub(super) fn number(&self) -> Option<String> {
-        Some(if self.is_chinese() { chinese_number(self.nr?) } else { format!("+121255501{:02}", self.nr?) })
+        Some(if self.is_chinese() {
+            chinese_number(self.nr?)
+        } else {
+            format!("+121255501{:02}", self.nr?)
+        })
     }
 
     /// The whole name as it is written.
     pub(super) fn name(&self) -> String {
-        if self.is_chinese() { format!("{}{}", self.family, self.given) } else { format!("{} {}", self.given, self.family) }
+        if self.is_chinese() {
+            format!("{}{}", self.family, self.given)
+        } else {
+            format!("{} {}", self.given, self.family)
+        }
     }
 }
 
@@ -266,7 +399,10 @@ pub(super) fn chinese_number(nr: u8) -> String {
 
 /// The patient with that key.
 pub(super) fn person(key: &str) -> &'static Person {
-    PEOPLE.iter().find(|person| person.key == key).expect("the tables name their own people: a test reads them")
+    PEOPLE
+        .iter()
+        .find(|person| person.key == key)
+        .expect("the tables name their own people: a test reads them")
 }
 
 #[cfg(test)]
@@ -285,7 +421,10 @@ mod tests {
                 _ => None,
             };
             for number in one.number().into_iter().chain(family) {
-                assert!(Phone::parse(&number, "CN").is_ok_and(|phone| phone.reveal() == number), "{number}");
+                assert!(
+                    Phone::parse(&number, "CN").is_ok_and(|phone| phone.reveal() == number),
+                    "{number}"
+                );
                 assert!(seen.insert(number.clone()), "{number}");
             }
         }
@@ -295,7 +434,10 @@ mod tests {
     #[test]
     fn every_booking_is_somebodys_and_has_its_own_key() {
         let mut keys = BTreeSet::new();
-        for booking in BOOKINGS.iter().chain(THIS_MORNING.iter().map(|fresh| &fresh.booking)) {
+        for booking in BOOKINGS
+            .iter()
+            .chain(THIS_MORNING.iter().map(|fresh| &fresh.booking))
+        {
             assert!(!person(booking.patient).name().is_empty());
             assert!(keys.insert(booking.key), "{}", booking.key);
         }

@@ -60,19 +60,31 @@ impl Set {
         let files = hospital::write(&place.folder, place.today)?;
         let carrier = Carrier::new(conduct, place.clock.clone());
         people_of(&carrier, &place);
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("no port is free for the carrier")?;
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .context("no port is free for the carrier")?;
         let port = listener.local_addr()?.port();
         let (stopper, stop) = stage::stop();
         let smsc = tokio::spawn(smsc::serve(carrier.clone(), listener, stop));
         let config = place.folder.join("carebell.toml");
-        std::fs::write(&config, settings(&place, port)).with_context(|| config.display().to_string())?;
+        std::fs::write(&config, settings(&place, port))
+            .with_context(|| config.display().to_string())?;
         let app = start(&place, &carrier).await?;
-        Ok(Self { place, files, carrier, app: Some(app), smsc, stopper })
+        Ok(Self {
+            place,
+            files,
+            carrier,
+            app: Some(app),
+            smsc,
+            stopper,
+        })
     }
 
     /// The running daemon.
     pub(super) fn app(&self) -> &App {
-        self.app.as_ref().expect("a restart puts it back or ends the demo")
+        self.app
+            .as_ref()
+            .expect("a restart puts it back or ends the demo")
     }
 
     /// Stops the daemon and starts it again on the same folder.
@@ -96,21 +108,45 @@ impl Set {
     /// Imports the hospital's books as they are in its files.
     pub(super) async fn import_books(&self) -> anyhow::Result<Vec<Report>> {
         let (wishes, map) = &self.files.wishes;
-        let csv = Format::Csv { map: Some(map.as_path()) };
+        let csv = Format::Csv {
+            map: Some(map.as_path()),
+        };
         // Patients of the table first: the bookings in FHIR are also theirs.
-        Ok(vec![self.import(wishes, csv).await?, self.import(&self.files.fhir, Format::Fhir).await?])
+        Ok(vec![
+            self.import(wishes, csv).await?,
+            self.import(&self.files.fhir, Format::Fhir).await?,
+        ])
     }
 
     /// Imports what was booked this morning.
     pub(super) async fn import_morning(&self) -> anyhow::Result<Report> {
         let (morning, map) = &self.files.morning;
-        self.import(morning, Format::Csv { map: Some(map.as_path()) }).await
+        self.import(
+            morning,
+            Format::Csv {
+                map: Some(map.as_path()),
+            },
+        )
+        .await
     }
 
     async fn import(&self, path: &Path, format: Format<'_>) -> anyhow::Result<Report> {
         let house = &self.app().house;
-        let what = Import { path, format, source: None, dry_run: false };
-        let report = import::run(&house.store, what, &house.info, &house.config.intake, self.place.clock.now(), |_| {}).await?;
+        let what = Import {
+            path,
+            format,
+            source: None,
+            dry_run: false,
+        };
+        let report = import::run(
+            &house.store,
+            what,
+            &house.info,
+            &house.config.intake,
+            self.place.clock.now(),
+            |_| {},
+        )
+        .await?;
         if let Some(fault) = report.faults.first() {
             anyhow::bail!("{}: {}", fault.origin, fault.expected);
         }
@@ -121,7 +157,13 @@ impl Set {
     /// Rings every bell.
     pub(super) fn hurry(&self) {
         let bells = &self.app().bells;
-        for bell in [&bells.plan, &bells.compose, &bells.send, &bells.replies, &bells.outbox] {
+        for bell in [
+            &bells.plan,
+            &bells.compose,
+            &bells.send,
+            &bells.replies,
+            &bells.outbox,
+        ] {
             bell.ring();
         }
     }
@@ -138,16 +180,27 @@ impl Set {
             left = board::standing(&mut tx, self.place.clock.now()).await?;
             drop(tx);
             // More than once in a row: between two looks a stage may have handed on to the next.
-            calm = if left.is_done() && self.carrier.waiting() == 0 { calm + 1 } else { 0 };
+            calm = if left.is_done() && self.carrier.waiting() == 0 {
+                calm + 1
+            } else {
+                0
+            };
             if calm == 3 {
                 return Ok(());
             }
         }
-        anyhow::bail!("it did not come to rest: {left:?}, the carrier keeps {}", self.carrier.waiting())
+        anyhow::bail!(
+            "it did not come to rest: {left:?}, the carrier keeps {}",
+            self.carrier.waiting()
+        )
     }
 
     /// What `ask` tells, once it is something; an error names what was waited for.
-    pub(super) async fn until<T>(&self, what: &str, ask: impl AsyncFn(&Self) -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+    pub(super) async fn until<T>(
+        &self,
+        what: &str,
+        ask: impl AsyncFn(&Self) -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
             if let Some(found) = ask(self).await? {
@@ -161,9 +214,16 @@ impl Set {
 }
 
 async fn start(place: &Place, carrier: &Carrier) -> anyhow::Result<App> {
-    let config = Config::load(Some(&place.folder.join("carebell.toml")), std::iter::empty())?;
+    let config = Config::load(
+        Some(&place.folder.join("carebell.toml")),
+        std::iter::empty(),
+    )?;
     let house = House::open(config).await?;
-    let guard = if place.listen.ip().is_loopback() { Guard::Loopback } else { Guard::Open };
+    let guard = if place.listen.ip().is_loopback() {
+        Guard::Loopback
+    } else {
+        Guard::Open
+    };
     let setting = Setting {
         guard,
         timezone: house.site.timezone.clone(),
@@ -172,7 +232,15 @@ async fn start(place: &Place, carrier: &Carrier) -> anyhow::Result<App> {
         home: Some("/"),
     };
     let pages = Some(router_with(carrier.clone(), setting));
-    App::start(house, Start { clock: place.clock.clone(), pages, open_console: true }).await
+    App::start(
+        house,
+        Start {
+            clock: place.clock.clone(),
+            pages,
+            open_console: true,
+        },
+    )
+    .await
 }
 
 /// The demo's config: a real one, to look at and to use beside it.
@@ -195,7 +263,10 @@ fn settings(place: &Place, port: u16) -> String {
 
 /// Tells the carrier who holds which phone, so that all are in the list before the first text.
 fn people_of(carrier: &Carrier, place: &Place) {
-    let owner = |name: String, note: String| Owner { name: Private::new(name), note: Private::new(note) };
+    let owner = |name: String, note: String| Owner {
+        name: Private::new(name),
+        note: Private::new(note),
+    };
     for person in PEOPLE {
         if let Some(number) = person.number() {
             carrier.register(&number, owner(person.name(), note(person, place.today)));
@@ -203,7 +274,12 @@ fn people_of(carrier: &Carrier, place: &Place) {
         let family = match person.who {
             Who::Minor(name, nr) => Some((name, nr, format!("{}的监护人", person.name()))),
             Who::ByFamily(name, nr) => Some((name, nr, format!("{}的家人", person.name()))),
-            Who::Plain | Who::Diabetic | Who::OptedOut | Who::Lunar(..) | Who::Deceased | Who::Sensitive => None,
+            Who::Plain
+            | Who::Diabetic
+            | Who::OptedOut
+            | Who::Lunar(..)
+            | Who::Deceased
+            | Who::Sensitive => None,
         };
         if let Some((name, nr, note)) = family {
             carrier.register(&chinese_number(nr), owner(name.to_owned(), note));
@@ -214,9 +290,18 @@ fn people_of(carrier: &Carrier, place: &Place) {
 /// What a person waits for, in their language.
 fn note(person: &Person, today: Date) -> String {
     use jiff::ToSpan as _;
-    let all = BOOKINGS.iter().chain(THIS_MORNING.iter().map(|fresh| &fresh.booking));
-    let Some(booking) = all.into_iter().find(|booking| booking.patient == person.key) else { return String::new() };
-    let day = today.checked_add(i64::from(booking.days).days()).unwrap_or(today);
+    let all = BOOKINGS
+        .iter()
+        .chain(THIS_MORNING.iter().map(|fresh| &fresh.booking));
+    let Some(booking) = all
+        .into_iter()
+        .find(|booking| booking.patient == person.key)
+    else {
+        return String::new();
+    };
+    let day = today
+        .checked_add(i64::from(booking.days).days())
+        .unwrap_or(today);
     if person.is_chinese() {
         format!("{}月{}日 {}", day.month(), day.day(), booking.clock)
     } else {

@@ -21,39 +21,112 @@ pub(super) async fn play(place: Place, json: bool) -> anyhow::Result<u8> {
     set.close().await;
     match outcome {
         Ok(()) => {
-            let (steps, taken, receipts, texts) = (told.steps, counts.taken, counts.receipts, counts.texts);
+            let (steps, taken, receipts, texts) =
+                (told.steps, counts.taken, counts.receipts, counts.texts);
             told.end(true, &format!("All {steps} steps held. The carrier took {taken} segments, sent {receipts} receipts and {texts} texts from phones."))?;
             Ok(0)
         }
         Err(problem) => {
-            told.end(false, &format!("Step {} did not hold: {problem:#}", told.steps + 1))?;
+            told.end(
+                false,
+                &format!("Step {} did not hold: {problem:#}", told.steps + 1),
+            )?;
             Ok(1)
         }
     }
 }
 
 async fn all(set: &mut Set, told: &mut Told) -> anyhow::Result<()> {
-    told.step("The daemon is bound to the carrier, by SMPP over TCP", proofs::bound(set).await?)?;
-    told.step("The hospital's books are imported, from FHIR and from a table", proofs::imported(set).await?)?;
-    told.step("A sensitive patient never reaches the disk", proofs::sensitive(set).await?)?;
-    told.step("The rules have planned what to say, and what not", proofs::planned(set).await?)?;
-    told.step("At half past eight staff get their work", proofs::staff(set).await?)?;
-    told.step("At nine the reminders leave, reach the phones and are receipted", proofs::morning(set).await?)?;
-    told.step("Guardians and family are told instead of those who must not be", proofs::family(set).await?)?;
-    told.step("What is booked this morning: staff see it at once, late ones are caught up", proofs::fresh(set).await?)?;
-    told.step("A patient answers 1: confirmed", proofs::answer(set, "A01", "1", Confirmation::Confirmed, &[]).await?)?;
-    told.step("A patient answers 2: declined, with a wish for the hospital's system", proofs::answer(set, "A02", "2", Confirmation::Declined, &["cancel"]).await?)?;
-    told.step("A patient answers 3: wants another time", proofs::answer(set, "A13", "3", Confirmation::ChangeRequested, &["reschedule"]).await?)?;
-    told.step("A follow-up visit is confirmed in words", proofs::answer(set, "V01", "好的，我会来", Confirmation::Confirmed, &[]).await?)?;
-    told.step("A patient writes STOP: told so once, then silence", proofs::stop(set).await?)?;
-    told.step("\"Wrong number\": the number is out of use, staff correct the record", proofs::wrong_number(set).await?)?;
-    told.step("A question in free words: the booking stays, a person reads it", proofs::question(set).await?)?;
-    told.step("An emergency reaches people first", proofs::emergency(set).await?)?;
-    told.step("Two bookings are moved: plans are replaced, an answer to the old date counts no more", proofs::moved(set).await?)?;
-    told.step("The same files again change nothing", proofs::again(set).await?)?;
-    told.step("A restart keeps everything and repeats nothing", proofs::restarted(set).await?)?;
-    told.step("Two days later: who answered or stopped is left in peace, the others are reminded again", proofs::later(set).await?)?;
-    Ok(())
+    told.step(
+        "The daemon is bound to the carrier, by SMPP over TCP",
+        proofs::bound(set).await?,
+    )?;
+    reminders(set, told).await?;
+    answers(set, told).await?;
+    reading(set, told).await?;
+    books(set, told).await
+}
+
+/// From the hospital's books to texts on phones.
+async fn reminders(set: &Set, told: &mut Told) -> anyhow::Result<()> {
+    let proof = proofs::imported(set).await?;
+    told.step(
+        "The hospital's books are imported, from FHIR and from a table",
+        proof,
+    )?;
+    let proof = proofs::sensitive(set).await?;
+    told.step("A sensitive patient never reaches the disk", proof)?;
+    let proof = proofs::planned(set).await?;
+    told.step("The rules have planned what to say, and what not", proof)?;
+    let proof = proofs::staff(set).await?;
+    told.step("At half past eight staff get their work", proof)?;
+    let proof = proofs::morning(set).await?;
+    told.step(
+        "At nine the reminders leave, reach the phones and are receipted",
+        proof,
+    )?;
+    let proof = proofs::family(set).await?;
+    told.step(
+        "Guardians and family are told instead of those who must not be",
+        proof,
+    )?;
+    let proof = proofs::fresh(set).await?;
+    told.step(
+        "Booked this morning: staff see it at once, late ones are caught up",
+        proof,
+    )
+}
+
+/// Patients answer what they were asked.
+async fn answers(set: &Set, told: &mut Told) -> anyhow::Result<()> {
+    use Confirmation::{ChangeRequested, Confirmed, Declined};
+    let proof = proofs::answer(set, "A01", "1", Confirmed, &[]).await?;
+    told.step("A patient answers 1: confirmed", proof)?;
+    let proof = proofs::answer(set, "A02", "2", Declined, &["cancel"]).await?;
+    told.step(
+        "A patient answers 2: declined, a wish for the hospital's system",
+        proof,
+    )?;
+    let proof = proofs::answer(set, "A13", "3", ChangeRequested, &["reschedule"]).await?;
+    told.step("A patient answers 3: wants another time", proof)?;
+    let proof = proofs::answer(set, "V01", "好的，我会来", Confirmed, &[]).await?;
+    told.step("A follow-up visit is confirmed in words", proof)
+}
+
+/// What is no plain answer.
+async fn reading(set: &Set, told: &mut Told) -> anyhow::Result<()> {
+    let proof = proofs::stop(set).await?;
+    told.step("A patient writes STOP: told so once, then silence", proof)?;
+    let proof = proofs::wrong_number(set).await?;
+    told.step(
+        "\"Wrong number\": it is out of use, staff correct the record",
+        proof,
+    )?;
+    let proof = proofs::question(set).await?;
+    told.step(
+        "A question in free words: the booking stays, a person reads it",
+        proof,
+    )?;
+    let proof = proofs::emergency(set).await?;
+    told.step("An emergency reaches people first", proof)
+}
+
+/// The books change, come again, and outlive a restart.
+async fn books(set: &mut Set, told: &mut Told) -> anyhow::Result<()> {
+    let proof = proofs::moved(set).await?;
+    told.step(
+        "Two bookings are moved: plans and answers of the old date go",
+        proof,
+    )?;
+    let proof = proofs::again(set).await?;
+    told.step("The same files again change nothing", proof)?;
+    let proof = proofs::restarted(set).await?;
+    told.step("A restart keeps everything and repeats nothing", proof)?;
+    let proof = proofs::later(set).await?;
+    told.step(
+        "Two days later: the answered are left in peace, the others reminded",
+        proof,
+    )
 }
 
 /// What was told so far.
@@ -67,9 +140,18 @@ impl Told {
         self.steps += 1;
         let mut out = std::io::stdout().lock();
         if self.json {
-            writeln!(out, "{}", json!({"step": self.steps, "title": title, "ok": true, "proof": proof}))?;
+            writeln!(
+                out,
+                "{}",
+                json!({"step": self.steps, "title": title, "ok": true, "proof": proof})
+            )?;
         } else {
-            writeln!(out, "{:>3}  {title}\n       {}", self.steps, proof.replace('\n', "\n       "))?;
+            writeln!(
+                out,
+                "{:>3}  {title}\n       {}",
+                self.steps,
+                proof.replace('\n', "\n       ")
+            )?;
         }
         Ok(())
     }
@@ -77,7 +159,11 @@ impl Told {
     fn end(&self, ok: bool, text: &str) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         if self.json {
-            writeln!(out, "{}", json!({"ok": ok, "steps": self.steps, "text": text}))?;
+            writeln!(
+                out,
+                "{}",
+                json!({"ok": ok, "steps": self.steps, "text": text})
+            )?;
         } else {
             writeln!(out, "\n{text}")?;
         }

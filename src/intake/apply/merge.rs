@@ -2,12 +2,17 @@
 
 use crate::intake::birth::Birth;
 use crate::intake::contacts::Contact;
-use crate::intake::record::{Consented, ConsentRecord, Field, PatientRecord, RelationRecord};
+use crate::intake::record::{ConsentRecord, Consented, Field, PatientRecord, RelationRecord};
 use crate::model::class::ContactKind;
 use crate::model::patient::{ContactPoint, Patient, Relation};
 
 /// What we have of a patient, as the record that would tell just this.
-pub(super) fn as_record(like: &PatientRecord, known: &Patient, inactive: bool, consents: Vec<ConsentRecord>) -> PatientRecord {
+pub(super) fn as_record(
+    like: &PatientRecord,
+    known: &Patient,
+    inactive: bool,
+    consents: Vec<ConsentRecord>,
+) -> PatientRecord {
     let mut attributes = known.attributes.reveal().clone();
     attributes.remove("active");
     PatientRecord {
@@ -51,7 +56,12 @@ pub(super) fn overlay(known: PatientRecord, told: &PatientRecord) -> PatientReco
         }
     }
     let mut attributes = std::mem::take(&mut merged.attributes).into_revealed();
-    if told.told.iter().flatten().any(|field| *field == Field::Birth) {
+    if told
+        .told
+        .iter()
+        .flatten()
+        .any(|field| *field == Field::Birth)
+    {
         attributes.remove("birth_year");
     }
     attributes.extend(told.attributes.reveal().clone());
@@ -61,15 +71,25 @@ pub(super) fn overlay(known: PatientRecord, told: &PatientRecord) -> PatientReco
 
 /// Puts the addresses of one kind in the place of those that were there.
 fn replace(contacts: &mut Vec<Contact>, told: &[Contact], kind: ContactKind) {
-    let at = contacts.iter().position(|contact| contact.kind == kind).unwrap_or(contacts.len());
+    let at = contacts
+        .iter()
+        .position(|contact| contact.kind == kind)
+        .unwrap_or(contacts.len());
     contacts.retain(|contact| contact.kind != kind);
-    let told: Vec<Contact> = told.iter().filter(|contact| contact.kind == kind).cloned().collect();
+    let told: Vec<Contact> = told
+        .iter()
+        .filter(|contact| contact.kind == kind)
+        .cloned()
+        .collect();
     let at = at.min(contacts.len());
     contacts.splice(at..at, told);
 }
 
 fn contact(point: &ContactPoint) -> Contact {
-    Contact { kind: point.kind, address: point.address.clone() }
+    Contact {
+        kind: point.kind,
+        address: point.address.clone(),
+    }
 }
 
 fn relation(relation: &Relation) -> RelationRecord {
@@ -77,7 +97,11 @@ fn relation(relation: &Relation) -> RelationRecord {
         kind: relation.kind.clone(),
         name: relation.name.clone(),
         language: relation.language.clone(),
-        consented: if relation.consented { Consented::Yes } else { Consented::No },
+        consented: if relation.consented {
+            Consented::Yes
+        } else {
+            Consented::No
+        },
         contacts: relation.contacts.iter().map(contact).collect(),
     }
 }

@@ -42,15 +42,27 @@ pub struct Apply {
 ///
 /// # Errors
 /// When the store fails. What is wrong with single records is in the report.
-pub async fn apply(store: &Store, updates: Vec<RecordUpdate>, site: &SiteInfo, mode: Apply, now: Timestamp) -> Result<Report, IntakeError> {
+pub async fn apply(
+    store: &Store,
+    updates: Vec<RecordUpdate>,
+    site: &SiteInfo,
+    mode: Apply,
+    now: Timestamp,
+) -> Result<Report, IntakeError> {
     let mut applier = Applier::new(store, site, mode, now);
-    let banned = updates.iter().filter(|update| site.sensitive.shows(update)).filter_map(|update| update.patient().cloned()).collect();
+    let banned = updates
+        .iter()
+        .filter(|update| site.sensitive.shows(update))
+        .filter_map(|update| update.patient().cloned())
+        .collect();
     applier.ban(banned).await?;
     let mut updates = updates;
     updates.sort_by_key(RecordUpdate::kind);
     let mut rest = updates.into_iter().peekable();
     while rest.peek().is_some() {
-        applier.transact(rest.by_ref().take(CHUNK).collect()).await?;
+        applier
+            .transact(rest.by_ref().take(CHUNK).collect())
+            .await?;
     }
     Ok(applier.finish())
 }
@@ -70,18 +82,35 @@ pub(crate) struct Applier<'a> {
 
 impl<'a> Applier<'a> {
     pub(crate) fn new(store: &'a Store, site: &'a SiteInfo, mode: Apply, now: Timestamp) -> Self {
-        Self { store, site, mode, now, report: Report::new(mode.dry_run), banned: HashSet::new(), imagined: HashSet::new() }
+        Self {
+            store,
+            site,
+            mode,
+            now,
+            report: Report::new(mode.dry_run),
+            banned: HashSet::new(),
+            imagined: HashSet::new(),
+        }
     }
 
     /// Sorts these patients out, with all that comes about them later; those who are known are purged now.
     pub(crate) async fn ban(&mut self, patients: HashSet<Key>) -> Result<(), IntakeError> {
         let mut by_source: BTreeMap<Arc<str>, Vec<&Key>> = BTreeMap::new();
         for key in &patients {
-            by_source.entry(Arc::clone(&key.source)).or_default().push(key);
+            by_source
+                .entry(Arc::clone(&key.source))
+                .or_default()
+                .push(key);
         }
         for (source, keys) in by_source {
             for keys in keys.chunks(CHUNK) {
-                self.purge(&source, keys, "patient.purged_as_sensitive", SkipReason::Sensitive).await?;
+                self.purge(
+                    &source,
+                    keys,
+                    "patient.purged_as_sensitive",
+                    SkipReason::Sensitive,
+                )
+                .await?;
             }
         }
         self.report.sensitive_patients += u64::try_from(patients.len()).unwrap_or(u64::MAX);
@@ -99,7 +128,11 @@ impl<'a> Applier<'a> {
                 sets.take(update, &mut self.report);
             }
         }
-        let mut tx = if self.mode.dry_run { self.store.read().await? } else { self.store.write().await? };
+        let mut tx = if self.mode.dry_run {
+            self.store.read().await?
+        } else {
+            self.store.write().await?
+        };
         self.departments(&mut tx, sets.departments).await?;
         for (source, staff) in sets.staff {
             self.staff(&mut tx, &source, staff).await?;
@@ -122,7 +155,13 @@ impl<'a> Applier<'a> {
             tx.commit().await?;
         }
         for key in gone {
-            self.purge(&Arc::clone(&key.source), &[&key], "patient.removed", SkipReason::Cancelled).await?;
+            self.purge(
+                &Arc::clone(&key.source),
+                &[&key],
+                "patient.removed",
+                SkipReason::Cancelled,
+            )
+            .await?;
         }
         Ok(())
     }
@@ -135,18 +174,34 @@ impl<'a> Applier<'a> {
     }
 
     fn is_forbidden(&self, update: &RecordUpdate) -> bool {
-        let by_patient = update.patient().is_some_and(|key| self.banned.contains(key));
+        let by_patient = update
+            .patient()
+            .is_some_and(|key| self.banned.contains(key));
         let by_itself = match update {
             RecordUpdate::Fact(record) => record.sensitive,
             RecordUpdate::Occasion(record) => record.sensitive,
-            RecordUpdate::Patient(_) | RecordUpdate::Relation(_) | RecordUpdate::Staff(_) | RecordUpdate::Department(_) | RecordUpdate::Remove(_) => false,
+            RecordUpdate::Patient(_)
+            | RecordUpdate::Relation(_)
+            | RecordUpdate::Staff(_)
+            | RecordUpdate::Department(_)
+            | RecordUpdate::Remove(_) => false,
         };
         by_patient || by_itself
     }
 
     /// Takes every row about these patients away and leaves an audit row with nothing but their hash.
-    async fn purge(&mut self, source: &str, keys: &[&Key], action: &str, reason: SkipReason) -> Result<(), IntakeError> {
-        let mut tx = if self.mode.dry_run { self.store.read().await? } else { self.store.write().await? };
+    async fn purge(
+        &mut self,
+        source: &str,
+        keys: &[&Key],
+        action: &str,
+        reason: SkipReason,
+    ) -> Result<(), IntakeError> {
+        let mut tx = if self.mode.dry_run {
+            self.store.read().await?
+        } else {
+            self.store.write().await?
+        };
         let texts: Vec<&str> = keys.iter().map(|key| key.key.reveal().as_str()).collect();
         let known = patient_records::known(&mut tx, source, &texts).await?;
         self.report.purged += u64::try_from(known.len()).unwrap_or(u64::MAX);
@@ -156,7 +211,17 @@ impl<'a> Applier<'a> {
         let actor = format!("import:{}", self.report.import);
         for key in known.keys() {
             let target = address_hash(&self.site.address_key, &format!("{source}/{key}"));
-            audits::add(&mut tx, &NewAudit { actor: &actor, action, target: &target, detail: serde_json::json!({}) }, self.now).await?;
+            audits::add(
+                &mut tx,
+                &NewAudit {
+                    actor: &actor,
+                    action,
+                    target: &target,
+                    detail: serde_json::json!({}),
+                },
+                self.now,
+            )
+            .await?;
         }
         let ids: Vec<PatientId> = known.into_values().map(|known| known.id).collect();
         purge::patients(&mut tx, &ids, reason, self.now).await?;
@@ -165,7 +230,12 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    async fn remove(&mut self, tx: &mut Tx, removal: Removal, gone: &mut Vec<Key>) -> Result<(), IntakeError> {
+    async fn remove(
+        &mut self,
+        tx: &mut Tx,
+        removal: Removal,
+        gone: &mut Vec<Key>,
+    ) -> Result<(), IntakeError> {
         let Removal { origin, what } = removal;
         let removed = match what {
             Removed::Patient(key) => {
@@ -177,40 +247,75 @@ impl<'a> Applier<'a> {
             Removed::Occasion(key) => {
                 let known = occasion_records::known(tx, &key.source, &[key.key.reveal()]).await?;
                 if !self.mode.dry_run {
-                    occasion_records::cancel(tx, &key.source, &[key.key.reveal()], self.now).await?;
+                    occasion_records::cancel(tx, &key.source, &[key.key.reveal()], self.now)
+                        .await?;
                 }
-                known.values().any(|known| known.status != crate::model::occasion::OccasionStatus::Cancelled)
+                known
+                    .values()
+                    .any(|known| known.status != crate::model::occasion::OccasionStatus::Cancelled)
             }
             Removed::FactsBut { patient, keep } => {
-                let keep: Vec<(&str, &str)> = keep.iter().map(|(kind, key)| (kind.as_str(), key.reveal().as_str())).collect();
-                let known = patient_records::known(tx, &patient.source, &[patient.key.reveal()]).await?;
+                let keep: Vec<(&str, &str)> = keep
+                    .iter()
+                    .map(|(kind, key)| (kind.as_str(), key.reveal().as_str()))
+                    .collect();
+                let known =
+                    patient_records::known(tx, &patient.source, &[patient.key.reveal()]).await?;
                 match known.into_values().next() {
-                    Some(known) if !self.mode.dry_run => fact_rows::remove_but(tx, &patient.source, &known.id, &keep, self.now).await? > 0,
+                    Some(known) if !self.mode.dry_run => {
+                        fact_rows::remove_but(tx, &patient.source, &known.id, &keep, self.now)
+                            .await?
+                            > 0
+                    }
                     Some(_) | None => false,
                 }
             }
         };
-        self.report.note(&origin, RecordKind::Removal, if removed { Outcome::Removed } else { Outcome::Unchanged });
+        self.report.note(
+            &origin,
+            RecordKind::Removal,
+            if removed {
+                Outcome::Removed
+            } else {
+                Outcome::Unchanged
+            },
+        );
         Ok(())
     }
 
     /// Our ids of the patients that records are about. A dry run has none for those it would have made.
-    async fn patients_of(&self, tx: &mut Tx, keys: impl Iterator<Item = &Key>) -> Result<HashMap<Key, patient_records::Known>, IntakeError> {
+    async fn patients_of(
+        &self,
+        tx: &mut Tx,
+        keys: impl Iterator<Item = &Key>,
+    ) -> Result<HashMap<Key, patient_records::Known>, IntakeError> {
         let mut by_source: BTreeMap<&Arc<str>, HashSet<&str>> = BTreeMap::new();
         for key in keys {
-            by_source.entry(&key.source).or_default().insert(key.key.reveal());
+            by_source
+                .entry(&key.source)
+                .or_default()
+                .insert(key.key.reveal());
         }
         let mut all = HashMap::new();
         for (source, keys) in by_source {
-            let known = patient_records::known(tx, source, &keys.into_iter().collect::<Vec<_>>()).await?;
-            all.extend(known.into_iter().map(|(key, known)| (Key::new(source, key), known)));
+            let known =
+                patient_records::known(tx, source, &keys.into_iter().collect::<Vec<_>>()).await?;
+            all.extend(
+                known
+                    .into_iter()
+                    .map(|(key, known)| (Key::new(source, key), known)),
+            );
         }
         Ok(all)
     }
 
     fn reject_stranger(&mut self, origin: &Origin, kind: RecordKind) {
         self.report.note(origin, kind, Outcome::Rejected);
-        self.report.fault(Fault::row(origin, None, "expected the key of a patient who is in this import or known already"));
+        self.report.fault(Fault::row(
+            origin,
+            None,
+            "expected the key of a patient who is in this import or known already",
+        ));
     }
 }
 
@@ -237,26 +342,85 @@ impl Sets {
             RecordUpdate::Department(record) => self.departments.push(record),
             RecordUpdate::Remove(removal) => self.removals.push(removal),
             RecordUpdate::Staff(record) => {
-                let list = self.staff.entry(Arc::clone(&record.key.source)).or_default();
-                put(&mut self.seen, list, (kind, record.key.clone(), String::new()), None, *record, |kept| &kept.origin, report);
+                let list = self
+                    .staff
+                    .entry(Arc::clone(&record.key.source))
+                    .or_default();
+                put(
+                    &mut self.seen,
+                    list,
+                    (kind, record.key.clone(), String::new()),
+                    None,
+                    *record,
+                    |kept| &kept.origin,
+                    report,
+                );
             }
             RecordUpdate::Patient(record) => {
-                let list = self.patients.entry(Arc::clone(&record.key.source)).or_default();
-                put(&mut self.seen, list, (kind, record.key.clone(), String::new()), record.version, *record, |kept| &kept.origin, report);
+                let list = self
+                    .patients
+                    .entry(Arc::clone(&record.key.source))
+                    .or_default();
+                put(
+                    &mut self.seen,
+                    list,
+                    (kind, record.key.clone(), String::new()),
+                    record.version,
+                    *record,
+                    |kept| &kept.origin,
+                    report,
+                );
             }
             RecordUpdate::Relation(record) => {
                 let list = &mut self.family;
                 let name = (kind, record.patient.clone(), record.key.reveal().clone());
-                put(&mut self.seen, list, name, None, *record, |kept| &kept.origin, report);
+                put(
+                    &mut self.seen,
+                    list,
+                    name,
+                    None,
+                    *record,
+                    |kept| &kept.origin,
+                    report,
+                );
             }
             RecordUpdate::Fact(record) => {
-                let list = self.facts.entry(Arc::clone(&record.patient.source)).or_default();
-                let name = (kind, Key { source: Arc::clone(&record.patient.source), key: record.key.clone() }, record.kind.clone());
-                put(&mut self.seen, list, name, None, *record, |kept| &kept.origin, report);
+                let list = self
+                    .facts
+                    .entry(Arc::clone(&record.patient.source))
+                    .or_default();
+                let name = (
+                    kind,
+                    Key {
+                        source: Arc::clone(&record.patient.source),
+                        key: record.key.clone(),
+                    },
+                    record.kind.clone(),
+                );
+                put(
+                    &mut self.seen,
+                    list,
+                    name,
+                    None,
+                    *record,
+                    |kept| &kept.origin,
+                    report,
+                );
             }
             RecordUpdate::Occasion(record) => {
-                let list = self.occasions.entry(Arc::clone(&record.key.source)).or_default();
-                put(&mut self.seen, list, (kind, record.key.clone(), String::new()), record.version, *record, |kept| &kept.origin, report);
+                let list = self
+                    .occasions
+                    .entry(Arc::clone(&record.key.source))
+                    .or_default();
+                put(
+                    &mut self.seen,
+                    list,
+                    (kind, record.key.clone(), String::new()),
+                    record.version,
+                    *record,
+                    |kept| &kept.origin,
+                    report,
+                );
             }
         }
     }

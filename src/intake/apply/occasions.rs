@@ -13,16 +13,27 @@ use crate::store::occasion_records::{self, Known, OccasionPut};
 use crate::store::{Tx, sources};
 
 impl Applier<'_> {
-    pub(super) async fn occasions(&mut self, tx: &mut Tx, source: &str, records: Vec<OccasionRecord>) -> Result<(), IntakeError> {
-        let owners = self.patients_of(tx, records.iter().map(|record| &record.patient)).await?;
-        let keys: Vec<&str> = records.iter().map(|record| record.key.key.reveal().as_str()).collect();
+    pub(super) async fn occasions(
+        &mut self,
+        tx: &mut Tx,
+        source: &str,
+        records: Vec<OccasionRecord>,
+    ) -> Result<(), IntakeError> {
+        let owners = self
+            .patients_of(tx, records.iter().map(|record| &record.patient))
+            .await?;
+        let keys: Vec<&str> = records
+            .iter()
+            .map(|record| record.key.key.reveal().as_str())
+            .collect();
         let known = occasion_records::known(tx, source, &keys).await?;
         let first_import = sources::first_imported_at(tx, source).await?;
         let mut puts = Vec::new();
         for record in records {
             let Some(owner) = owners.get(&record.patient) else {
                 if self.imagined.contains(&record.patient) {
-                    self.report.note(&record.origin, RecordKind::Occasion, Outcome::New);
+                    self.report
+                        .note(&record.origin, RecordKind::Occasion, Outcome::New);
                 } else {
                     self.reject_stranger(&record.origin, RecordKind::Occasion);
                 }
@@ -30,12 +41,18 @@ impl Applier<'_> {
             };
             let known = known.get(record.key.key.reveal());
             let Some(put) = self.occasion_put(&record, &owner.id, known, first_import) else {
-                self.report.note(&record.origin, RecordKind::Occasion, Outcome::Rejected);
-                self.report.fault(Fault::row(&record.origin, None, "expected a date and a time zone that exist"));
+                self.report
+                    .note(&record.origin, RecordKind::Occasion, Outcome::Rejected);
+                self.report.fault(Fault::row(
+                    &record.origin,
+                    None,
+                    "expected a date and a time zone that exist",
+                ));
                 continue;
             };
             let outcome = outcome(&record, &put, known);
-            self.report.note(&record.origin, RecordKind::Occasion, outcome);
+            self.report
+                .note(&record.origin, RecordKind::Occasion, outcome);
             if !matches!(outcome, Outcome::Unchanged | Outcome::Older) {
                 puts.push(put);
             }
@@ -46,7 +63,13 @@ impl Applier<'_> {
         Ok(())
     }
 
-    fn occasion_put(&self, record: &OccasionRecord, patient: &PatientId, known: Option<&Known>, first_import: Option<Timestamp>) -> Option<OccasionPut> {
+    fn occasion_put(
+        &self,
+        record: &OccasionRecord,
+        patient: &PatientId,
+        known: Option<&Known>,
+        first_import: Option<Timestamp>,
+    ) -> Option<OccasionPut> {
         let zone = match &record.timezone {
             Some(name) => TimeZone::get(name).ok()?,
             None => self.site.timezone.clone(),
@@ -56,7 +79,15 @@ impl Applier<'_> {
         let local_at = record.when.to_text();
         let attributes = serde_json::Value::Object(record.attributes.clone()).to_string();
         let row_hash = fingerprint(&(
-            patient, &record.kind, &local_at, &timezone, record.status.as_str(), &record.department, &record.doctor, &record.place, &attributes,
+            patient,
+            &record.kind,
+            &local_at,
+            &timezone,
+            record.status.as_str(),
+            &record.department,
+            &record.doctor,
+            &record.place,
+            &attributes,
         ));
         Some(OccasionPut {
             id: known.map_or_else(OccasionId::generate, |known| known.id.clone()),
@@ -67,7 +98,9 @@ impl Applier<'_> {
             timezone,
             at,
             status: record.status.as_str(),
-            created_at: self.created_at(record, first_import).map(Timestamp::as_millisecond),
+            created_at: self
+                .created_at(record, first_import)
+                .map(Timestamp::as_millisecond),
             department: record.department.clone(),
             doctor: record.doctor.clone(),
             place: record.place.clone(),
@@ -79,7 +112,11 @@ impl Applier<'_> {
 
     /// When a new occasion came up. What the first import brings was there before, unless the source says
     /// that it was made after other records of it had come to us.
-    fn created_at(&self, record: &OccasionRecord, first_import: Option<Timestamp>) -> Option<Timestamp> {
+    fn created_at(
+        &self,
+        record: &OccasionRecord,
+        first_import: Option<Timestamp>,
+    ) -> Option<Timestamp> {
         let told = record.created_at.filter(|at| *at <= self.now);
         if self.mode.first_import {
             return told.filter(|at| first_import.is_some_and(|first| *at > first));
@@ -89,7 +126,9 @@ impl Applier<'_> {
 }
 
 fn outcome(record: &OccasionRecord, put: &OccasionPut, known: Option<&Known>) -> Outcome {
-    let Some(known) = known else { return Outcome::New };
+    let Some(known) = known else {
+        return Outcome::New;
+    };
     if record.version.is_some() && known.version > record.version {
         return Outcome::Older;
     }
@@ -100,5 +139,9 @@ fn outcome(record: &OccasionRecord, put: &OccasionPut, known: Option<&Known>) ->
     if record.status == OccasionStatus::Cancelled && !was_cancelled {
         return Outcome::Cancelled;
     }
-    if known.at != put.at || known.local_at != put.local_at { Outcome::Moved } else { Outcome::Changed }
+    if known.at != put.at || known.local_at != put.local_at {
+        Outcome::Moved
+    } else {
+        Outcome::Changed
+    }
 }

@@ -11,23 +11,42 @@ use crate::store::Tx;
 use crate::store::staff::{self, Department, StaffPut};
 
 impl Applier<'_> {
-    pub(super) async fn departments(&mut self, tx: &mut Tx, records: Vec<DepartmentRecord>) -> Result<(), IntakeError> {
+    pub(super) async fn departments(
+        &mut self,
+        tx: &mut Tx,
+        records: Vec<DepartmentRecord>,
+    ) -> Result<(), IntakeError> {
         if records.is_empty() {
             return Ok(());
         }
-        let known: HashMap<String, Department> = staff::departments(tx).await?.into_iter().map(|one| (one.id.clone(), one)).collect();
+        let known: HashMap<String, Department> = staff::departments(tx)
+            .await?
+            .into_iter()
+            .map(|one| (one.id.clone(), one))
+            .collect();
         let mut puts: HashMap<String, Department> = HashMap::new();
         for record in records {
             let known = puts.get(&record.id).or_else(|| known.get(&record.id));
-            let same = known.is_some_and(|known| known.name == record.name && (record.public_name.is_none() || known.public_name == record.public_name));
+            let same = known.is_some_and(|known| {
+                known.name == record.name
+                    && (record.public_name.is_none() || known.public_name == record.public_name)
+            });
             let outcome = match known {
                 None => Outcome::New,
                 Some(_) if same => Outcome::Unchanged,
                 Some(_) => Outcome::Changed,
             };
-            self.report.note(&record.origin, RecordKind::Department, outcome);
+            self.report
+                .note(&record.origin, RecordKind::Department, outcome);
             if !same {
-                puts.insert(record.id.clone(), Department { id: record.id, name: record.name, public_name: record.public_name });
+                puts.insert(
+                    record.id.clone(),
+                    Department {
+                        id: record.id,
+                        name: record.name,
+                        public_name: record.public_name,
+                    },
+                );
             }
         }
         if !self.mode.dry_run {
@@ -36,8 +55,16 @@ impl Applier<'_> {
         Ok(())
     }
 
-    pub(super) async fn staff(&mut self, tx: &mut Tx, source: &str, records: Vec<StaffRecord>) -> Result<(), IntakeError> {
-        let keys: Vec<&str> = records.iter().map(|record| record.key.key.reveal().as_str()).collect();
+    pub(super) async fn staff(
+        &mut self,
+        tx: &mut Tx,
+        source: &str,
+        records: Vec<StaffRecord>,
+    ) -> Result<(), IntakeError> {
+        let keys: Vec<&str> = records
+            .iter()
+            .map(|record| record.key.key.reveal().as_str())
+            .collect();
         let known = staff::known(tx, source, &keys).await?;
         let mut puts = Vec::new();
         for record in records {
@@ -63,7 +90,14 @@ fn staff_put(record: &StaffRecord) -> StaffPut {
     let name = record.name.reveal().clone();
     let phone = record.phone.as_ref().map(|phone| phone.reveal().clone());
     let email = record.email.as_ref().map(|email| email.reveal().clone());
-    let row_hash = fingerprint(&(&name, &record.department, &record.role, &phone, &email, record.active));
+    let row_hash = fingerprint(&(
+        &name,
+        &record.department,
+        &record.role,
+        &phone,
+        &email,
+        record.active,
+    ));
     StaffPut {
         id: StaffId::generate(),
         source_key: record.key.key.reveal().clone(),

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Apply, apply};
-use crate::intake::from_json::{delete_occasion, delete_patient, occasion_from_json, patient_from_json};
+use crate::intake::from_json::{
+    delete_occasion, delete_patient, occasion_from_json, patient_from_json,
+};
 use crate::intake::record::{RecordKind, RecordUpdate};
 use crate::intake::report::{Counts, Report};
 use crate::intake::{IntakeError, Settings, SiteInfo, sensitive};
@@ -12,7 +14,9 @@ use crate::model::id::{OccasionId, PatientId};
 use crate::model::occasion::{Confirmation, ConfirmationEvent, Occasion, OccasionStatus};
 use crate::model::patient::{ContactStatus, OptOut, Patient};
 use crate::store::testing::{TestStore, stores};
-use crate::store::{StoreError, Tx, consents, contact_points, facts, marks, occasions, on, patients};
+use crate::store::{
+    StoreError, Tx, consents, contact_points, facts, marks, occasions, on, patients,
+};
 
 const NOW: &str = "2026-07-01T00:00:00Z";
 
@@ -28,19 +32,38 @@ struct Desk {
 impl Desk {
     async fn all() -> Vec<Self> {
         let settings = Settings {
-            sensitive: sensitive::Settings { flags: vec!["VIP".to_owned()], codes: vec!["B20".to_owned(), "F2".to_owned()], ids_file: None },
+            sensitive: sensitive::Settings {
+                flags: vec!["VIP".to_owned()],
+                codes: vec!["B20".to_owned(), "F2".to_owned()],
+                ids_file: None,
+            },
             ..Settings::default()
         };
         let mut desks = Vec::new();
         for test in stores().await {
-            let site = SiteInfo::open(&test.store, "Asia/Shanghai", "CN", &settings, std::path::Path::new("")).await.expect("the site opens");
+            let site = SiteInfo::open(
+                &test.store,
+                "Asia/Shanghai",
+                "CN",
+                &settings,
+                std::path::Path::new(""),
+            )
+            .await
+            .expect("the site opens");
             desks.push(Self { test, site });
         }
         desks
     }
 
     async fn take(&self, updates: Vec<RecordUpdate>) -> Report {
-        let report = apply(&self.test.store, updates, &self.site, Apply::default(), now()).await;
+        let report = apply(
+            &self.test.store,
+            updates,
+            &self.site,
+            Apply::default(),
+            now(),
+        )
+        .await;
         report.expect("the store takes it")
     }
 
@@ -60,19 +83,31 @@ impl Desk {
 
     async fn load(&self, key: &str) -> Option<Patient> {
         let mut tx = self.tx().await;
-        let id = patients::find(&mut tx, "his", key).await.expect("it can be asked")?;
-        patients::load(&mut tx, &[id]).await.expect("it can be read").pop()
+        let id = patients::find(&mut tx, "his", key)
+            .await
+            .expect("it can be asked")?;
+        patients::load(&mut tx, &[id])
+            .await
+            .expect("it can be read")
+            .pop()
     }
 
     async fn occasion(&self, key: &str) -> Occasion {
         let mut tx = self.tx().await;
-        let id = occasions::find(&mut tx, "his", key).await.expect("it can be asked").expect("it is there");
-        occasions::load(&mut tx, &[id]).await.expect("it can be read").remove(0)
+        let id = occasions::find(&mut tx, "his", key)
+            .await
+            .expect("it can be asked")
+            .expect("it is there");
+        occasions::load(&mut tx, &[id])
+            .await
+            .expect("it can be read")
+            .remove(0)
     }
 
     async fn count(&self, sql: &'static str) -> i64 {
         let mut tx = self.tx().await;
-        on!(&mut tx, conn => sqlx::query_scalar(sql).fetch_one(conn).await).expect("it can be counted")
+        on!(&mut tx, conn => sqlx::query_scalar(sql).fetch_one(conn).await)
+            .expect("it can be counted")
     }
 
     async fn run(&self, sql: &'static str) {
@@ -98,18 +133,52 @@ fn ana() -> Value {
 async fn a_patient_is_stored_whole_and_twice_is_once() {
     for desk in Desk::all().await {
         let report = desk.patient("P1", ana()).await;
-        assert_eq!(report.of(RecordKind::Patient), Counts { new: 1, ..Counts::default() });
-        assert_eq!(report.of(RecordKind::Fact), Counts { new: 2, ..Counts::default() });
+        assert_eq!(
+            report.of(RecordKind::Patient),
+            Counts {
+                new: 1,
+                ..Counts::default()
+            }
+        );
+        assert_eq!(
+            report.of(RecordKind::Fact),
+            Counts {
+                new: 2,
+                ..Counts::default()
+            }
+        );
         let patient = desk.load("P1").await.expect("she is there");
         assert_eq!(patient.name.reveal().full, "王芳");
-        assert_eq!(patient.contacts.iter().map(|c| c.address.reveal().as_str()).collect::<Vec<_>>(), ["+8613800000001", "ana@example.org"]);
-        assert_eq!(patient.family[0].contacts[0].address.reveal(), "+8613900000002");
-        assert_eq!(patient.opt_outs, [OptOut::Class(crate::model::class::Class::Promotion)]);
+        assert_eq!(
+            patient
+                .contacts
+                .iter()
+                .map(|c| c.address.reveal().as_str())
+                .collect::<Vec<_>>(),
+            ["+8613800000001", "ana@example.org"]
+        );
+        assert_eq!(
+            patient.family[0].contacts[0].address.reveal(),
+            "+8613900000002"
+        );
+        assert_eq!(
+            patient.opt_outs,
+            [OptOut::Class(crate::model::class::Class::Promotion)]
+        );
         let mut tx = desk.tx().await;
         let marked = marks::take(&mut tx, 10).await.expect("marks");
-        assert_eq!(marked.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&patient.id]);
+        assert_eq!(
+            marked.iter().map(|(id, _)| id).collect::<Vec<_>>(),
+            [&patient.id]
+        );
         marks::clear(&mut tx, &marked).await.expect("cleared");
-        assert_eq!(facts::of(&mut tx, std::slice::from_ref(&patient.id)).await.expect("facts")[&patient.id].len(), 2);
+        assert_eq!(
+            facts::of(&mut tx, std::slice::from_ref(&patient.id))
+                .await
+                .expect("facts")[&patient.id]
+                .len(),
+            2
+        );
         tx.commit().await.expect("commit");
 
         let again = desk.patient("P1", ana()).await;
@@ -117,8 +186,13 @@ async fn a_patient_is_stored_whole_and_twice_is_once() {
         assert_eq!(again.of(RecordKind::Patient).unchanged, 1);
         assert_eq!(desk.count("SELECT COUNT(*) FROM plan_mark").await, 0);
         let hash = crate::model::phone::address_hash(&desk.site.address_key, "+8613900000002");
-        let holders = patients::by_address(&mut desk.tx().await, &hash).await.expect("holders");
-        assert_eq!(holders, [(patient.id.clone(), Some(patient.family[0].id.clone()))]);
+        let holders = patients::by_address(&mut desk.tx().await, &hash)
+            .await
+            .expect("holders");
+        assert_eq!(
+            holders,
+            [(patient.id.clone(), Some(patient.family[0].id.clone()))]
+        );
     }
 }
 
@@ -129,8 +203,19 @@ async fn an_older_version_is_ignored_and_facts_left_out_are_gone() {
         let mut old = ana();
         old["version"] = json!(2);
         old["name"] = json!({"full": "old"});
-        assert_eq!(desk.patient("P1", old).await.of(RecordKind::Patient).older, 1);
-        assert_eq!(desk.load("P1").await.expect("she is there").name.reveal().full, "王芳");
+        assert_eq!(
+            desk.patient("P1", old).await.of(RecordKind::Patient).older,
+            1
+        );
+        assert_eq!(
+            desk.load("P1")
+                .await
+                .expect("she is there")
+                .name
+                .reveal()
+                .full,
+            "王芳"
+        );
 
         let mut fewer = ana();
         fewer["facts"] = json!([{"kind": "diagnosis", "code": "I10"}]);
@@ -147,21 +232,32 @@ async fn a_wrong_number_stays_wrong_until_the_address_changes() {
         let before = desk.load("P1").await.expect("she is there");
         let hash = crate::model::phone::address_hash(&desk.site.address_key, "+8613800000001");
         let mut tx = desk.tx().await;
-        assert_eq!(contact_points::mark(&mut tx, &hash, None, ContactStatus::WrongNumber).await.expect("mark"), std::slice::from_ref(&before.id));
+        assert_eq!(
+            contact_points::mark(&mut tx, &hash, None, ContactStatus::WrongNumber)
+                .await
+                .expect("mark"),
+            std::slice::from_ref(&before.id)
+        );
         tx.commit().await.expect("commit");
 
         let mut renamed = ana();
         renamed["name"] = json!({"full": "王小芳"});
         desk.patient("P1", renamed).await;
         let after = desk.load("P1").await.expect("she is there");
-        assert_eq!((after.contacts[0].status, &after.contacts[0].id), (ContactStatus::WrongNumber, &before.contacts[0].id));
+        assert_eq!(
+            (after.contacts[0].status, &after.contacts[0].id),
+            (ContactStatus::WrongNumber, &before.contacts[0].id)
+        );
         assert_eq!(after.family[0].id, before.family[0].id);
 
         let mut moved = ana();
         moved["contacts"] = json!([{"phone": "13800000009"}]);
         desk.patient("P1", moved).await;
         let after = desk.load("P1").await.expect("she is there");
-        assert_eq!((after.contacts.len(), after.contacts[0].status), (1, ContactStatus::Ok));
+        assert_eq!(
+            (after.contacts.len(), after.contacts[0].status),
+            (1, ContactStatus::Ok)
+        );
     }
 }
 
@@ -171,12 +267,24 @@ async fn a_record_without_a_date_never_outweighs_what_the_patient_said() -> Resu
         desk.patient("P1", ana()).await;
         let patient = desk.load("P1").await.expect("she is there");
         let mut tx = desk.tx().await;
-        consents::set(&mut tx, &patient.id, None, OptOut::All, false, "reply", now()).await?;
+        consents::set(
+            &mut tx,
+            &patient.id,
+            None,
+            OptOut::All,
+            false,
+            "reply",
+            now(),
+        )
+        .await?;
         tx.commit().await?;
         let mut leave = ana();
         leave["consent"] = json!([{"scope": "all", "granted": true}]);
         desk.patient("P1", leave.clone()).await;
-        assert_eq!(desk.load("P1").await.expect("she is there").opt_outs, [OptOut::All]);
+        assert_eq!(
+            desk.load("P1").await.expect("she is there").opt_outs,
+            [OptOut::All]
+        );
         leave["consent"] = json!([{"scope": "all", "granted": true, "at": "2026-07-02T00:00:00Z"}]);
         desk.patient("P1", leave).await;
         assert_eq!(desk.load("P1").await.expect("she is there").opt_outs, []);
@@ -185,32 +293,81 @@ async fn a_record_without_a_date_never_outweighs_what_the_patient_said() -> Resu
 }
 
 #[tokio::test]
-async fn a_moved_booking_starts_a_new_epoch_and_ends_the_wish_about_the_old_one() -> Result<(), StoreError> {
+async fn a_moved_booking_starts_a_new_epoch_and_ends_the_wish_about_the_old_one()
+-> Result<(), StoreError> {
     for desk in Desk::all().await {
         desk.patient("P1", ana()).await;
         let body = |at: &str, version: i64| json!({"patient": "his/P1", "kind": "appointment", "at": at, "doctor": "Dr. Li", "version": version});
-        assert_eq!(desk.book("A1", body("2026-07-24T10:00", 1)).await.of(RecordKind::Occasion).new, 1);
+        assert_eq!(
+            desk.book("A1", body("2026-07-24T10:00", 1))
+                .await
+                .of(RecordKind::Occasion)
+                .new,
+            1
+        );
         let first = desk.occasion("A1").await;
-        assert_eq!((first.epoch, first.created_at, first.moved_at), (1, Some(now()), None));
+        assert_eq!(
+            (first.epoch, first.created_at, first.moved_at),
+            (1, Some(now()), None)
+        );
 
         let mut tx = desk.tx().await;
-        let said = occasions::answer(&mut tx, &first.id, 1, ConfirmationEvent::WantsChange, now()).await?;
+        let said =
+            occasions::answer(&mut tx, &first.id, 1, ConfirmationEvent::WantsChange, now()).await?;
         assert_eq!(said, Some(Confirmation::ChangeRequested));
-        assert_eq!(occasions::answer(&mut tx, &first.id, 2, ConfirmationEvent::SaidYes, now()).await?, None);
+        assert_eq!(
+            occasions::answer(&mut tx, &first.id, 2, ConfirmationEvent::SaidYes, now()).await?,
+            None
+        );
         let wish = "INSERT INTO change_request (id, occasion_id, patient_id, epoch, wish, slots, state, created_at)
             SELECT 'chg_1', id, patient_id, epoch, 'reschedule', '{}', 'new', 0 FROM occasion";
         tx.run(wish).await?;
         tx.commit().await?;
 
-        assert!(!desk.book("A1", body("2026-07-24T10:00", 2)).await.changed_anything());
-        assert_eq!(desk.occasion("A1").await.confirmation, Confirmation::ChangeRequested);
-        assert_eq!(desk.book("A1", body("2026-07-25T10:00", 3)).await.of(RecordKind::Occasion).moved, 1);
+        assert!(
+            !desk
+                .book("A1", body("2026-07-24T10:00", 2))
+                .await
+                .changed_anything()
+        );
+        assert_eq!(
+            desk.occasion("A1").await.confirmation,
+            Confirmation::ChangeRequested
+        );
+        assert_eq!(
+            desk.book("A1", body("2026-07-25T10:00", 3))
+                .await
+                .of(RecordKind::Occasion)
+                .moved,
+            1
+        );
         let moved = desk.occasion("A1").await;
-        assert_eq!((moved.epoch, moved.confirmation, moved.moved_at, moved.id), (2, Confirmation::None, Some(now()), first.id));
-        assert_eq!(desk.count("SELECT COUNT(*) FROM change_request WHERE state = 'superseded'").await, 1);
-        assert_eq!(desk.count("SELECT COUNT(*) FROM event WHERE type = 'change_request.superseded'").await, 1);
-        assert_eq!(desk.count("SELECT COUNT(*) FROM event WHERE type = 'occasion.change_requested'").await, 1);
-        assert_eq!(desk.book("A1", body("2026-07-30T10:00", 2)).await.of(RecordKind::Occasion).older, 1);
+        assert_eq!(
+            (moved.epoch, moved.confirmation, moved.moved_at, moved.id),
+            (2, Confirmation::None, Some(now()), first.id)
+        );
+        assert_eq!(
+            desk.count("SELECT COUNT(*) FROM change_request WHERE state = 'superseded'")
+                .await,
+            1
+        );
+        assert_eq!(
+            desk.count("SELECT COUNT(*) FROM event WHERE type = 'change_request.superseded'")
+                .await,
+            1
+        );
+        assert_eq!(
+            desk.count("SELECT COUNT(*) FROM event WHERE type = 'occasion.change_requested'")
+                .await,
+            1
+        );
+        assert_eq!(
+            desk.book("A1", body("2026-07-30T10:00", 2))
+                .await
+                .of(RecordKind::Occasion)
+                .older,
+            1
+        );
 
         let of = occasions::of(&mut desk.tx().await, std::slice::from_ref(&moved.patient)).await?;
         assert_eq!(of[&moved.patient].len(), 1);
@@ -224,15 +381,39 @@ async fn a_booking_is_cancelled_and_comes_back() {
         desk.patient("P1", ana()).await;
         let body = |status: &str| json!({"patient": "P1", "kind": "appointment", "at": "2026-07-24T10:00", "status": status});
         desk.book("A1", body("booked")).await;
-        assert_eq!(desk.book("A1", body("cancelled")).await.of(RecordKind::Occasion).cancelled, 1);
+        assert_eq!(
+            desk.book("A1", body("cancelled"))
+                .await
+                .of(RecordKind::Occasion)
+                .cancelled,
+            1
+        );
         let cancelled = desk.occasion("A1").await;
-        assert_eq!((cancelled.status, cancelled.cancelled_at, cancelled.epoch), (OccasionStatus::Cancelled, Some(now()), 1));
+        assert_eq!(
+            (cancelled.status, cancelled.cancelled_at, cancelled.epoch),
+            (OccasionStatus::Cancelled, Some(now()), 1)
+        );
         desk.book("A1", body("booked")).await;
         let back = desk.occasion("A1").await;
-        assert_eq!((back.status, back.cancelled_at, back.epoch), (OccasionStatus::Booked, None, 2));
-        assert_eq!(desk.take(delete_occasion("his", "A1").expect("a key")).await.of(RecordKind::Removal).removed, 1);
+        assert_eq!(
+            (back.status, back.cancelled_at, back.epoch),
+            (OccasionStatus::Booked, None, 2)
+        );
+        assert_eq!(
+            desk.take(delete_occasion("his", "A1").expect("a key"))
+                .await
+                .of(RecordKind::Removal)
+                .removed,
+            1
+        );
         assert_eq!(desk.occasion("A1").await.status, OccasionStatus::Cancelled);
-        assert_eq!(desk.take(delete_occasion("his", "A1").expect("a key")).await.of(RecordKind::Removal).unchanged, 1);
+        assert_eq!(
+            desk.take(delete_occasion("his", "A1").expect("a key"))
+                .await
+                .of(RecordKind::Removal)
+                .unchanged,
+            1
+        );
         desk.book("A1", body("booked")).await;
         assert_eq!(desk.occasion("A1").await.status, OccasionStatus::Booked);
     }
@@ -245,14 +426,23 @@ async fn busy(desk: &Desk) -> PatientId {
     desk.run("INSERT INTO reminder (id, plan_key, rule_id, rule_version, timing, class, patient_id, epoch, occurrence, step, lead, role, channels,
         template, catch_up, due_at, expires_at, state, created_at, updated_at)
         SELECT 'rem_1', 'k', 'r', 'v', 't', 'appointment', id, 1, 'o', 's', 'l', 'patient', '[]', 't', FALSE, 1, 2, 'planned', 0, 0 FROM patient").await;
-    for (id, state) in [("msg_1", "scheduled"), ("msg_2", "queued"), ("msg_3", "sending"), ("msg_4", "sending"), ("msg_5", "queued"), ("msg_6", "uncertain"), ("msg_7", "delivered")] {
+    for (id, state) in [
+        ("msg_1", "scheduled"),
+        ("msg_2", "queued"),
+        ("msg_3", "sending"),
+        ("msg_4", "sending"),
+        ("msg_5", "queued"),
+        ("msg_6", "uncertain"),
+        ("msg_7", "delivered"),
+    ] {
         let mut tx = desk.tx().await;
         let insert = "INSERT INTO message (id, source, dedupe_key, body_hash, class, lane, state, patient_id, role, channels, channel_index, channel, addresses,
             address_hash, bodies, segments, attempts, uncertain_resends, possible_dup, no_resend, concat_ref, send_at, expires_at, created_at, updated_at)
             VALUES ($1, 'rule', $1, '', 'appointment', 'normal', $2, $3, 'patient', '[]', 0, 'sms', '{\"sms\":\"+8613800000001\"}', 'h', '{}', 1, 0, 0, FALSE, FALSE, 0, 0, 9, 0, 0)";
         on!(&mut tx, conn => sqlx::query(insert).bind(id).bind(state).bind(&patient).execute(conn).await.map(|_| ())).expect("a message");
         let dispatch = "INSERT INTO dispatch (message_id, provider, lane, work, due_at, fence) VALUES ($1, 'main', 'normal', 'send', 0, 1)";
-        on!(&mut tx, conn => sqlx::query(dispatch).bind(id).execute(conn).await.map(|_| ())).expect("a dispatch");
+        on!(&mut tx, conn => sqlx::query(dispatch).bind(id).execute(conn).await.map(|_| ()))
+            .expect("a dispatch");
         tx.commit().await.expect("commit");
     }
     desk.run("INSERT INTO attempt (id, message_id, n, fence, channel, provider, owner, umr, concat_ref, address_hash, phase, created_at)
@@ -270,17 +460,39 @@ async fn death_stops_all_that_has_not_left_in_the_same_transaction() -> Result<(
         desk.patient("P1", dead).await;
         assert!(desk.load("P1").await.expect("the record stays").deceased);
         let mut tx = desk.tx().await;
-        let states: Vec<(String, String, Option<String>, bool)> =
-            on!(&mut tx, conn => sqlx::query_as("SELECT id, state, reason, no_resend FROM message ORDER BY id").fetch_all(conn).await)?;
-        let shown: Vec<String> = states.iter().map(|(id, state, reason, no)| format!("{id} {state} {} {no}", reason.as_deref().unwrap_or("-"))).collect();
-        assert_eq!(shown, [
-            "msg_1 suppressed deceased false", "msg_2 suppressed deceased false", "msg_3 suppressed deceased false", "msg_4 sending - true",
-            "msg_5 unconfirmed deceased false", "msg_6 uncertain - true", "msg_7 delivered - false",
-        ]);
+        let states: Vec<(String, String, Option<String>, bool)> = on!(&mut tx, conn => sqlx::query_as("SELECT id, state, reason, no_resend FROM message ORDER BY id").fetch_all(conn).await)?;
+        let shown: Vec<String> = states
+            .iter()
+            .map(|(id, state, reason, no)| {
+                format!("{id} {state} {} {no}", reason.as_deref().unwrap_or("-"))
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "msg_1 suppressed deceased false",
+                "msg_2 suppressed deceased false",
+                "msg_3 suppressed deceased false",
+                "msg_4 sending - true",
+                "msg_5 unconfirmed deceased false",
+                "msg_6 uncertain - true",
+                "msg_7 delivered - false",
+            ]
+        );
         drop(tx);
         assert_eq!(desk.count("SELECT COUNT(*) FROM dispatch").await, 3);
-        assert_eq!(desk.count("SELECT COUNT(*) FROM reminder WHERE state = 'skipped' AND reason = 'deceased'").await, 1);
-        assert_eq!(desk.count("SELECT COUNT(*) FROM event WHERE type = 'message.suppressed'").await, 3);
+        assert_eq!(
+            desk.count(
+                "SELECT COUNT(*) FROM reminder WHERE state = 'skipped' AND reason = 'deceased'"
+            )
+            .await,
+            1
+        );
+        assert_eq!(
+            desk.count("SELECT COUNT(*) FROM event WHERE type = 'message.suppressed'")
+                .await,
+            3
+        );
     }
     Ok(())
 }
@@ -293,7 +505,9 @@ fn bytes(desk: &Desk) -> Option<Vec<u8>> {
 }
 
 fn holds(haystack: &[u8], needle: &str) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle.as_bytes())
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle.as_bytes())
 }
 
 #[tokio::test]
@@ -305,9 +519,22 @@ async fn a_sensitive_patient_never_reaches_the_disk() {
         bodies[2]["facts"] = json!([{"kind": "diagnosis", "code": "F20.0"}]);
         for (n, body) in bodies.into_iter().enumerate() {
             let report = desk.patient(&format!("SECRET-{n}"), body).await;
-            assert_eq!((report.sensitive_patients, report.purged, report.changed_anything()), (1, 0, false));
+            assert_eq!(
+                (
+                    report.sensitive_patients,
+                    report.purged,
+                    report.changed_anything()
+                ),
+                (1, 0, false)
+            );
         }
-        for sql in ["SELECT COUNT(*) FROM patient", "SELECT COUNT(*) FROM fact", "SELECT COUNT(*) FROM contact_point", "SELECT COUNT(*) FROM audit", "SELECT COUNT(*) FROM plan_mark"] {
+        for sql in [
+            "SELECT COUNT(*) FROM patient",
+            "SELECT COUNT(*) FROM fact",
+            "SELECT COUNT(*) FROM contact_point",
+            "SELECT COUNT(*) FROM audit",
+            "SELECT COUNT(*) FROM plan_mark",
+        ] {
             assert_eq!(desk.count(sql).await, 0, "{sql}");
         }
         if let Some(bytes) = bytes(&desk) {
@@ -320,7 +547,11 @@ async fn a_sensitive_patient_never_reaches_the_disk() {
 async fn a_patient_who_is_flagged_later_is_purged_to_a_hash() {
     for desk in Desk::all().await {
         let patient = busy(&desk).await;
-        desk.book("A1", json!({"patient": "P1", "kind": "appointment", "at": "2026-07-24T10:00"})).await;
+        desk.book(
+            "A1",
+            json!({"patient": "P1", "kind": "appointment", "at": "2026-07-24T10:00"}),
+        )
+        .await;
         if let Some(bytes) = bytes(&desk) {
             assert!(holds(&bytes, "13800000001"));
         }
@@ -330,15 +561,30 @@ async fn a_patient_who_is_flagged_later_is_purged_to_a_hash() {
         assert_eq!((report.sensitive_patients, report.purged), (1, 1));
         assert!(desk.load("P1").await.is_none());
         for sql in [
-            "SELECT COUNT(*) FROM patient", "SELECT COUNT(*) FROM fact", "SELECT COUNT(*) FROM contact_point", "SELECT COUNT(*) FROM relation",
-            "SELECT COUNT(*) FROM consent", "SELECT COUNT(*) FROM occasion", "SELECT COUNT(*) FROM message", "SELECT COUNT(*) FROM dispatch",
-            "SELECT COUNT(*) FROM attempt", "SELECT COUNT(*) FROM reminder", "SELECT COUNT(*) FROM plan_mark",
+            "SELECT COUNT(*) FROM patient",
+            "SELECT COUNT(*) FROM fact",
+            "SELECT COUNT(*) FROM contact_point",
+            "SELECT COUNT(*) FROM relation",
+            "SELECT COUNT(*) FROM consent",
+            "SELECT COUNT(*) FROM occasion",
+            "SELECT COUNT(*) FROM message",
+            "SELECT COUNT(*) FROM dispatch",
+            "SELECT COUNT(*) FROM attempt",
+            "SELECT COUNT(*) FROM reminder",
+            "SELECT COUNT(*) FROM plan_mark",
         ] {
             assert_eq!(desk.count(sql).await, 0, "{sql}");
         }
         assert_eq!(desk.count("SELECT COUNT(*) FROM audit WHERE action = 'patient.purged_as_sensitive' AND length(target) = 32").await, 1);
         if let Some(bytes) = bytes(&desk) {
-            for needle in ["13800000001", "13900000002", "ana@example.org", "王芳", "王明", "1975-04-03"] {
+            for needle in [
+                "13800000001",
+                "13900000002",
+                "ana@example.org",
+                "王芳",
+                "王明",
+                "1975-04-03",
+            ] {
                 assert!(!holds(&bytes, needle), "{needle} of {patient}");
             }
         }
@@ -349,20 +595,61 @@ async fn a_patient_who_is_flagged_later_is_purged_to_a_hash() {
 async fn a_deleted_patient_leaves_no_row() {
     for desk in Desk::all().await {
         busy(&desk).await;
-        assert_eq!(desk.take(delete_patient("his", "P1").expect("a key")).await.of(RecordKind::Removal).removed, 1);
-        assert_eq!(desk.count("SELECT COUNT(*) FROM patient").await + desk.count("SELECT COUNT(*) FROM message").await, 0);
+        assert_eq!(
+            desk.take(delete_patient("his", "P1").expect("a key"))
+                .await
+                .of(RecordKind::Removal)
+                .removed,
+            1
+        );
+        assert_eq!(
+            desk.count("SELECT COUNT(*) FROM patient").await
+                + desk.count("SELECT COUNT(*) FROM message").await,
+            0
+        );
     }
 }
 
 #[tokio::test]
-async fn a_booking_of_a_stranger_is_rejected_and_a_dry_run_writes_nothing() -> Result<(), IntakeError> {
+async fn a_booking_of_a_stranger_is_rejected_and_a_dry_run_writes_nothing()
+-> Result<(), IntakeError> {
     for desk in Desk::all().await {
-        let report = desk.book("A1", json!({"patient": "P9", "kind": "appointment", "at": "2026-07-24"})).await;
-        assert_eq!((report.of(RecordKind::Occasion).rejected, report.fault_count), (1, 1));
+        let report = desk
+            .book(
+                "A1",
+                json!({"patient": "P9", "kind": "appointment", "at": "2026-07-24"}),
+            )
+            .await;
+        assert_eq!(
+            (report.of(RecordKind::Occasion).rejected, report.fault_count),
+            (1, 1)
+        );
         let mut updates = patient_from_json("his", "P1", &ana(), &desk.site)?;
-        updates.extend(occasion_from_json("his", "A1", &json!({"patient": "P1", "kind": "appointment", "at": "2026-07-24"}), &desk.site)?);
-        let report = apply(&desk.test.store, updates, &desk.site, Apply { dry_run: true, first_import: true }, now()).await?;
-        assert_eq!((report.of(RecordKind::Patient).new, report.of(RecordKind::Fact).new, report.of(RecordKind::Occasion).new), (1, 2, 1));
+        updates.extend(occasion_from_json(
+            "his",
+            "A1",
+            &json!({"patient": "P1", "kind": "appointment", "at": "2026-07-24"}),
+            &desk.site,
+        )?);
+        let report = apply(
+            &desk.test.store,
+            updates,
+            &desk.site,
+            Apply {
+                dry_run: true,
+                first_import: true,
+            },
+            now(),
+        )
+        .await?;
+        assert_eq!(
+            (
+                report.of(RecordKind::Patient).new,
+                report.of(RecordKind::Fact).new,
+                report.of(RecordKind::Occasion).new
+            ),
+            (1, 2, 1)
+        );
         assert_eq!(desk.count("SELECT COUNT(*) FROM patient").await, 0);
     }
     Ok(())
@@ -374,26 +661,64 @@ async fn what_the_first_import_brings_was_there_before() -> Result<(), IntakeErr
         let mut updates = patient_from_json("his", "P1", &ana(), &desk.site)?;
         let body = json!({"patient": "P1", "kind": "appointment", "at": "2026-07-24", "created_at": "2026-06-30T00:00:00Z"});
         updates.extend(occasion_from_json("his", "A1", &body, &desk.site)?);
-        apply(&desk.test.store, updates, &desk.site, Apply { dry_run: false, first_import: true }, now()).await?;
+        apply(
+            &desk.test.store,
+            updates,
+            &desk.site,
+            Apply {
+                dry_run: false,
+                first_import: true,
+            },
+            now(),
+        )
+        .await?;
         assert_eq!(desk.occasion("A1").await.created_at, None);
         desk.book("A2", body).await;
-        assert_eq!(desk.occasion("A2").await.created_at, "2026-06-30T00:00:00Z".parse().ok());
+        assert_eq!(
+            desk.occasion("A2").await.created_at,
+            "2026-06-30T00:00:00Z".parse().ok()
+        );
     }
     Ok(())
 }
 
 #[test]
 fn a_wrong_body_names_the_path_and_never_the_value() {
-    let site = SiteInfo { timezone: jiff::tz::TimeZone::UTC, country: "CN".to_owned(), address_key: vec![1], sensitive: sensitive::Sensitive::default() };
-    let check = |body: Value, expected: &str| {
-        let error = patient_from_json("his", "P1", &body, &site).expect_err("it does not fit").to_string();
-        assert!(error.starts_with(expected) && !error.contains("13800"), "{error}");
+    let site = SiteInfo {
+        timezone: jiff::tz::TimeZone::UTC,
+        country: "CN".to_owned(),
+        address_key: vec![1],
+        sensitive: sensitive::Sensitive::default(),
     };
-    check(json!({"contacts": [{"phone": "13800000001"}, {"phone": "13800"}]}), "contacts[1].phone: expected a phone number");
-    check(json!({"contacts": [{"phone": "13800000001", "email": "a@example.org"}]}), "contacts[0]: expected either");
-    check(json!({"relations": [{"relation": "child", "phone": "13800000001"}]}), "relations[0].phone: no such field here");
-    check(json!({"birth_date": "13800000001"}), "birth_date: expected a date");
-    check(json!({"consent": [{"scope": "13800000001", "granted": true}]}), "consent[0].scope: expected all");
+    let check = |body: Value, expected: &str| {
+        let error = patient_from_json("his", "P1", &body, &site)
+            .expect_err("it does not fit")
+            .to_string();
+        assert!(
+            error.starts_with(expected) && !error.contains("13800"),
+            "{error}"
+        );
+    };
+    check(
+        json!({"contacts": [{"phone": "13800000001"}, {"phone": "13800"}]}),
+        "contacts[1].phone: expected a phone number",
+    );
+    check(
+        json!({"contacts": [{"phone": "13800000001", "email": "a@example.org"}]}),
+        "contacts[0]: expected either",
+    );
+    check(
+        json!({"relations": [{"relation": "child", "phone": "13800000001"}]}),
+        "relations[0].phone: no such field here",
+    );
+    check(
+        json!({"birth_date": "13800000001"}),
+        "birth_date: expected a date",
+    );
+    check(
+        json!({"consent": [{"scope": "13800000001", "granted": true}]}),
+        "consent[0].scope: expected all",
+    );
     check(json!({"version": "13800000001"}), "version: expected i64");
     assert!(OccasionId::parse("occ_1").is_some());
 }

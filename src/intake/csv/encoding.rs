@@ -53,7 +53,14 @@ pub(super) struct Decoded {
 impl Decoded {
     pub(super) fn open(file: &Path, encoding: &'static Encoding) -> io::Result<Self> {
         let decoder = encoding.new_decoder_with_bom_removal();
-        Ok(Self { file: File::open(file)?, decoder, raw: vec![0; 64 * 1024], text: String::new(), handed: 0, ended: false })
+        Ok(Self {
+            file: File::open(file)?,
+            decoder,
+            raw: vec![0; 64 * 1024],
+            text: String::new(),
+            handed: 0,
+            ended: false,
+        })
     }
 
     fn decode_more(&mut self) -> io::Result<()> {
@@ -61,9 +68,15 @@ impl Decoded {
         self.ended = read == 0;
         self.text.clear();
         self.handed = 0;
-        self.text.reserve(self.decoder.max_utf8_buffer_length(read).unwrap_or(4 * read + 16));
+        self.text.reserve(
+            self.decoder
+                .max_utf8_buffer_length(read)
+                .unwrap_or(4 * read + 16),
+        );
         // The room is enough for all of it, so nothing is left over.
-        let _ = self.decoder.decode_to_string(&self.raw[..read], &mut self.text, self.ended);
+        let _ = self
+            .decoder
+            .decode_to_string(&self.raw[..read], &mut self.text, self.ended);
         Ok(())
     }
 }
@@ -89,11 +102,14 @@ mod tests {
 
     #[track_caller]
     fn check(bytes: &[u8], name: &str, expected: &str) {
-        let file = std::env::temp_dir().join(format!("carebell-test-{}", uuid::Uuid::now_v7().simple()));
+        let file =
+            std::env::temp_dir().join(format!("carebell-test-{}", uuid::Uuid::now_v7().simple()));
         std::fs::write(&file, bytes).expect("the temporary folder takes a file");
         let encoding = detect(&file).expect("it can be read");
         let mut text = String::new();
-        Decoded::open(&file, encoding).and_then(|mut decoded| decoded.read_to_string(&mut text)).expect("it can be decoded");
+        Decoded::open(&file, encoding)
+            .and_then(|mut decoded| decoded.read_to_string(&mut text))
+            .expect("it can be decoded");
         std::fs::remove_file(&file).expect("it can be removed");
         assert_eq!((encoding.name(), text.as_str()), (name, expected));
     }

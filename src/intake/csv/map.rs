@@ -61,7 +61,10 @@ maps! {
 impl PatientMap {
     /// Whether it tells more of patients than their key: else rows only refer to patients.
     pub(super) fn tells_patients(&self) -> bool {
-        self.cells().count() > usize::from(self.key.is_some()) + usize::from(self.sensitive.is_some()) + usize::from(self.flags.is_some())
+        self.cells().count()
+            > usize::from(self.key.is_some())
+                + usize::from(self.sensitive.is_some())
+                + usize::from(self.flags.is_some())
     }
 }
 
@@ -83,7 +86,10 @@ pub(super) struct Cell {
 
 impl Cell {
     pub(super) fn column(name: &str) -> Self {
-        Self { columns: vec![name.to_owned()], ..Self::default() }
+        Self {
+            columns: vec![name.to_owned()],
+            ..Self::default()
+        }
     }
 }
 
@@ -111,18 +117,45 @@ impl TryFrom<toml::Value> for Cell {
         match value {
             toml::Value::String(name) => Ok(Self::column(&name)),
             toml::Value::Array(names) => {
-                let columns = names.into_iter().map(|name| name.as_str().map(str::to_owned).ok_or_else(|| EXPECTED.to_owned())).collect::<Result<_, _>>()?;
-                Ok(Self { columns, ..Self::default() })
+                let columns = names
+                    .into_iter()
+                    .map(|name| {
+                        name.as_str()
+                            .map(str::to_owned)
+                            .ok_or_else(|| EXPECTED.to_owned())
+                    })
+                    .collect::<Result<_, _>>()?;
+                Ok(Self {
+                    columns,
+                    ..Self::default()
+                })
             }
             toml::Value::Table(table) => {
-                let full: Full = table.try_into().map_err(|error: toml::de::Error| format!("{EXPECTED}: {}", error.message()))?;
-                let columns: Vec<String> = full.column.into_iter().chain(full.columns.unwrap_or_default()).collect();
+                let full: Full = table
+                    .try_into()
+                    .map_err(|error: toml::de::Error| format!("{EXPECTED}: {}", error.message()))?;
+                let columns: Vec<String> = full
+                    .column
+                    .into_iter()
+                    .chain(full.columns.unwrap_or_default())
+                    .collect();
                 let value = full.value.map(word).transpose()?;
                 if columns.is_empty() == value.is_none() {
                     return Err("expected either a column or a value".to_owned());
                 }
-                let map = full.map.unwrap_or_default().into_iter().map(|(from, to)| (from.trim().to_lowercase(), to)).collect();
-                Ok(Self { columns, value, map, default: full.default.map(word).transpose()?, split: full.split })
+                let map = full
+                    .map
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(from, to)| (from.trim().to_lowercase(), to))
+                    .collect();
+                Ok(Self {
+                    columns,
+                    value,
+                    map,
+                    default: full.default.map(word).transpose()?,
+                    split: full.split,
+                })
             }
             _ => Err(EXPECTED.to_owned()),
         }
@@ -132,11 +165,20 @@ impl TryFrom<toml::Value> for Cell {
 /// Reads a mapping file.
 pub(super) fn load(file: &Path) -> Result<Mapping, IntakeError> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| IntakeError::Unreadable { file: name.clone(), what: error.to_string() })?;
+    let text = std::fs::read_to_string(file).map_err(|error| IntakeError::Unreadable {
+        file: name.clone(),
+        what: error.to_string(),
+    })?;
     let text = text.trim_start_matches('\u{feff}');
     toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        IntakeError::Mapping { file: name, line, expected: error.message().to_owned() }
+        let line = error.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        });
+        IntakeError::Mapping {
+            file: name,
+            line,
+            expected: error.message().to_owned(),
+        }
     })
 }
 
@@ -147,10 +189,31 @@ mod tests {
     #[test]
     fn the_example_in_the_documentation_is_a_mapping() {
         let text = include_str!("../../../docs/import.md");
-        let example = text.split("### A mapping file").nth(1).and_then(|rest| rest.split("```").nth(1)).expect("the example is there");
-        let mapping: Mapping = toml::from_str(example.trim_start_matches("toml")).expect("the example can be read");
-        assert_eq!(mapping.patient.phone.map(|cell| cell.columns.len()), Some(2));
-        assert_eq!(mapping.occasion[0].kind.as_ref().and_then(|kind| kind.map.get("fu")).map(String::as_str), Some("revisit"));
-        assert_eq!(mapping.fact[0].kind, Some(Cell { value: Some("diagnosis".to_owned()), ..Cell::default() }));
+        let example = text
+            .split("### A mapping file")
+            .nth(1)
+            .and_then(|rest| rest.split("```").nth(1))
+            .expect("the example is there");
+        let mapping: Mapping =
+            toml::from_str(example.trim_start_matches("toml")).expect("the example can be read");
+        assert_eq!(
+            mapping.patient.phone.map(|cell| cell.columns.len()),
+            Some(2)
+        );
+        assert_eq!(
+            mapping.occasion[0]
+                .kind
+                .as_ref()
+                .and_then(|kind| kind.map.get("fu"))
+                .map(String::as_str),
+            Some("revisit")
+        );
+        assert_eq!(
+            mapping.fact[0].kind,
+            Some(Cell {
+                value: Some("diagnosis".to_owned()),
+                ..Cell::default()
+            })
+        );
     }
 }

@@ -45,34 +45,91 @@ pub(crate) struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// Finds encoding, delimiter and columns, and checks the mapping against them.
-    pub(crate) fn open(file: &Path, map: Option<&Path>, source: Option<&str>, site: &'a SiteInfo, settings: &Settings) -> Result<Self, IntakeError> {
-        let unreadable = |what: String| IntakeError::Unreadable { file: file.display().to_string(), what };
+    pub(crate) fn open(
+        file: &Path,
+        map: Option<&Path>,
+        source: Option<&str>,
+        site: &'a SiteInfo,
+        settings: &Settings,
+    ) -> Result<Self, IntakeError> {
+        let unreadable = |what: String| IntakeError::Unreadable {
+            file: file.display().to_string(),
+            what,
+        };
         let mapping = map.map(map::load).transpose()?;
-        let wanted = mapping.as_ref().and_then(|mapping| mapping.encoding.as_deref()).filter(|name| *name != "auto");
+        let wanted = mapping
+            .as_ref()
+            .and_then(|mapping| mapping.encoding.as_deref())
+            .filter(|name| *name != "auto");
         let encoding = match wanted {
-            Some(name) => Encoding::for_label(name.as_bytes()).ok_or_else(|| unreadable("expected an encoding such as utf-8, gbk or gb18030 in the mapping".to_owned()))?,
+            Some(name) => Encoding::for_label(name.as_bytes()).ok_or_else(|| {
+                unreadable(
+                    "expected an encoding such as utf-8, gbk or gb18030 in the mapping".to_owned(),
+                )
+            })?,
             None => encoding::detect(file).map_err(|error| unreadable(error.to_string()))?,
         };
         let mut rows = Rows::open(file, encoding).map_err(|error| unreadable(error.to_string()))?;
         let head = loop {
-            match rows.next(None).map_err(|error| unreadable(error.to_string()))? {
+            match rows
+                .next(None)
+                .map_err(|error| unreadable(error.to_string()))?
+            {
                 Some((_, Row::Text(text))) if text.trim().is_empty() => {}
                 Some((_, Row::Text(text))) => break text,
-                Some((_, Row::TooLong | Row::Unclosed)) | None => return Err(unreadable("expected a first row with the names of the columns".to_owned())),
+                Some((_, Row::TooLong | Row::Unclosed)) | None => {
+                    return Err(unreadable(
+                        "expected a first row with the names of the columns".to_owned(),
+                    ));
+                }
             }
         };
-        let delimiter = match mapping.as_ref().and_then(|mapping| mapping.delimiter.as_deref()).filter(|text| *text != "auto") {
+        let delimiter = match mapping
+            .as_ref()
+            .and_then(|mapping| mapping.delimiter.as_deref())
+            .filter(|text| *text != "auto")
+        {
             Some("tab" | "\\t") => b'\t',
             Some(text) if text.len() == 1 => text.as_bytes()[0],
-            Some(_) => return Err(unreadable("expected a delimiter of one character in the mapping".to_owned())),
+            Some(_) => {
+                return Err(unreadable(
+                    "expected a delimiter of one character in the mapping".to_owned(),
+                ));
+            }
             None => likely_delimiter(&head),
         };
-        let header: Vec<String> = cells(&head, delimiter).into_iter().map(|name| name.trim().to_owned()).collect();
+        let header: Vec<String> = cells(&head, delimiter)
+            .into_iter()
+            .map(|name| name.trim().to_owned())
+            .collect();
         let mapping = mapping.unwrap_or_else(|| headers::mapping(&header));
-        let columns = header.iter().enumerate().rev().map(|(at, name)| (name.to_lowercase(), at)).collect();
-        let source = Arc::from(source.or(mapping.source.as_deref()).unwrap_or(&settings.source));
-        let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
-        let table = Self { site, file: file.to_owned(), name: Arc::from(name), source, mapping, encoding, delimiter, header, columns, first: rows.line };
+        let columns = header
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(at, name)| (name.to_lowercase(), at))
+            .collect();
+        let source = Arc::from(
+            source
+                .or(mapping.source.as_deref())
+                .unwrap_or(&settings.source),
+        );
+        let name = file.file_name().map_or_else(
+            || file.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        );
+        let table = Self {
+            site,
+            file: file.to_owned(),
+            name: Arc::from(name),
+            source,
+            mapping,
+            encoding,
+            delimiter,
+            header,
+            columns,
+            first: rows.line,
+        };
         table.check(map)?;
         Ok(table)
     }
@@ -84,12 +141,19 @@ impl<'a> Table<'a> {
     /// Columns that are dropped unread.
     pub(crate) fn unknown_columns(&self) -> Vec<String> {
         let used = self.used();
-        self.header.iter().filter(|name| !name.is_empty() && !used.contains(&name.to_lowercase())).cloned().collect()
+        self.header
+            .iter()
+            .filter(|name| !name.is_empty() && !used.contains(&name.to_lowercase()))
+            .cloned()
+            .collect()
     }
 
     /// Every row below the header.
     pub(crate) fn read(&self) -> impl Iterator<Item = Result<Parsed, IntakeError>> {
-        let unreadable = |error: std::io::Error| IntakeError::Unreadable { file: self.file.display().to_string(), what: error.to_string() };
+        let unreadable = |error: std::io::Error| IntakeError::Unreadable {
+            file: self.file.display().to_string(),
+            what: error.to_string(),
+        };
         let mut rows = Some(Rows::open(&self.file, self.encoding).map_err(unreadable));
         std::iter::from_fn(move || match rows.take()? {
             Err(error) => Some(Err(error)),
@@ -98,15 +162,25 @@ impl<'a> Table<'a> {
                 Ok(None) => None,
                 Ok(Some((line, row))) => {
                     rows = Some(Ok(open));
-                    Some(Ok(if line <= self.first { Parsed::default() } else { self.row(line, row) }))
+                    Some(Ok(if line <= self.first {
+                        Parsed::default()
+                    } else {
+                        self.row(line, row)
+                    }))
                 }
             },
         })
     }
 
     fn row(&self, line: u64, row: Row) -> Parsed {
-        let origin = Origin { file: Arc::clone(&self.name), line };
-        let fault = |expected: String| Parsed { faults: vec![(self.main_kind(), Fault::row(&origin, None, expected))], ..Parsed::default() };
+        let origin = Origin {
+            file: Arc::clone(&self.name),
+            line,
+        };
+        let fault = |expected: String| Parsed {
+            faults: vec![(self.main_kind(), Fault::row(&origin, None, expected))],
+            ..Parsed::default()
+        };
         let text = match row {
             Row::Text(text) if text.trim().is_empty() => return Parsed::default(),
             Row::Text(text) => text,
@@ -117,11 +191,16 @@ impl<'a> Table<'a> {
             return fault(format!("expected text in {}", self.encoding.name()));
         }
         let mut cells = cells(&text, self.delimiter);
-        while cells.len() > self.header.len() && cells.last().is_some_and(|cell| cell.trim().is_empty()) {
+        while cells.len() > self.header.len()
+            && cells.last().is_some_and(|cell| cell.trim().is_empty())
+        {
             cells.pop();
         }
         if cells.len() != self.header.len() {
-            return fault(format!("expected {} cells as in the header", self.header.len()));
+            return fault(format!(
+                "expected {} cells as in the header",
+                self.header.len()
+            ));
         }
         if cells.iter().all(|cell| cell.trim().is_empty()) {
             return Parsed::default();
@@ -132,26 +211,55 @@ impl<'a> Table<'a> {
     /// Lower-case names of the columns that the mapping uses.
     fn used(&self) -> BTreeSet<String> {
         let mapping = &self.mapping;
-        let cells = mapping.patient.cells().chain(mapping.relation.iter().flat_map(map::RelationMap::cells));
-        let cells = cells.chain(mapping.occasion.iter().flat_map(map::OccasionMap::cells)).chain(mapping.fact.iter().flat_map(map::FactMap::cells));
+        let cells = mapping
+            .patient
+            .cells()
+            .chain(mapping.relation.iter().flat_map(map::RelationMap::cells));
+        let cells = cells
+            .chain(mapping.occasion.iter().flat_map(map::OccasionMap::cells))
+            .chain(mapping.fact.iter().flat_map(map::FactMap::cells));
         let cells = cells.chain(mapping.staff.iter().flat_map(map::StaffMap::cells));
-        cells.flat_map(|cell| &cell.columns).chain(mapping.only.keys()).map(|name| name.trim().to_lowercase()).collect()
+        cells
+            .flat_map(|cell| &cell.columns)
+            .chain(mapping.only.keys())
+            .map(|name| name.trim().to_lowercase())
+            .collect()
     }
 
     fn check(&self, map: Option<&Path>) -> Result<(), IntakeError> {
         let file = map.unwrap_or(&self.file).display().to_string();
-        let wrong = |what: String| Err(IntakeError::Unreadable { file: file.clone(), what });
-        if let Some(name) = self.used().into_iter().find(|name| !self.columns.contains_key(name)) {
-            return wrong(format!("expected the column `{name}` in the header of {}", self.name));
+        let wrong = |what: String| {
+            Err(IntakeError::Unreadable {
+                file: file.clone(),
+                what,
+            })
+        };
+        if let Some(name) = self
+            .used()
+            .into_iter()
+            .find(|name| !self.columns.contains_key(name))
+        {
+            return wrong(format!(
+                "expected the column `{name}` in the header of {}",
+                self.name
+            ));
         }
         let mapping = &self.mapping;
         if mapping.patient.key.is_none() && mapping.staff.is_none() {
             return wrong("expected a column with the patient's key: name it as `key` under [patient] in a mapping file (--map)".to_owned());
         }
-        if !mapping.patient.tells_patients() && mapping.occasion.is_empty() && mapping.fact.is_empty() && mapping.relation.is_empty() && mapping.staff.is_none() {
+        if !mapping.patient.tells_patients()
+            && mapping.occasion.is_empty()
+            && mapping.fact.is_empty()
+            && mapping.relation.is_empty()
+            && mapping.staff.is_none()
+        {
             return wrong("expected columns that tell something beside the key: name them in a mapping file (--map)".to_owned());
         }
-        let timeless = mapping.occasion.iter().any(|occasion| occasion.at.is_none() && occasion.date.is_none());
+        let timeless = mapping
+            .occasion
+            .iter()
+            .any(|occasion| occasion.at.is_none() && occasion.date.is_none());
         if timeless {
             return wrong("expected `at`, or `date` and `time`, under [[occasion]]".to_owned());
         }
@@ -177,20 +285,35 @@ struct Rows {
 impl Rows {
     fn open(file: &Path, encoding: &'static Encoding) -> std::io::Result<Self> {
         let decoded = BufReader::with_capacity(256 * 1024, Decoded::open(file, encoding)?);
-        Ok(Self { lines: Lines::new(decoded), ahead: std::collections::VecDeque::new(), line: 0 })
+        Ok(Self {
+            lines: Lines::new(decoded),
+            ahead: std::collections::VecDeque::new(),
+            line: 0,
+        })
     }
 
     /// The next row and the line that it begins on. With delimiter and width, several lines are one row only
     /// if they have that many cells together: a stray quote costs its own line and no other.
     fn next(&mut self, shape: Option<(u8, usize)>) -> std::io::Result<Option<(u64, Row)>> {
-        let Some((first, line)) = self.line()? else { return Ok(None) };
-        let Line::Bytes(bytes) = line else { return Ok(Some((first, Row::TooLong))) };
+        let Some((first, line)) = self.line()? else {
+            return Ok(None);
+        };
+        let Line::Bytes(bytes) = line else {
+            return Ok(Some((first, Row::TooLong)));
+        };
         let mut text = text(bytes);
         let mut taken = Vec::new();
-        let is_whole = |text: &str, several: bool| is_closed(text, shape.map(|shape| shape.0))
-            && (!several || shape.is_none_or(|(delimiter, width)| cells(text, delimiter).len() == width));
+        let is_whole = |text: &str, several: bool| {
+            is_closed(text, shape.map(|shape| shape.0))
+                && (!several
+                    || shape.is_none_or(|(delimiter, width)| cells(text, delimiter).len() == width))
+        };
         while !is_whole(&text, !taken.is_empty()) {
-            let next = if taken.len() < LINES_IN_A_ROW && text.len() < LIMIT_BYTES { self.line()? } else { None };
+            let next = if taken.len() < LINES_IN_A_ROW && text.len() < LIMIT_BYTES {
+                self.line()?
+            } else {
+                None
+            };
             let Some((number, line)) = next else {
                 // The row is given up, and what was read ahead is read as rows of its own.
                 for waiting in taken.into_iter().rev() {
@@ -220,7 +343,8 @@ impl Rows {
 }
 
 fn text(bytes: Vec<u8>) -> String {
-    let mut text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let mut text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     if text.ends_with('\r') {
         text.pop();
     }
@@ -229,7 +353,11 @@ fn text(bytes: Vec<u8>) -> String {
 
 /// Whether every cell that begins with a quote ends with one. A quote within a cell is a plain sign, as for Excel.
 fn is_closed(text: &str, delimiter: Option<u8>) -> bool {
-    let splits = |byte: u8| delimiter.map_or(matches!(byte, b',' | b';' | b'\t' | b'|'), |delimiter| byte == delimiter);
+    let splits = |byte: u8| {
+        delimiter.map_or(matches!(byte, b',' | b';' | b'\t' | b'|'), |delimiter| {
+            byte == delimiter
+        })
+    };
     let (mut begins, mut quoted) = (true, false);
     let mut bytes = text.bytes().peekable();
     while let Some(byte) = bytes.next() {
@@ -280,7 +408,10 @@ fn likely_delimiter(head: &str) -> u8 {
             _ => {}
         }
     }
-    counts.into_iter().max_by_key(|(byte, count)| (*count, *byte == b',')).map_or(b',', |(byte, _)| byte)
+    counts
+        .into_iter()
+        .max_by_key(|(byte, count)| (*count, *byte == b','))
+        .map_or(b',', |(byte, _)| byte)
 }
 
 #[cfg(test)]
@@ -303,7 +434,14 @@ mod tests {
 
     #[test]
     fn the_delimiter_is_the_commonest_sign_of_the_header() {
-        for (head, expected) in [("a,b;c,d", b','), ("a;b;c,d", b';'), ("a\tb\tc", b'\t'), ("a|b", b'|'), ("\"a;b;c\",d", b','), ("a", b',')] {
+        for (head, expected) in [
+            ("a,b;c,d", b','),
+            ("a;b;c,d", b';'),
+            ("a\tb\tc", b'\t'),
+            ("a|b", b'|'),
+            ("\"a;b;c\",d", b','),
+            ("a", b','),
+        ] {
             assert_eq!(likely_delimiter(head), expected, "{head}");
         }
     }

@@ -7,7 +7,8 @@ use crate::intake::birth::Birth;
 use crate::intake::contacts::Contact;
 use crate::intake::import::Parsed;
 use crate::intake::record::{
-    Coding, ConsentRecord, Consented, FactRecord, Field, Key, OccasionRecord, Origin, PatientRecord, RecordKind, RecordUpdate, RelationRecord, StaffRecord,
+    Coding, ConsentRecord, Consented, FactRecord, Field, Key, OccasionRecord, Origin,
+    PatientRecord, RecordKind, RecordUpdate, RelationRecord, StaffRecord,
 };
 use crate::intake::report::Fault;
 use crate::intake::{moment, names};
@@ -34,7 +35,12 @@ impl Table<'_> {
 
 /// Reads a row. A fault in what names or dates a record leaves the row out; one in a number or address leaves that out alone.
 pub(super) fn read(table: &Table<'_>, origin: &Origin, cells: &[String]) -> Parsed {
-    let mut row = Row { table, origin, cells, parsed: Parsed::default() };
+    let mut row = Row {
+        table,
+        origin,
+        cells,
+        parsed: Parsed::default(),
+    };
     if let Err((kind, fault)) = row.records() {
         row.parsed.updates.clear();
         row.parsed.faults.push((Some(kind), fault));
@@ -54,30 +60,49 @@ impl Row<'_> {
             }
         }
         if let Some(staff) = &mapping.staff {
-            self.staff(staff).map_err(|fault| (RecordKind::Staff, fault))?;
+            self.staff(staff)
+                .map_err(|fault| (RecordKind::Staff, fault))?;
         }
-        let Some(key) = &mapping.patient.key else { return Ok(()) };
+        let Some(key) = &mapping.patient.key else {
+            return Ok(());
+        };
         let of_patient = |fault| (RecordKind::Patient, fault);
-        let text = self.text(key).map_err(of_patient)?.ok_or_else(|| of_patient(self.fault(key, "expected the patient's key")))?;
+        let text = self
+            .text(key)
+            .map_err(of_patient)?
+            .ok_or_else(|| of_patient(self.fault(key, "expected the patient's key")))?;
         if text.len() > 200 {
-            return Err(of_patient(self.fault(key, "expected a key of at most 200 bytes")));
+            return Err(of_patient(
+                self.fault(key, "expected a key of at most 200 bytes"),
+            ));
         }
         let key = Key::new(&table.source, text.trim());
-        let sensitive = self.truth(mapping.patient.sensitive.as_ref()).map_err(of_patient)?;
-        let flags = self.flags(mapping.patient.flags.as_ref()).map_err(of_patient)?;
+        let sensitive = self
+            .truth(mapping.patient.sensitive.as_ref())
+            .map_err(of_patient)?;
+        let flags = self
+            .flags(mapping.patient.flags.as_ref())
+            .map_err(of_patient)?;
         if sensitive || flags.iter().any(|flag| table.site.sensitive.is_flag(flag)) {
             // Whatever else is wrong with the row: the patient must be known as a forbidden one.
-            self.parsed.update(RecordUpdate::Patient(Box::new(PatientRecord::forbidden(self.origin.clone(), key))));
+            self.parsed
+                .update(RecordUpdate::Patient(Box::new(PatientRecord::forbidden(
+                    self.origin.clone(),
+                    key,
+                ))));
             return Ok(());
         }
         if mapping.patient.tells_patients() || !mapping.relation.is_empty() {
-            self.patient(&mapping.patient, key.clone()).map_err(of_patient)?;
+            self.patient(&mapping.patient, key.clone())
+                .map_err(of_patient)?;
         }
         for fact in &mapping.fact {
-            self.facts(fact, &key).map_err(|fault| (RecordKind::Fact, fault))?;
+            self.facts(fact, &key)
+                .map_err(|fault| (RecordKind::Fact, fault))?;
         }
         for occasion in &mapping.occasion {
-            self.occasion(occasion, &key).map_err(|fault| (RecordKind::Occasion, fault))?;
+            self.occasion(occasion, &key)
+                .map_err(|fault| (RecordKind::Occasion, fault))?;
         }
         Ok(())
     }
@@ -91,21 +116,42 @@ impl Row<'_> {
             family.extend(self.relation(relation)?);
         }
         let birth = match self.said(map.birth_on.as_ref())? {
-            Some(text) => Some(Private::new(self.birth(&text).ok_or_else(|| self.fault_of(map.birth_on.as_ref(), "expected a date of birth such as 1975-04-02"))?)),
+            Some(text) => Some(Private::new(self.birth(&text).ok_or_else(|| {
+                self.fault_of(
+                    map.birth_on.as_ref(),
+                    "expected a date of birth such as 1975-04-02",
+                )
+            })?)),
             None => None,
         };
         let sex = match self.said(map.sex.as_ref())? {
-            Some(text) => Some(words::sex(&text).ok_or_else(|| self.fault_of(map.sex.as_ref(), "expected male, female, other or unknown, or a map to them"))?),
+            Some(text) => Some(words::sex(&text).ok_or_else(|| {
+                self.fault_of(
+                    map.sex.as_ref(),
+                    "expected male, female, other or unknown, or a map to them",
+                )
+            })?),
             None => None,
         };
         let lunar_birthday = match self.said(map.lunar_birthday.as_ref())? {
-            Some(text) => Some(Private::new(lunar_day(&text).ok_or_else(|| self.fault_of(map.lunar_birthday.as_ref(), "expected a lunar month and day such as 8-15"))?)),
+            Some(text) => Some(Private::new(lunar_day(&text).ok_or_else(|| {
+                self.fault_of(
+                    map.lunar_birthday.as_ref(),
+                    "expected a lunar month and day such as 8-15",
+                )
+            })?)),
             None => None,
         };
         let mut prefer = Vec::new();
         for word in self.several(map.prefer.as_ref())? {
-            let channel = Channel::parse(&word.to_lowercase()).filter(|channel| channel.contact_kind().is_some());
-            prefer.push(channel.ok_or_else(|| self.fault_of(map.prefer.as_ref(), "expected sms, voice or email, or a map to them"))?);
+            let channel = Channel::parse(&word.to_lowercase())
+                .filter(|channel| channel.contact_kind().is_some());
+            prefer.push(channel.ok_or_else(|| {
+                self.fault_of(
+                    map.prefer.as_ref(),
+                    "expected sms, voice or email, or a map to them",
+                )
+            })?);
         }
         let mut consents = Vec::new();
         for word in self.several(map.opt_out.as_ref())? {
@@ -113,11 +159,22 @@ impl Row<'_> {
             let scope = match words::truth(&word) {
                 Some(true) => OptOut::All,
                 Some(false) => continue,
-                None => OptOut::parse(&word.to_lowercase()).ok_or_else(|| self.fault_of(map.opt_out.as_ref(), "expected all, a class, a channel, yes or no"))?,
+                None => OptOut::parse(&word.to_lowercase()).ok_or_else(|| {
+                    self.fault_of(
+                        map.opt_out.as_ref(),
+                        "expected all, a class, a channel, yes or no",
+                    )
+                })?,
             };
-            consents.push(ConsentRecord { scope, granted: false, at: None });
+            consents.push(ConsentRecord {
+                scope,
+                granted: false,
+                at: None,
+            });
         }
-        let active = map.active.is_none() || self.said(map.active.as_ref())?.is_none() || self.truth(map.active.as_ref())?;
+        let active = map.active.is_none()
+            || self.said(map.active.as_ref())?.is_none()
+            || self.truth(map.active.as_ref())?;
         let record = PatientRecord {
             origin: self.origin.clone(),
             key,
@@ -148,13 +205,31 @@ impl Row<'_> {
     fn relation(&mut self, map: &RelationMap) -> Read<Option<RelationRecord>> {
         let mut contacts = self.phones(map.phone.as_ref());
         contacts.extend(self.emails(map.email.as_ref()));
-        let name = self.said(map.name.as_ref())?.map(|full| Private::new(PersonName { full, given: None, family: None }));
+        let name = self.said(map.name.as_ref())?.map(|full| {
+            Private::new(PersonName {
+                full,
+                given: None,
+                family: None,
+            })
+        });
         if contacts.is_empty() && name.is_none() {
             return Ok(None);
         }
-        let kind = self.said(map.kind.as_ref())?.map_or_else(|| "other".to_owned(), |word| words::relation(&word));
-        let consented = if self.truth(map.consented.as_ref())? { Consented::Yes } else { Consented::No };
-        Ok(Some(RelationRecord { kind, name, language: self.said(map.language.as_ref())?, consented, contacts }))
+        let kind = self
+            .said(map.kind.as_ref())?
+            .map_or_else(|| "other".to_owned(), |word| words::relation(&word));
+        let consented = if self.truth(map.consented.as_ref())? {
+            Consented::Yes
+        } else {
+            Consented::No
+        };
+        Ok(Some(RelationRecord {
+            kind,
+            name,
+            language: self.said(map.language.as_ref())?,
+            consented,
+            contacts,
+        }))
     }
 
     fn facts(&mut self, map: &FactMap, patient: &Key) -> Read<()> {
@@ -163,19 +238,41 @@ impl Row<'_> {
             return Ok(());
         }
         let on = match self.said(map.on.as_ref())? {
-            Some(text) => Some(moment::day(&text, self.table.mapping.date_order).ok_or_else(|| self.fault_of(map.on.as_ref(), "expected a date such as 2026-07-24"))?),
+            Some(text) => Some(
+                moment::day(&text, self.table.mapping.date_order).ok_or_else(|| {
+                    self.fault_of(map.on.as_ref(), "expected a date such as 2026-07-24")
+                })?,
+            ),
             None => None,
         };
-        let kind = self.said(map.kind.as_ref())?.unwrap_or_else(|| "diagnosis".to_owned());
-        let (system, department) = (self.said(map.system.as_ref())?, self.said(map.department.as_ref())?);
+        let kind = self
+            .said(map.kind.as_ref())?
+            .unwrap_or_else(|| "diagnosis".to_owned());
+        let (system, department) = (
+            self.said(map.system.as_ref())?,
+            self.said(map.department.as_ref())?,
+        );
         let told = self.said(map.key.as_ref())?;
-        let made = || format!("{}/{}/{}", patient.key.reveal(), codes.join("+"), on.map(|on| on.to_string()).unwrap_or_default());
+        let made = || {
+            format!(
+                "{}/{}/{}",
+                patient.key.reveal(),
+                codes.join("+"),
+                on.map(|on| on.to_string()).unwrap_or_default()
+            )
+        };
         let record = FactRecord {
             origin: self.origin.clone(),
             patient: patient.clone(),
             key: Private::new(told.unwrap_or_else(made)),
             kind,
-            codings: codes.into_iter().map(|code| Coding { code: Private::new(code), system: system.clone() }).collect(),
+            codings: codes
+                .into_iter()
+                .map(|code| Coding {
+                    code: Private::new(code),
+                    system: system.clone(),
+                })
+                .collect(),
             on,
             at: None,
             department,
@@ -194,25 +291,49 @@ impl Row<'_> {
             // A row of a patient without a booking.
             return match key {
                 None => Ok(()),
-                Some(_) => Err(self.fault_of(map.at.as_ref().or(map.date.as_ref()), "expected a date and time such as 2026-07-24 09:30")),
+                Some(_) => Err(self.fault_of(
+                    map.at.as_ref().or(map.date.as_ref()),
+                    "expected a date and time such as 2026-07-24 09:30",
+                )),
             };
         };
-        let kind = self.said(map.kind.as_ref())?.map_or_else(|| "appointment".to_owned(), |word| words::kind(&word));
+        let kind = self
+            .said(map.kind.as_ref())?
+            .map_or_else(|| "appointment".to_owned(), |word| words::kind(&word));
         let status = match self.said(map.status.as_ref())? {
-            Some(word) => words::status(&word).ok_or_else(|| self.fault_of(map.status.as_ref(), "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them"))?,
+            Some(word) => words::status(&word).ok_or_else(|| {
+                self.fault_of(
+                    map.status.as_ref(),
+                    "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them",
+                )
+            })?,
             None => OccasionStatus::Booked,
         };
         let zone = &self.table.site.timezone;
         let created_at = match self.said(map.created_at.as_ref())? {
-            Some(text) => Some(moment::timestamp(&text, self.table.mapping.date_order, zone).ok_or_else(|| self.fault_of(map.created_at.as_ref(), "expected a date and time such as 2026-07-01 14:00"))?),
+            Some(text) => Some(
+                moment::timestamp(&text, self.table.mapping.date_order, zone).ok_or_else(|| {
+                    self.fault_of(
+                        map.created_at.as_ref(),
+                        "expected a date and time such as 2026-07-01 14:00",
+                    )
+                })?,
+            ),
             None => None,
         };
         let timezone = self.said(map.timezone.as_ref())?;
-        if timezone.as_ref().is_some_and(|name| jiff::tz::TimeZone::get(name).is_err()) {
-            return Err(self.fault_of(map.timezone.as_ref(), "expected an IANA time zone such as Asia/Shanghai"));
+        if timezone
+            .as_ref()
+            .is_some_and(|name| jiff::tz::TimeZone::get(name).is_err())
+        {
+            return Err(self.fault_of(
+                map.timezone.as_ref(),
+                "expected an IANA time zone such as Asia/Shanghai",
+            ));
         }
         // Without a key of its own a booking is named by what it is; moved, it is another one.
-        let key = key.unwrap_or_else(|| format!("{}/{kind}/{}", patient.key.reveal(), when.to_text()));
+        let key =
+            key.unwrap_or_else(|| format!("{}/{kind}/{}", patient.key.reveal(), when.to_text()));
         let secret = self.truth(map.sensitive.as_ref())?;
         let record = OccasionRecord {
             origin: self.origin.clone(),
@@ -228,7 +349,11 @@ impl Row<'_> {
             place: self.said(map.place.as_ref())?,
             attributes: self.attributes(map.attributes.iter())?,
             version: self.version(map.version.as_ref())?,
-            reasons: self.several(map.reasons.as_ref())?.into_iter().map(Private::new).collect(),
+            reasons: self
+                .several(map.reasons.as_ref())?
+                .into_iter()
+                .map(Private::new)
+                .collect(),
             sensitive: secret,
         };
         self.parsed.update(RecordUpdate::Occasion(Box::new(record)));
@@ -239,22 +364,47 @@ impl Row<'_> {
         let (order, zone) = (self.table.mapping.date_order, &self.table.site.timezone);
         if let Some(text) = self.said(map.at.as_ref())? {
             let read = moment::moment(&text, order, zone);
-            return read.map(Some).ok_or_else(|| self.fault_of(map.at.as_ref(), "expected a date and time such as 2026-07-24 09:30 (or declare `date_order`)"));
+            return read.map(Some).ok_or_else(|| {
+                self.fault_of(
+                    map.at.as_ref(),
+                    "expected a date and time such as 2026-07-24 09:30 (or declare `date_order`)",
+                )
+            });
         }
-        let Some(text) = self.said(map.date.as_ref())? else { return Ok(None) };
-        let read = moment::moment(&text, order, zone).ok_or_else(|| self.fault_of(map.date.as_ref(), "expected a date such as 2026-07-24 (or declare `date_order`)"))?;
-        let Some(clock) = self.said(map.time.as_ref())? else { return Ok(Some(read)) };
+        let Some(text) = self.said(map.date.as_ref())? else {
+            return Ok(None);
+        };
+        let read = moment::moment(&text, order, zone).ok_or_else(|| {
+            self.fault_of(
+                map.date.as_ref(),
+                "expected a date such as 2026-07-24 (or declare `date_order`)",
+            )
+        })?;
+        let Some(clock) = self.said(map.time.as_ref())? else {
+            return Ok(Some(read));
+        };
         // Of a span such as 9:00-9:30 the beginning counts.
-        let begins = clock.split(['-', '~', '至', '—', '–']).next().unwrap_or_default();
-        let time = moment::clock(begins).ok_or_else(|| self.fault_of(map.time.as_ref(), "expected a time such as 09:30"))?;
+        let begins = clock
+            .split(['-', '~', '至', '—', '–'])
+            .next()
+            .unwrap_or_default();
+        let time = moment::clock(begins)
+            .ok_or_else(|| self.fault_of(map.time.as_ref(), "expected a time such as 09:30"))?;
         Ok(Some(OccasionTime::At(read.date().to_datetime(time))))
     }
 
     fn staff(&mut self, map: &StaffMap) -> Read<()> {
-        let key = self.said(map.key.as_ref())?.ok_or_else(|| self.fault_of(map.key.as_ref(), "expected the key of the member of staff"))?;
-        let name = self.said(map.name.as_ref())?.ok_or_else(|| self.fault_of(map.name.as_ref(), "expected a name"))?;
-        let first = |contacts: Vec<Contact>| contacts.into_iter().next().map(|contact| contact.address);
-        let active = map.active.is_none() || self.said(map.active.as_ref())?.is_none() || self.truth(map.active.as_ref())?;
+        let key = self.said(map.key.as_ref())?.ok_or_else(|| {
+            self.fault_of(map.key.as_ref(), "expected the key of the member of staff")
+        })?;
+        let name = self
+            .said(map.name.as_ref())?
+            .ok_or_else(|| self.fault_of(map.name.as_ref(), "expected a name"))?;
+        let first =
+            |contacts: Vec<Contact>| contacts.into_iter().next().map(|contact| contact.address);
+        let active = map.active.is_none()
+            || self.said(map.active.as_ref())?.is_none()
+            || self.truth(map.active.as_ref())?;
         let record = StaffRecord {
             origin: self.origin.clone(),
             key: Key::new(&self.table.source, key),
@@ -270,14 +420,25 @@ impl Row<'_> {
     }
 
     fn name(&self, map: &PatientMap) -> Read<PersonName> {
-        let (full, family, given) = (self.said(map.name.as_ref())?, self.said(map.family_name.as_ref())?, self.said(map.given_name.as_ref())?);
-        let full = full.or_else(|| names::whole(family.as_deref(), given.as_deref())).unwrap_or_default();
-        Ok(PersonName { full, given, family })
+        let (full, family, given) = (
+            self.said(map.name.as_ref())?,
+            self.said(map.family_name.as_ref())?,
+            self.said(map.given_name.as_ref())?,
+        );
+        let full = full
+            .or_else(|| names::whole(family.as_deref(), given.as_deref()))
+            .unwrap_or_default();
+        Ok(PersonName {
+            full,
+            given,
+            family,
+        })
     }
 
     fn birth(&self, text: &str) -> Option<Birth> {
         let plain = moment::plain(text);
-        Birth::parse(&plain).or_else(|| moment::day(&plain, self.table.mapping.date_order).map(Birth::Day))
+        Birth::parse(&plain)
+            .or_else(|| moment::day(&plain, self.table.mapping.date_order).map(Birth::Day))
     }
 }
 
@@ -285,20 +446,41 @@ impl Row<'_> {
 fn told(map: &PatientMap, family: bool) -> Vec<Field> {
     let named = map.name.is_some() || map.family_name.is_some() || map.given_name.is_some();
     let all = [
-        (named, Field::Name), (map.sex.is_some(), Field::Sex), (map.birth_on.is_some(), Field::Birth), (map.lunar_birthday.is_some(), Field::Lunar),
-        (map.language.is_some(), Field::Language), (map.deceased.is_some(), Field::Deceased), (map.special.is_some(), Field::Special),
-        (map.active.is_some(), Field::Active), (map.tags.is_some(), Field::Tags), (map.prefer.is_some(), Field::Prefer), (map.phone.is_some(), Field::Phone),
-        (map.email.is_some(), Field::Email), (family, Field::Family), (map.opt_out.is_some(), Field::Consent),
+        (named, Field::Name),
+        (map.sex.is_some(), Field::Sex),
+        (map.birth_on.is_some(), Field::Birth),
+        (map.lunar_birthday.is_some(), Field::Lunar),
+        (map.language.is_some(), Field::Language),
+        (map.deceased.is_some(), Field::Deceased),
+        (map.special.is_some(), Field::Special),
+        (map.active.is_some(), Field::Active),
+        (map.tags.is_some(), Field::Tags),
+        (map.prefer.is_some(), Field::Prefer),
+        (map.phone.is_some(), Field::Phone),
+        (map.email.is_some(), Field::Email),
+        (family, Field::Family),
+        (map.opt_out.is_some(), Field::Consent),
     ];
-    all.into_iter().filter(|(is_told, _)| *is_told).map(|(_, field)| field).collect()
+    all.into_iter()
+        .filter(|(is_told, _)| *is_told)
+        .map(|(_, field)| field)
+        .collect()
 }
 
 /// `8-15`, `八月十五` is not read: `8月15日`, `08/15`.
 fn lunar_day(text: &str) -> Option<LunarDay> {
     let plain = moment::plain(text);
-    let numbers: Vec<u8> = plain.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).map(str::parse).collect::<Result<_, _>>().ok()?;
+    let numbers: Vec<u8> = plain
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|part| !part.is_empty())
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .ok()?;
     match numbers.as_slice() {
-        [month @ 1..=12, day @ 1..=30] => Some(LunarDay { month: *month, day: *day }),
+        [month @ 1..=12, day @ 1..=30] => Some(LunarDay {
+            month: *month,
+            day: *day,
+        }),
         _ => None,
     }
 }

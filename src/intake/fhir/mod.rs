@@ -24,8 +24,8 @@ use serde_json::Value;
 
 use self::index::Index;
 use self::resource::{Meta, Reference};
-use super::lines::{LIMIT_BYTES, Line, Lines};
 use super::import::Parsed;
+use super::lines::{LIMIT_BYTES, Line, Lines};
 use super::record::{Key, Origin, RecordKind};
 use super::report::Fault;
 use super::{IntakeError, Settings, SiteInfo, located};
@@ -57,18 +57,33 @@ impl Context<'_> {
     /// An instant on the site's wall clock, to the minute.
     fn wall(&self, at: Timestamp) -> DateTime {
         let wall = at.to_zoned(self.site.timezone.clone()).datetime();
-        wall.with().second(0).subsec_nanosecond(0).build().unwrap_or(wall)
+        wall.with()
+            .second(0)
+            .subsec_nanosecond(0)
+            .build()
+            .unwrap_or(wall)
     }
 
     fn patient(&self, origin: &Origin, reference: &Reference, path: &str) -> Result<Key, Fault> {
         let key = self.index.patient(reference);
-        key.map(|key| Key::new(&self.source, key)).ok_or_else(|| Fault::row(origin, path.to_owned(), "expected a reference to a patient, such as Patient/123"))
+        key.map(|key| Key::new(&self.source, key)).ok_or_else(|| {
+            Fault::row(
+                origin,
+                path.to_owned(),
+                "expected a reference to a patient, such as Patient/123",
+            )
+        })
     }
 
     /// Whether a resource says itself that it is restricted (v3 Confidentiality R, V), or bears a configured flag.
     fn is_secret(&self, meta: &Meta) -> bool {
-        let labels = meta.security.iter().filter_map(|coding| coding.code.as_deref());
-        labels.into_iter().any(|code| matches!(code, "R" | "V") || self.site.sensitive.is_flag(code))
+        let labels = meta
+            .security
+            .iter()
+            .filter_map(|coding| coding.code.as_deref());
+        labels
+            .into_iter()
+            .any(|code| matches!(code, "R" | "V") || self.site.sensitive.is_flag(code))
     }
 }
 
@@ -90,22 +105,55 @@ struct Head<'a> {
 
 impl<'a> Folder<'a> {
     /// Looks through a folder, or one file, for what resources refer to.
-    pub(crate) fn open(path: &Path, source: &Arc<str>, site: &'a SiteInfo, settings: &'a Settings, now: Timestamp) -> Result<Self, IntakeError> {
+    pub(crate) fn open(
+        path: &Path,
+        source: &Arc<str>,
+        site: &'a SiteInfo,
+        settings: &'a Settings,
+        now: Timestamp,
+    ) -> Result<Self, IntakeError> {
         let files = files(path)?;
         let today = now.to_zoned(site.timezone.clone()).date();
-        let context = Context { site, settings, source: Arc::clone(source), today, index: Index::default() };
-        let root = if path.is_dir() { path.to_owned() } else { path.parent().unwrap_or(path).to_owned() };
-        let mut folder = Self { context, files, root, types: BTreeMap::new() };
+        let context = Context {
+            site,
+            settings,
+            source: Arc::clone(source),
+            today,
+            index: Index::default(),
+        };
+        let root = if path.is_dir() {
+            path.to_owned()
+        } else {
+            path.parent().unwrap_or(path).to_owned()
+        };
+        let mut folder = Self {
+            context,
+            files,
+            root,
+            types: BTreeMap::new(),
+        };
         for file in folder.files.clone() {
             let mut lines = open(&file)?;
             let mut types = BTreeSet::new();
             while let Some((_, line)) = lines.next().map_err(|error| unreadable(&file, &error))? {
                 let Line::Bytes(bytes) = line else { continue };
-                let Ok(head) = serde_json::from_slice::<Head<'_>>(&bytes) else { continue };
-                if matches!(&*head.resource_type, "Patient" | "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "HealthcareService")
-                    && let Ok(value) = serde_json::from_slice::<Value>(&bytes)
+                let Ok(head) = serde_json::from_slice::<Head<'_>>(&bytes) else {
+                    continue;
+                };
+                if matches!(
+                    &*head.resource_type,
+                    "Patient"
+                        | "Practitioner"
+                        | "PractitionerRole"
+                        | "Organization"
+                        | "Location"
+                        | "HealthcareService"
+                ) && let Ok(value) = serde_json::from_slice::<Value>(&bytes)
                 {
-                    folder.context.index.add(&value, settings.fhir.patient_identifier.as_deref());
+                    folder
+                        .context
+                        .index
+                        .add(&value, settings.fhir.patient_identifier.as_deref());
                 }
                 if !types.contains(&*head.resource_type) {
                     types.insert(head.resource_type.into_owned());
@@ -117,15 +165,28 @@ impl<'a> Folder<'a> {
     }
 
     /// Reads every line of the files that may hold one of `kinds` and hands on what it gave; `each` may ask to stop.
-    pub(crate) fn read(&self, kinds: &[RecordKind]) -> impl Iterator<Item = Result<Parsed, IntakeError>> {
+    pub(crate) fn read(
+        &self,
+        kinds: &[RecordKind],
+    ) -> impl Iterator<Item = Result<Parsed, IntakeError>> {
         let wanted = |file: &&PathBuf| {
             let types = self.types.get(*file);
-            types.is_none_or(|types| types.is_empty() || types.iter().any(|name| kinds_of(name).iter().any(|kind| kinds.contains(kind))))
+            types.is_none_or(|types| {
+                types.is_empty()
+                    || types
+                        .iter()
+                        .any(|name| kinds_of(name).iter().any(|kind| kinds.contains(kind)))
+            })
         };
         let files: Vec<&PathBuf> = self.files.iter().filter(wanted).collect();
         files.into_iter().flat_map(move |file| {
             let mut lines = Some(open(file));
-            let name: Arc<str> = Arc::from(file.strip_prefix(&self.root).unwrap_or(file).display().to_string());
+            let name: Arc<str> = Arc::from(
+                file.strip_prefix(&self.root)
+                    .unwrap_or(file)
+                    .display()
+                    .to_string(),
+            );
             std::iter::from_fn(move || match lines.take()? {
                 Err(error) => Some(Err(error)),
                 Ok(mut open) => match open.next() {
@@ -133,7 +194,13 @@ impl<'a> Folder<'a> {
                     Ok(None) => None,
                     Ok(Some((number, line))) => {
                         lines = Some(Ok(open));
-                        Some(Ok(self.line(&Origin { file: Arc::clone(&name), line: number }, line)))
+                        Some(Ok(self.line(
+                            &Origin {
+                                file: Arc::clone(&name),
+                                line: number,
+                            },
+                            line,
+                        )))
                     }
                 },
             })
@@ -142,8 +209,15 @@ impl<'a> Folder<'a> {
 
     fn line(&self, origin: &Origin, line: Line) -> Parsed {
         let Line::Bytes(bytes) = line else {
-            let fault = Fault::row(origin, None, format!("expected a line of at most {LIMIT_BYTES} bytes"));
-            return Parsed { faults: vec![(None, fault)], ..Parsed::default() };
+            let fault = Fault::row(
+                origin,
+                None,
+                format!("expected a line of at most {LIMIT_BYTES} bytes"),
+            );
+            return Parsed {
+                faults: vec![(None, fault)],
+                ..Parsed::default()
+            };
         };
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Parsed::default();
@@ -151,15 +225,33 @@ impl<'a> Folder<'a> {
         let value: Value = match serde_json::from_slice(&bytes) {
             Ok(value) => value,
             Err(error) => {
-                let fault = Fault::row(origin, format!("column {}", error.column()), "expected one FHIR resource as JSON on the line");
-                return Parsed { faults: vec![(None, fault)], ..Parsed::default() };
+                let fault = Fault::row(
+                    origin,
+                    format!("column {}", error.column()),
+                    "expected one FHIR resource as JSON on the line",
+                );
+                return Parsed {
+                    faults: vec![(None, fault)],
+                    ..Parsed::default()
+                };
             }
         };
         let Some(kind) = value.get("resourceType").and_then(Value::as_str) else {
-            let fault = Fault::row(origin, "resourceType".to_owned(), "expected the type of a FHIR resource");
-            return Parsed { faults: vec![(None, fault)], ..Parsed::default() };
+            let fault = Fault::row(
+                origin,
+                "resourceType".to_owned(),
+                "expected the type of a FHIR resource",
+            );
+            return Parsed {
+                faults: vec![(None, fault)],
+                ..Parsed::default()
+            };
         };
-        self.resource(origin, kind, &value).unwrap_or_else(|fault| Parsed { faults: vec![(kinds_of(kind).first().copied(), fault)], ..Parsed::default() })
+        self.resource(origin, kind, &value)
+            .unwrap_or_else(|fault| Parsed {
+                faults: vec![(kinds_of(kind).first().copied(), fault)],
+                ..Parsed::default()
+            })
     }
 
     fn resource(&self, origin: &Origin, kind: &str, value: &Value) -> Result<Parsed, Fault> {
@@ -170,13 +262,19 @@ impl<'a> Folder<'a> {
             "Condition" => clinical::condition(context, origin, &read(origin, value)?),
             "Encounter" => clinical::encounter(context, origin, &read(origin, value)?),
             "Immunization" => clinical::immunization(context, origin, &read(origin, value)?),
-            "MedicationRequest" => clinical::medication_request(context, origin, &read(origin, value)?),
-            "Observation" | "DiagnosticReport" => clinical::result(context, origin, kind, &read(origin, value)?),
+            "MedicationRequest" => {
+                clinical::medication_request(context, origin, &read(origin, value)?)
+            }
+            "Observation" | "DiagnosticReport" => {
+                clinical::result(context, origin, kind, &read(origin, value)?)
+            }
             "Appointment" => booking::appointment(context, origin, &read(origin, value)?),
             "Practitioner" => staff::practitioner(context, origin, &read(origin, value)?),
             "Organization" => staff::organization(origin, &read(origin, value)?),
             // Read already, for what they say of others.
-            "PractitionerRole" | "Location" | "HealthcareService" => Ok(Parsed::default().left_out(&format!("{kind}: used by others"))),
+            "PractitionerRole" | "Location" | "HealthcareService" => {
+                Ok(Parsed::default().left_out(&format!("{kind}: used by others")))
+            }
             other => Ok(Parsed::default().left_out(&plain_type(other))),
         }
     }
@@ -204,20 +302,35 @@ fn read<T: DeserializeOwned>(origin: &Origin, value: &Value) -> Result<T, Fault>
 }
 
 fn id_of<'r>(origin: &Origin, id: Option<&'r String>) -> Result<&'r str, Fault> {
-    let id = id.map(|id| id.trim()).filter(|id| !id.is_empty() && id.len() <= 200);
+    let id = id
+        .map(|id| id.trim())
+        .filter(|id| !id.is_empty() && id.len() <= 200);
     id.ok_or_else(|| Fault::row(origin, "id".to_owned(), "expected the id of the resource"))
 }
 
 /// A number that rises: the version where it is one, else the instant of the last change.
 fn version(meta: &Meta) -> Option<i64> {
-    let number = meta.version_id.as_deref().and_then(|text| text.parse().ok());
-    number.or_else(|| meta.last_updated.as_deref().and_then(|text| text.parse::<Timestamp>().ok()).map(Timestamp::as_millisecond))
+    let number = meta
+        .version_id
+        .as_deref()
+        .and_then(|text| text.parse().ok());
+    number.or_else(|| {
+        meta.last_updated
+            .as_deref()
+            .and_then(|text| text.parse::<Timestamp>().ok())
+            .map(Timestamp::as_millisecond)
+    })
 }
 
 /// The name of a type as it may be repeated in a report: only if it looks like one.
 fn plain_type(name: &str) -> String {
-    let fits = !name.is_empty() && name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphabetic());
-    if fits { name.to_owned() } else { "unknown resources".to_owned() }
+    let fits =
+        !name.is_empty() && name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphabetic());
+    if fits {
+        name.to_owned()
+    } else {
+        "unknown resources".to_owned()
+    }
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, IntakeError> {
@@ -225,13 +338,22 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, IntakeError> {
         return Ok(vec![path.to_owned()]);
     }
     let entries = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|file| {
-        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        file.is_file() && matches!(ending.to_ascii_lowercase().as_str(), "ndjson" | "jsonl")
-    }).collect();
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|file| {
+            let ending = file
+                .extension()
+                .and_then(|ending| ending.to_str())
+                .unwrap_or_default();
+            file.is_file() && matches!(ending.to_ascii_lowercase().as_str(), "ndjson" | "jsonl")
+        })
+        .collect();
     files.sort();
     if files.is_empty() {
-        return Err(IntakeError::Unreadable { file: path.display().to_string(), what: "expected a folder with files that end in .ndjson".to_owned() });
+        return Err(IntakeError::Unreadable {
+            file: path.display().to_string(),
+            what: "expected a folder with files that end in .ndjson".to_owned(),
+        });
     }
     Ok(files)
 }
@@ -241,5 +363,8 @@ fn open(file: &Path) -> Result<Lines<BufReader<File>>, IntakeError> {
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> IntakeError {
-    IntakeError::Unreadable { file: file.display().to_string(), what: error.to_string() }
+    IntakeError::Unreadable {
+        file: file.display().to_string(),
+        what: error.to_string(),
+    }
 }

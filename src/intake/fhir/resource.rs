@@ -94,11 +94,24 @@ impl<T> OneOrMany<T> {
 impl Concept {
     /// The text, else the name of a code.
     pub(super) fn words(&self) -> Option<&str> {
-        let display = || self.coding.iter().find_map(|coding| coding.display.as_deref());
-        self.text.as_deref().or_else(display).map(str::trim).filter(|text| !text.is_empty())
+        let display = || {
+            self.coding
+                .iter()
+                .find_map(|coding| coding.display.as_deref())
+        };
+        self.text
+            .as_deref()
+            .or_else(display)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
     }
 
     pub(super) fn has_code(&self, codes: &[&str]) -> bool {
-        self.coding.iter().any(|coding| coding.code.as_deref().is_some_and(|code| codes.contains(&code)))
+        self.coding.iter().any(|coding| {
+            coding
+                .code
+                .as_deref()
+                .is_some_and(|code| codes.contains(&code))
+        })
     }
 }

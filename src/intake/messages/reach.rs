@@ -1,5 +1,7 @@
 //! Where a message can go: its channels in order, the address for each, and what stands against it.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::Intake;
@@ -22,10 +24,18 @@ pub(super) struct Target {
     pub(super) barred: Option<SkipReason>,
 }
 
+/// What stands against addresses.
+#[derive(Debug, Default)]
+pub(super) struct Against {
+    pub(super) standing: Vec<Suppression>,
+    /// Addresses that no living patient holds, or that are wrong for everybody.
+    pub(super) lost: HashMap<String, SkipReason>,
+}
+
 /// The channels of `request` that have an address; none at all when its patient cannot be reached.
 pub(super) fn targets(
     intake: &Intake,
-    standing: &[Suppression],
+    against: &Against,
     request: &MessageRequest,
     patient: Option<&Patient>,
     now: Timestamp,
@@ -37,7 +47,7 @@ pub(super) fn targets(
         };
         match address(request, patient, kind) {
             Some(address) => {
-                let barred = bars(intake, standing, request, patient, channel, &address, now);
+                let barred = bars(intake, against, request, patient, channel, &address, now);
                 targets.push(Target {
                     channel,
                     address,
@@ -102,7 +112,7 @@ fn address(
 
 fn bars(
     intake: &Intake,
-    standing: &[Suppression],
+    against: &Against,
     request: &MessageRequest,
     patient: Option<&Patient>,
     channel: Channel,
@@ -110,13 +120,17 @@ fn bars(
     now: Timestamp,
 ) -> Option<SkipReason> {
     let hash = address_hash(&intake.desk.address_key, address.reveal());
-    let against: Vec<Standing> = standing
+    let standing: Vec<Standing> = against
+        .standing
         .iter()
         .filter(|s| s.address_hash == hash)
         .map(|s| stands(s, patient.is_some()))
         .collect();
-    if let Err(reason) = gates::enqueued(request.class, channel, patient, &against, now) {
+    if let Err(reason) = gates::enqueued(request.class, channel, patient, &standing, now) {
         return Some(reason);
+    }
+    if patient.is_none() {
+        return against.lost.get(&hash).copied();
     }
     let is_bad = |contacts: &Patient| {
         contacts

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 
 use super::fields::Fault;
-use super::reach::{self, Target};
+use super::reach::{self, Against, Target};
 use super::refusal::Refusal;
 use super::request::{MessageRequest, RecordKey};
 use super::wording::{self, Wording};
@@ -20,7 +20,7 @@ use crate::model::phone::address_hash;
 use crate::model::reminder::SkipReason;
 use crate::store::lookups::{self, Former, SourceKey};
 use crate::store::messages::{NewMessage, Way};
-use crate::store::suppressions::{self, Suppression};
+use crate::store::suppressions;
 use crate::store::{StoreError, Tx, occasions, patients};
 
 /// How long an idempotency key tells a repetition.
@@ -42,7 +42,7 @@ struct Known {
     patient_keys: HashMap<(String, String), PatientId>,
     occasions: BTreeMap<OccasionId, Occasion>,
     occasion_keys: HashMap<(String, String), OccasionId>,
-    standing: Vec<Suppression>,
+    against: Against,
     /// When a recipient got, or will get, messages of the capped classes.
     capped: HashMap<String, Vec<Timestamp>>,
 }
@@ -76,8 +76,10 @@ async fn look_up(intake: &Intake, orders: &[Order], now: Timestamp) -> Result<Kn
     wanted.extend(occasions.iter().map(|occasion| occasion.patient.clone()));
     let wanted: Vec<PatientId> = wanted.into_iter().collect();
     let patients = patients::load(&mut tx, &wanted).await?;
-    let hashes = hashes(intake, orders, &patients);
+    let requests = orders.iter().map(|order| &order.request);
+    let hashes = hashes(intake, requests, &patients);
     let standing = suppressions::standing(&mut tx, &hashes).await?;
+    let lost = lost(intake, &mut tx, orders).await?;
     let mut capped = HashMap::new();
     if orders.iter().any(|order| order.request.class.is_capped()) {
         capped = moments(&mut tx, &wanted, &hashes, now).await?;
@@ -101,7 +103,7 @@ async fn look_up(intake: &Intake, orders: &[Order], now: Timestamp) -> Result<Kn
             .into_iter()
             .map(|(source, key, id)| ((source, key), id))
             .collect(),
-        standing,
+        against: Against { standing, lost },
         capped,
     })
 }
@@ -181,14 +183,40 @@ fn record_keys<'a>(
         .collect()
 }
 
+/// Of the addresses that stand alone, those whose holders died or said that they are wrong.
+async fn lost(
+    intake: &Intake,
+    tx: &mut Tx,
+    orders: &[Order],
+) -> Result<HashMap<String, SkipReason>, StoreError> {
+    let is_bare =
+        |request: &MessageRequest| request.patient.is_none() && request.occasion.is_none();
+    let bare = orders
+        .iter()
+        .map(|order| &order.request)
+        .filter(|request| is_bare(request));
+    let bare = hashes(intake, bare, &[]);
+    let bare: Vec<&str> = bare.iter().map(String::as_str).collect();
+    let mut lost = HashMap::new();
+    for (hash, has_died, is_wrong) in lookups::lost_addresses(tx, &bare).await? {
+        match (has_died, is_wrong) {
+            (true, _) => lost.insert(hash, SkipReason::Deceased),
+            (false, true) => lost.insert(hash, SkipReason::NoContactPoint),
+            (false, false) => None,
+        };
+    }
+    Ok(lost)
+}
+
 /// The hashes of all addresses that any of the orders may go to.
-fn hashes(intake: &Intake, orders: &[Order], patients: &[Patient]) -> Vec<String> {
-    let to = orders.iter().flat_map(|order| {
-        let to = &order.request.to;
-        to.phone
-            .iter()
-            .map(|phone| phone.reveal())
-            .chain(to.email.iter().map(|email| email.reveal().as_str()))
+fn hashes<'a>(
+    intake: &Intake,
+    requests: impl Iterator<Item = &'a MessageRequest>,
+    patients: &'a [Patient],
+) -> Vec<String> {
+    let to = requests.flat_map(|request| {
+        let phone = request.to.phone.iter().map(|phone| phone.reveal());
+        phone.chain(request.to.email.iter().map(|email| email.reveal().as_str()))
     });
     let own = patients
         .iter()
@@ -218,7 +246,7 @@ fn decide(
         };
     }
     let (patient, occasion) = subject(known, request)?;
-    let targets = reach::targets(intake, &known.standing, request, patient, now)?;
+    let targets = reach::targets(intake, &known.against, request, patient, now)?;
     let wording = wording::write(intake, request, patient, occasion, &targets, now)?;
     let times = when::times(&intake.site, request, occasion, now)?;
     let recipient = recipient(intake, patient, &targets);

@@ -15,7 +15,6 @@ use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::context::About;
 use crate::planning::material::Material;
-use crate::rules::rule::Mode;
 use crate::scheduler::Settings;
 use crate::store::due::Outcome;
 use crate::store::messages::{Desk, NewMessage};
@@ -93,14 +92,9 @@ fn piece<'a>(
 ) -> Result<Piece<'a>, SkipReason> {
     let plan = &reminder.plan;
     let rule = bench.book.rule(&plan.rule);
-    if plan.rule != ANSWER_RULE {
-        match rule.map(|rule| rule.mode) {
-            Some(Mode::Live) => {}
-            Some(Mode::Shadow) => return Err(SkipReason::Shadow),
-            Some(Mode::Off) => return Err(SkipReason::RuleOff),
-            None if bench.book.broken().contains(&plan.rule) => return Err(SkipReason::RuleFault),
-            None => return Err(SkipReason::RuleOff),
-        }
+    let is_answer = plan.rule == ANSWER_RULE;
+    if let Some(reason) = bench.book.rests(&plan.rule).filter(|_| !is_answer) {
+        return Err(reason);
     }
     let patient = plan
         .patient

@@ -99,3 +99,18 @@ async fn what_would_not_be_sent_says_why() {
         assert_eq!(not, [("Bo", SkipReason::Held)]);
     }
 }
+
+#[test]
+fn durations_are_read_as_people_write_them() {
+    let read = |text: &str| {
+        let settings =
+            toml::from_str::<crate::scheduler::Settings>(&format!("plan_ahead = \"{text}\""));
+        settings.ok().map(|settings| settings.plan_ahead.as_mins())
+    };
+    assert_eq!(read("2d"), Some(2 * 24 * 60));
+    assert_eq!(read("36h"), Some(36 * 60));
+    assert_eq!(read("90m"), Some(90));
+    for wrong in ["", "2", "d", "-1d", "0h", "2 weeks", "２d"] {
+        assert_eq!(read(wrong), None, "{wrong}");
+    }
+}

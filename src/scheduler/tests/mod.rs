@@ -19,9 +19,7 @@ use crate::model::occasion::OccasionTime;
 use crate::model::phone::address_hash;
 use crate::model::route::{Route, Routes};
 use crate::planning::House;
-use crate::planning::book::Book;
-use crate::render::Catalog;
-use crate::rules::site::Site;
+use crate::planning::book::{Book, of_texts};
 use crate::scheduler::Settings;
 use crate::scheduler::compose::ComposeStage;
 use crate::scheduler::plan::PlanStage;
@@ -141,26 +139,9 @@ pub(super) fn at(text: &str) -> Timestamp {
         .timestamp()
 }
 
-/// A book of `rules`, each an id and its text.
+/// A book of `rules` with the templates of these tests, and how many errors there were.
 pub(super) fn book(rules: &[(&str, &str)]) -> (Book, usize) {
-    let (catalog, faults) = Catalog::load(
-        TEMPLATES
-            .iter()
-            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned())),
-    );
-    assert!(faults.is_empty(), "{faults:?}");
-    let site = Site::new(TimeZone::get("Asia/Shanghai").unwrap(), "CN");
-    let files = rules
-        .iter()
-        .map(|(id, text)| ((*id).to_owned(), format!("{id}.toml"), (*text).to_owned()));
-    let (book, problems) = Book::of(files, catalog, &site);
-    (
-        book,
-        problems
-            .iter()
-            .filter(|problem| !problem.is_warning)
-            .count(),
-    )
+    of_texts(rules, TEMPLATES)
 }
 
 /// A clinic on each database at hand, its clock at `now`.

@@ -226,7 +226,11 @@ impl ReminderRow {
             channel: channels.first().copied(),
             id: self.id,
             // Our own answers are of no rule.
-            rule: if self.rule_id.is_empty() { "reply".to_owned() } else { self.rule_id },
+            rule: if self.rule_id.is_empty() {
+                "reply".to_owned()
+            } else {
+                self.rule_id
+            },
             department: self.department,
             reason: self.reason,
         })
@@ -271,7 +275,10 @@ impl MessageRow {
             ),
             id: self.id,
             reason: self.reason,
-            origin: self.rule_id.filter(|rule| !rule.is_empty()).unwrap_or(self.source),
+            origin: self
+                .rule_id
+                .filter(|rule| !rule.is_empty())
+                .unwrap_or(self.source),
             segments: self.segments,
             possible_dup: self.possible_dup,
         })

@@ -85,15 +85,23 @@ pub struct Said {
 /// # Errors
 /// When the database refuses or a row cannot be read.
 pub async fn said(tx: &mut Tx, source: &str, key: &str) -> Result<Option<Said>, StoreError> {
-    const OCCASION: &str = "SELECT id, confirmation, epoch FROM occasion WHERE source = $1 AND source_key = $2";
+    const OCCASION: &str =
+        "SELECT id, confirmation, epoch FROM occasion WHERE source = $1 AND source_key = $2";
     const WISHES: &str = "SELECT wish FROM change_request WHERE occasion_id = $1 AND state = 'new' ORDER BY created_at LIMIT 20";
     const REMINDERS: &str = "SELECT state, reason FROM reminder WHERE occasion_id = $1 AND role <> 'staff' AND rule_id <> ''
         ORDER BY due_at, id LIMIT 100";
-    let found: Option<(String, String, i64)> =
-        on!(&mut *tx, conn => sqlx::query_as(OCCASION).bind(source).bind(key).fetch_optional(conn).await)?;
-    let Some((id, confirmation, epoch)) = found else { return Ok(None) };
+    let found: Option<(String, String, i64)> = on!(&mut *tx, conn => sqlx::query_as(OCCASION).bind(source).bind(key).fetch_optional(conn).await)?;
+    let Some((id, confirmation, epoch)) = found else {
+        return Ok(None);
+    };
     let wishes = on!(&mut *tx, conn => sqlx::query_scalar(WISHES).bind(&id).fetch_all(conn).await)?;
     let reminders = on!(tx, conn => sqlx::query_as(REMINDERS).bind(&id).fetch_all(conn).await)?;
     let confirmation = read("occasion", &confirmation, Confirmation::parse)?;
-    Ok(Some(Said { id, confirmation, epoch, wishes, reminders }))
+    Ok(Some(Said {
+        id,
+        confirmation,
+        epoch,
+        wishes,
+        reminders,
+    }))
 }

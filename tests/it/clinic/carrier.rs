@@ -36,7 +36,12 @@ impl Carrier {
         let line = Line::to(listener.local_addr().unwrap()).await;
         let (stopper, stop) = stage::stop();
         let serving = tokio::spawn(smsc::serve(network.clone(), listener, stop));
-        Self { network, line, stopper, serving: Some(serving) }
+        Self {
+            network,
+            line,
+            stopper,
+            serving: Some(serving),
+        }
     }
 
     /// Whether every receipt and text has been handed over.
@@ -52,8 +57,15 @@ impl Carrier {
 
     /// Waits until that many submits came.
     pub(crate) async fn has_seen(&self, submits: u64) {
-        let seen = self.network.until(PATIENCE, |network| network.counts().submits >= submits).await;
-        assert!(seen, "{submits} submits were expected: {:?}", self.network.counts());
+        let seen = self
+            .network
+            .until(PATIENCE, |network| network.counts().submits >= submits)
+            .await;
+        assert!(
+            seen,
+            "{submits} submits were expected: {:?}",
+            self.network.counts()
+        );
     }
 
     /// Ends it.
@@ -70,13 +82,21 @@ pub(crate) struct Phone {
 
 impl Phone {
     pub(crate) fn new(networks: &[Network], number: &str) -> Self {
-        Self { phones: networks.iter().map(|network| network.phone(number)).collect() }
+        Self {
+            phones: networks
+                .iter()
+                .map(|network| network.phone(number))
+                .collect(),
+        }
     }
 
     /// The texts that arrived, oldest first.
     pub(crate) fn texts(&self) -> Vec<String> {
         let threads = self.phones.iter().flat_map(carrier::Phone::thread);
-        threads.filter(|bubble| bubble.side == Side::Received).map(|bubble| bubble.text.reveal().clone()).collect()
+        threads
+            .filter(|bubble| bubble.side == Side::Received)
+            .map(|bubble| bubble.text.reveal().clone())
+            .collect()
     }
 
     /// The last text.
@@ -88,6 +108,9 @@ impl Phone {
     /// Writes to whoever wrote last.
     pub(crate) fn reply(&self, text: &str) {
         let wrote = self.phones.iter().find(|phone| !phone.thread().is_empty());
-        wrote.or(self.phones.first()).expect("a network").reply(text);
+        wrote
+            .or(self.phones.first())
+            .expect("a network")
+            .reply(text);
     }
 }

@@ -30,25 +30,43 @@ pub(crate) async fn fresh() -> Vec<Database> {
 /// A file of its own.
 pub(crate) fn sqlite() -> Database {
     let folder = folder();
-    Database { url: format!("sqlite://{}", folder.join("carebell.db").display()), folder, kind: "SQLite", server: None }
+    Database {
+        url: format!("sqlite://{}", folder.join("carebell.db").display()),
+        folder,
+        kind: "SQLite",
+        server: None,
+    }
 }
 
 async fn postgres(server: &str) -> Database {
     let server = server.trim_end_matches('/').to_owned();
     let name = format!("scenario_{}", uuid::Uuid::now_v7().simple());
     run(&server, format!("CREATE DATABASE {name}")).await;
-    Database { url: format!("{server}/{name}"), folder: folder(), kind: "PostgreSQL", server: Some(server) }
+    Database {
+        url: format!("{server}/{name}"),
+        folder: folder(),
+        kind: "PostgreSQL",
+        server: Some(server),
+    }
 }
 
 async fn run(server: &str, sql: String) {
-    let mut connection = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+    let mut connection = PgConnection::connect(&format!("{server}/postgres"))
+        .await
+        .unwrap();
     // The names in it are made of hexadecimal digits.
-    connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
+    connection
+        .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)))
+        .await
+        .unwrap();
     connection.close().await.unwrap();
 }
 
 fn folder() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("carebell-scenario-{}", uuid::Uuid::now_v7().simple()));
+    let folder = std::env::temp_dir().join(format!(
+        "carebell-scenario-{}",
+        uuid::Uuid::now_v7().simple()
+    ));
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }

@@ -35,7 +35,10 @@ impl Answer {
 impl Http {
     /// A client of the daemon at `address` that shows `key`.
     pub(crate) fn new(address: SocketAddr, key: &str) -> Self {
-        Self { address, key: key.to_owned() }
+        Self {
+            address,
+            key: key.to_owned(),
+        }
     }
 
     /// `GET`.
@@ -45,11 +48,19 @@ impl Http {
 
     /// `POST` of JSON, with more lines of the head.
     pub(crate) async fn post(&self, path: &str, head: &str, body: &Value) -> Answer {
-        self.ask("POST", path, head, &body.to_string()).await.unwrap()
+        self.ask("POST", path, head, &body.to_string())
+            .await
+            .unwrap()
     }
 
     /// Any request; an error when the daemon is gone.
-    pub(crate) async fn ask(&self, method: &str, path: &str, head: &str, body: &str) -> std::io::Result<Answer> {
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        head: &str,
+        body: &str,
+    ) -> std::io::Result<Answer> {
         let mut stream = TcpStream::connect(self.address).await?;
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\
@@ -62,8 +73,18 @@ impl Http {
         let mut came = Vec::new();
         stream.read_to_end(&mut came).await?;
         let came = String::from_utf8(came).map_err(std::io::Error::other)?;
-        let (head, text) = came.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
-        Ok(Answer { status, head: head.to_ascii_lowercase(), text: text.to_owned() })
+        let (head, text) = came
+            .split_once("\r\n\r\n")
+            .ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .ok_or(std::io::ErrorKind::InvalidData)?;
+        Ok(Answer {
+            status,
+            head: head.to_ascii_lowercase(),
+            text: text.to_owned(),
+        })
     }
 }

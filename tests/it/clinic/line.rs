@@ -56,7 +56,9 @@ async fn carry(listener: TcpListener, carrier: SocketAddr, weather: watch::Recei
         if *weather.borrow() == Weather::Cut {
             continue;
         }
-        let Ok(theirs) = TcpStream::connect(carrier).await else { continue };
+        let Ok(theirs) = TcpStream::connect(carrier).await else {
+            continue;
+        };
         ours.set_nodelay(true).unwrap();
         theirs.set_nodelay(true).unwrap();
         let mut end = weather.clone();
@@ -73,10 +75,18 @@ async fn carry(listener: TcpListener, carrier: SocketAddr, weather: watch::Recei
 }
 
 /// Copies while the weather is one of `open`, until either side ends.
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, open: &[Weather], mut weather: watch::Receiver<Weather>) {
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    open: &[Weather],
+    mut weather: watch::Receiver<Weather>,
+) {
     let mut some = vec![0; 4096];
     while let Ok(n @ 1..) = from.read(&mut some).await {
-        let is_open = weather.wait_for(|weather| open.contains(weather)).await.is_ok();
+        let is_open = weather
+            .wait_for(|weather| open.contains(weather))
+            .await
+            .is_ok();
         if !is_open || to.write_all(&some[..n]).await.is_err() {
             return;
         }

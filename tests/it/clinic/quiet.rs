@@ -51,22 +51,45 @@ impl Clinic {
         // The networks first: what they have handed over is in the rows by then.
         let mut left = self.on_the_air();
         let counts = self.counts().await;
-        left.extend(WORDS.iter().zip(counts).filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")));
+        left.extend(
+            WORDS
+                .iter()
+                .zip(counts)
+                .filter(|(_, n)| *n > 0)
+                .map(|(word, n)| format!("{n} {word}")),
+        );
         left.extend(self.unplanned().await);
         left.extend(self.on_the_air());
         left
     }
 
     fn on_the_air(&self) -> Vec<String> {
-        let busy = self.carriers.iter().filter(|(_, carrier)| !carrier.is_done());
-        busy.map(|(name, carrier)| format!("{name} has something to hand over: {:?}", carrier.network.counts())).collect()
+        let busy = self
+            .carriers
+            .iter()
+            .filter(|(_, carrier)| !carrier.is_done());
+        busy.map(|(name, carrier)| {
+            format!(
+                "{name} has something to hand over: {:?}",
+                carrier.network.counts()
+            )
+        })
+        .collect()
     }
 
     async fn counts(&self) -> [i64; 7] {
         let now = self.clock.now().as_millisecond();
         let (a, b, c, d, e, f, g): Left = match &self.app().house.store {
-            Store::Sqlite { read, .. } => sqlx::query_as(LEFT).bind(now).fetch_one(read).await.unwrap(),
-            Store::Postgres { pool } => sqlx::query_as(LEFT).bind(now).fetch_one(pool).await.unwrap(),
+            Store::Sqlite { read, .. } => sqlx::query_as(LEFT)
+                .bind(now)
+                .fetch_one(read)
+                .await
+                .unwrap(),
+            Store::Postgres { pool } => sqlx::query_as(LEFT)
+                .bind(now)
+                .fetch_one(pool)
+                .await
+                .unwrap(),
         };
         [a, b, c, d, e, f, g]
     }
@@ -76,13 +99,26 @@ impl Clinic {
         let house = &self.app().house;
         let mut tx: Tx = house.store.read().await.unwrap();
         let plans = rule_plans::all(&mut tx).await.unwrap();
-        let horizon = Horizon { now: self.clock.now(), ahead: house.config.scheduler.plan_ahead, looks_back: false, to: None };
+        let horizon = Horizon {
+            now: self.clock.now(),
+            ahead: house.config.scheduler.plan_ahead,
+            looks_back: false,
+            to: None,
+        };
         let is_planned = |rule: &carebell::rules::rule::Rule| {
-            let plan = plans.iter().find(|plan| plan.rule == rule.id && plan.timing == rule.timing_hash());
-            let is_occasion = matches!(rule.trigger, carebell::rules::trigger::Trigger::Occasion { .. });
-            plan.is_some_and(|plan| plan.walk.is_none() && (is_occasion || plan.until >= horizon.until(rule)))
+            let plan = plans
+                .iter()
+                .find(|plan| plan.rule == rule.id && plan.timing == rule.timing_hash());
+            let is_occasion = matches!(
+                rule.trigger,
+                carebell::rules::trigger::Trigger::Occasion { .. }
+            );
+            plan.is_some_and(|plan| {
+                plan.walk.is_none() && (is_occasion || plan.until >= horizon.until(rule))
+            })
         };
         let late = house.book.active().filter(|rule| !is_planned(rule));
-        late.map(|rule| format!("rule {} is not planned", rule.id)).collect()
+        late.map(|rule| format!("rule {} is not planned", rule.id))
+            .collect()
     }
 }
