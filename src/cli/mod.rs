@@ -57,10 +57,6 @@ enum Verb {
     Migrate,
     /// Check config, rules and templates.
     Check,
-    /// Records in: extract, filter, stage with a diff, apply.
-    Import(Box<import::ImportArgs>),
-    /// What would be sent, to whom, when, by what; and what would not, and why. Writes nothing.
-    Plan(PlanArgs),
     /// Rules: run cases against them.
     #[command(subcommand)]
     Rules(RulesVerb),
@@ -70,6 +66,21 @@ enum Verb {
     /// Replies: see what they are taken for.
     #[command(subcommand)]
     Replies(RepliesVerb),
+    /// The built-in SMSC alone, with phones that answer.
+    Carrier(Box<carrier::Args>),
+    /// Print the description of the HTTP API (OpenAPI 3.1).
+    Openapi,
+    #[command(flatten)]
+    House(HouseVerb),
+}
+
+/// The verbs that work on the database, beside a running daemon or without one.
+#[derive(Debug, Subcommand)]
+enum HouseVerb {
+    /// Records in: extract, filter, stage with a diff, apply.
+    Import(Box<import::ImportArgs>),
+    /// What would be sent, to whom, when, by what; and what would not, and why. Writes nothing.
+    Plan(PlanArgs),
     /// One message through the real path; a running `serve` sends it.
     Send(Box<send::SendArgs>),
     /// Look at a message, or act on it.
@@ -78,10 +89,6 @@ enum Verb {
     /// Keys for other systems.
     #[command(subcommand)]
     Apikey(apikey::ApiKeyVerb),
-    /// The built-in SMSC alone, with phones that answer.
-    Carrier(Box<carrier::Args>),
-    /// Print the description of the HTTP API (OpenAPI 3.1).
-    Openapi,
 }
 
 #[derive(Debug, Args)]
@@ -163,26 +170,26 @@ fn is_broken_pipe(problem: &anyhow::Error) -> bool {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
-    let mut out = std::io::stdout();
-    match &cli.verb {
-        Verb::Openapi => return openapi::run(&mut out),
+    let config = |quiet: bool| {
+        let config = Config::load(cli.config.as_deref(), std::env::vars())?;
+        let mut log = config.log.clone();
+        if quiet && log == telemetry::Settings::default() {
+            log.level = "warn".to_owned();
+        }
+        telemetry::start(&log);
+        anyhow::Ok(config)
+    };
+    match cli.verb {
+        Verb::Openapi => openapi::run(&mut std::io::stdout()),
         Verb::Carrier(args) => {
             telemetry::start(&telemetry::Settings::default());
-            return runtime()?.block_on(carrier::run(carrier::Args::clone(args)));
+            runtime()?.block_on(carrier::run(*args))
         }
-        _ => {}
-    }
-    let config = Config::load(cli.config.as_deref(), std::env::vars())?;
-    let mut log = config.log.clone();
-    if matches!(cli.verb, Verb::Demo(_)) && log == telemetry::Settings::default() {
         // The demo tells its own story; who wants the log's as well sets a level.
-        log.level = "warn".to_owned();
-    }
-    telemetry::start(&log);
-    match cli.verb {
-        Verb::Demo(args) => runtime()?.block_on(demo::run(&config, args, cli.json)),
-        Verb::Check => check::check(&config, cli.json),
+        Verb::Demo(args) => runtime()?.block_on(demo::run(&config(true)?, args, cli.json)),
+        Verb::Check => check::check(&config(false)?, cli.json),
         Verb::Rules(RulesVerb::Test { files }) => {
+            let config = config(false)?;
             let dir = config.path(&config.rules.dir);
             rules::test(&files, cli.json, &dir, &crate::app::site(&config))
         }
@@ -192,17 +199,19 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             channel,
             data,
         }) => {
+            let config = config(false)?;
             let lang = lang.unwrap_or_else(|| config.site.language.clone());
             let dir = config.path(&config.templates.dir);
             templates::preview(&dir, &template, &lang, channel, data.as_deref(), cli.json)
         }
         Verb::Replies(RepliesVerb::Classify { file }) => {
+            let config = config(false)?;
             let words = config.path(&config.rules.dir).join("replies");
             replies::classify(file, words.is_dir().then_some(words.as_path()))
         }
-        Verb::Serve => runtime()?.block_on(serve::serve(config)),
-        Verb::Migrate => runtime()?.block_on(serve::migrate(config)),
-        other => runtime()?.block_on(with_house(other, config, cli.json)),
+        Verb::Serve => runtime()?.block_on(serve::serve(config(false)?)),
+        Verb::Migrate => runtime()?.block_on(serve::migrate(config(false)?)),
+        Verb::House(verb) => runtime()?.block_on(with_house(verb, config(false)?, cli.json)),
     }
 }
 
@@ -212,17 +221,16 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .build()?)
 }
 
-/// The verbs that work on the database, beside a running daemon or without one.
-async fn with_house(verb: Verb, config: Config, json: bool) -> anyhow::Result<u8> {
+async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Result<u8> {
     let mut out = std::io::stdout();
     let house = House::open(config).await?;
     let (store, now) = (&house.store, Clock::System.now());
     let code = match verb {
-        Verb::Import(args) => {
+        HouseVerb::Import(args) => {
             let settings = &house.config.intake;
             import::run(&args, store, &house.info, settings, json, now, &mut out).await?
         }
-        Verb::Plan(args) => {
+        HouseVerb::Plan(args) => {
             let today = now.to_zoned(house.site.timezone.clone()).date();
             let (rule, patient) = (args.rule.as_deref(), args.patient.as_deref());
             let from = args.from.unwrap_or(today);
@@ -238,20 +246,11 @@ async fn with_house(verb: Verb, config: Config, json: bool) -> anyhow::Result<u8
             )
             .await?
         }
-        Verb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,
-        Verb::Message(verb) => message::run(&verb, store, &house.desk, now, json, &mut out).await?,
-        Verb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
-        Verb::Demo(_)
-        | Verb::Serve
-        | Verb::Migrate
-        | Verb::Check
-        | Verb::Rules(_)
-        | Verb::Templates(_)
-        | Verb::Replies(_)
-        | Verb::Carrier(_)
-        | Verb::Openapi => {
-            unreachable!("done before the house is opened")
+        HouseVerb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,
+        HouseVerb::Message(verb) => {
+            message::run(&verb, store, &house.desk, now, json, &mut out).await?
         }
+        HouseVerb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
     };
     house.store.close().await;
     Ok(code)
