@@ -88,12 +88,7 @@ impl App {
     /// When the file is another daemon's, a port is taken or a provider's settings cannot work.
     pub async fn start(house: House, start: Start) -> anyhow::Result<Self> {
         let lock = Lock::take(&house.store)?;
-        for problem in house.problems.iter().filter(|p| !p.is_warning) {
-            error!("Left out: {problem}");
-        }
-        if house.config.amqp.is_some() {
-            warn!("[amqp] is set, but RabbitMQ is not there yet: commands come in by HTTP only");
-        }
+        warn_of(&house);
         house
             .book
             .provision(&house.store, start.clock.now())
@@ -183,6 +178,16 @@ impl App {
             warn!("Stopping took too long; what is open is settled at the next start");
         }
         info!("Carebell has stopped");
+    }
+}
+
+/// Says what was left out and what is not there yet.
+fn warn_of(house: &House) {
+    for problem in house.problems.iter().filter(|p| !p.is_warning) {
+        error!("Left out: {problem}");
+    }
+    if house.config.amqp.is_some() {
+        warn!("[amqp] is set, but RabbitMQ is not there yet: commands come in by HTTP only");
     }
 }
 

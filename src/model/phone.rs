@@ -26,7 +26,10 @@ impl Phone {
     /// When no number with a plausible length for its country is in it.
     pub fn parse(text: &str, country: &str) -> Result<Self, NotAPhone> {
         let text = text.trim();
-        if text.len() > 64 {
+        let bare = text.strip_prefix("tel:").unwrap_or(text).trim_start();
+        // A name before the digits would be read over in silence.
+        let begins = |c: char| c.is_numeric() || matches!(c, '+' | '＋' | '(' | '（');
+        if text.len() > 64 || !bare.starts_with(begins) {
             return Err(NotAPhone);
         }
         let region = country.parse::<rlibphonenumber::Region>().ok();
@@ -139,6 +142,7 @@ mod tests {
         check("010-62345678", "CN", Some("+861062345678"));
         check("62345", "CN", None);
         check("n/a", "CN", None);
+        check("Wang 13800000001", "CN", None);
         check("", "CN", None);
     }
 }

@@ -10,6 +10,8 @@ mod staff;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_gone;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
