@@ -215,6 +215,7 @@ CREATE TABLE reminder (
 CREATE INDEX reminder_due ON reminder (due_at, id) WHERE state = 'planned';
 CREATE INDEX reminder_patient ON reminder (patient_id, due_at);
 CREATE INDEX reminder_occasion ON reminder (occasion_id) WHERE occasion_id IS NOT NULL;
+CREATE INDEX reminder_message ON reminder (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX reminder_rule ON reminder (rule_id, state, due_at);
 
 -- How far each rule is planned, and where a walk over its candidates stands.

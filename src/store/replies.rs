@@ -222,9 +222,8 @@ pub async fn withdraw_stale(
     occasions: &[OccasionId],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    const FIND: &str = "SELECT m.id, o.status = 'cancelled' FROM json_each($1) AS j JOIN occasion o ON o.id = j.value ->> 'id'
-        JOIN message m ON m.occasion_id = o.id
-        WHERE m.class <> 'reply' AND m.role <> 'staff' AND m.state IN ('scheduled', 'queued', 'held', 'sending', 'uncertain')
+    const FIND: &str = "SELECT m.id, o.status = 'cancelled' FROM json_each($1) AS j CROSS JOIN occasion o CROSS JOIN message m
+        WHERE o.id = j.value ->> 'id' AND m.occasion_id = o.id AND m.class <> 'reply' AND m.role <> 'staff' AND m.state IN ('scheduled', 'queued', 'held', 'sending', 'uncertain')
           AND (o.status = 'cancelled' OR (m.reminder_id IS NOT NULL AND m.occasion_epoch < o.epoch))
           AND NOT EXISTS (SELECT 1 FROM reminder r WHERE r.message_id = m.id AND r.occasion_id <> o.id)";
     if occasions.is_empty() {
