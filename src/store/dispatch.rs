@@ -307,7 +307,12 @@ async fn end(
             state,
             reason,
         });
-        news.push(told(&row.id, state.as_str(), row.reference.as_deref()));
+        news.push(told(
+            &row.id,
+            state.as_str(),
+            Some(reason),
+            row.reference.as_deref(),
+        ));
     }
     let ids: Vec<Id<'_>> = ended
         .iter()

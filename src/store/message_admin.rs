@@ -146,7 +146,12 @@ pub async fn cancel(
     drop_dispatch(tx, id).await?;
     events::add(
         tx,
-        &[told(id, next.as_str(), found.reference.as_deref())],
+        &[told(
+            id,
+            next.as_str(),
+            Some("cancelled"),
+            found.reference.as_deref(),
+        )],
         now,
     )
     .await?;
@@ -202,7 +207,7 @@ pub async fn resolve(
     } else {
         give_work(tx, id, settled, now).await?;
     }
-    let event = told(id, next.as_str(), found.reference.as_deref());
+    let event = told(id, next.as_str(), reason, found.reference.as_deref());
     events::add(tx, &[event], now).await?;
     let detail = json!({"as": settled.as_str(), "to": next});
     note(tx, id, actor, "message.resolve", detail, now).await?;

@@ -189,19 +189,24 @@ pub async fn insert(
     let new: BTreeMap<String, String> = new.into_iter().collect();
     let stored: Vec<super::Id<'_>> = new.keys().map(|id| super::Id { id }).collect();
     execute!(&mut *tx, sqlx::query(DISPATCH).bind(rows(&stored)))?;
-    let told = messages.iter().filter_map(|m| {
+    let told = messages.iter().zip(&all).filter_map(|(m, row)| {
         new.get(m.id.as_str())
-            .map(|state| told(&m.id, state, m.reference.as_deref()))
+            .map(|state| told(&m.id, state, row.reason, m.reference.as_deref()))
     });
     events::add(tx, &told.collect::<Vec<_>>(), now).await?;
     answers(tx, messages, &new).await
 }
 
 /// The event of a message's new state.
-pub(crate) fn told(id: &MessageId, state: &str, reference: Option<&str>) -> NewEvent {
+pub(crate) fn told(
+    id: &MessageId,
+    state: &str,
+    reason: Option<&str>,
+    reference: Option<&str>,
+) -> NewEvent {
     NewEvent {
         kind: format!("message.{state}"),
-        data: serde_json::json!({"id": id, "state": state, "reference": reference}),
+        data: serde_json::json!({"id": id, "state": state, "reason": reason, "reference": reference}),
     }
 }
 

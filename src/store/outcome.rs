@@ -369,6 +369,7 @@ async fn carry_out(
             told(
                 row.id,
                 row.state.as_str(),
+                row.reason,
                 held.get(row.id).and_then(|h| h.reference.as_deref()),
             )
         })

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::events::{self, NewEvent};
+use super::events;
+use super::messages::told;
 use super::{StoreError, Tx, on, rows};
 use crate::model::class::{Channel, ContactKind};
 use crate::model::id::{ContactPointId, MessageId, PatientId, RelationId};
@@ -107,7 +108,7 @@ pub async fn stop_all(
         WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
         AND CAST(state AS TEXT) IN ('scheduled', 'queued', 'held', 'sending')
         AND NOT EXISTS (SELECT 1 FROM attempt AS a WHERE a.message_id = message.id AND a.phase = 'prepared')
-        RETURNING id, state, patient_id";
+        RETURNING id, state, reference";
     const LAST: &str = "UPDATE message SET no_resend = TRUE, updated_at = $2
         WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND CAST(state AS TEXT) IN ('sending', 'uncertain')";
     const DISPATCH: &str = "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
@@ -117,7 +118,7 @@ pub async fn stop_all(
     let (set, why, at) = (ids(patients), reason.as_str(), now.as_millisecond());
     on!(&mut *tx, conn => sqlx::query(REMINDERS).bind(&set).bind(why).bind(at).execute(conn).await.map(|_| ()))?;
     on!(&mut *tx, conn => sqlx::query(LOCK).bind(&set).execute(conn).await.map(|_| ()))?;
-    let stopped: Vec<(MessageId, String, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(MESSAGES).bind(&set).bind(why).bind(at).fetch_all(conn).await)?;
+    let stopped: Vec<(MessageId, String, Option<String>)> = on!(&mut *tx, conn => sqlx::query_as(MESSAGES).bind(&set).bind(why).bind(at).fetch_all(conn).await)?;
     on!(&mut *tx, conn => sqlx::query(LAST).bind(&set).bind(at).execute(conn).await.map(|_| ()))?;
     let gone = rows(
         &stopped
@@ -126,14 +127,11 @@ pub async fn stop_all(
             .collect::<Vec<_>>(),
     );
     on!(&mut *tx, conn => sqlx::query(DISPATCH).bind(gone).execute(conn).await.map(|_| ()))?;
-    let told: Vec<NewEvent> = stopped
+    let news: Vec<_> = stopped
         .iter()
-        .map(|(id, state, patient)| NewEvent {
-            kind: format!("message.{state}"),
-            data: json!({"message": id, "patient": patient, "state": state, "reason": why}),
-        })
+        .map(|(id, state, reference)| told(id, state, Some(why), reference.as_deref()))
         .collect();
-    events::add(tx, &told, now).await
+    events::add(tx, &news, now).await
 }
 
 #[derive(sqlx::FromRow)]

@@ -292,7 +292,7 @@ async fn end(
     execute!(&mut *tx, sqlx::query(GONE).bind(rows(&gone)))?;
     let news: Vec<_> = ended
         .iter()
-        .map(|(id, state, reference)| told(id, state, reference.as_deref()))
+        .map(|(id, state, reference)| told(id, state, Some(reason), reference.as_deref()))
         .collect();
     events::add(tx, &news, now).await?;
     Ok(ended.len())

@@ -103,7 +103,7 @@ pub async fn dead_leases(
     let news: Vec<_> = set
         .iter()
         .zip(&found)
-        .map(|(row, f)| told(row.id, row.state.as_str(), f.2.as_deref()))
+        .map(|(row, f)| told(row.id, row.state.as_str(), None, f.2.as_deref()))
         .collect();
     events::add(tx, &news, now).await?;
     Ok(set.len())
@@ -140,7 +140,7 @@ pub async fn deadlines(
     let news: Vec<_> = ends
         .iter()
         .zip(&due)
-        .map(|(e, d)| told(e.id, e.state, d.reference.as_deref()))
+        .map(|(e, d)| told(e.id, e.state, e.reason, d.reference.as_deref()))
         .collect();
     events::add(tx, &news, now).await?;
     Ok(ends.len())
@@ -280,7 +280,9 @@ pub async fn run_out(tx: &mut Tx, now: Timestamp) -> Result<usize, StoreError> {
     execute!(&mut *tx, sqlx::query(DONE).bind(&json))?;
     let news: Vec<_> = found
         .iter()
-        .map(|(id, reference, unknown)| told(id, state(*unknown), reference.as_deref()))
+        .map(|(id, reference, unknown)| {
+            told(id, state(*unknown), Some("expired"), reference.as_deref())
+        })
         .collect();
     events::add(tx, &news, now).await?;
     Ok(set.len())

@@ -112,7 +112,14 @@ pub async fn settle(
     move_messages(tx, &moved, now).await?;
     let news: Vec<_> = moved
         .iter()
-        .map(|s| told(&s.message, s.state.as_str(), s.reference.as_deref()))
+        .map(|s| {
+            told(
+                &s.message,
+                s.state.as_str(),
+                s.reason.as_deref(),
+                s.reference.as_deref(),
+            )
+        })
         .collect();
     events::add(tx, &news, now).await?;
     let early: Vec<Early<'_>> = all

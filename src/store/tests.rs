@@ -465,6 +465,26 @@ async fn a_stop_that_came_meanwhile_ends_a_claimed_message() -> Result {
 }
 
 #[tokio::test]
+async fn others_hear_of_an_end_with_its_reason_and_the_callers_reference() -> Result {
+    for b in benches().await {
+        b.accepted("k").await?;
+        b.clock.advance(SignedDuration::from_hours(25));
+        let mut tx = b.store.write().await?;
+        rescue::run_out(&mut tx, b.clock.now()).await?;
+        let sql = "SELECT data FROM event WHERE type = 'message.expired'";
+        let data: String =
+            super::on!(&mut tx, conn => sqlx::query_scalar(sql).fetch_one(conn).await)?;
+        tx.commit().await?;
+        let data: serde_json::Value = serde_json::from_str(&data).expect("events are JSON");
+        assert_eq!(
+            (&data["reason"], &data["reference"]),
+            (&"expired".into(), &"RIS-77".into())
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_runs_out_before_it_is_sent_expires() -> Result {
     for b in benches().await {
         let (first, second) = (b.accepted("a").await?, b.accepted("b").await?);
