@@ -144,17 +144,13 @@ pub async fn cancel(
         return Ok(Cancel::TooLate { state });
     }
     drop_dispatch(tx, id).await?;
-    events::add(
-        tx,
-        &[told(
-            id,
-            next.as_str(),
-            Some("cancelled"),
-            found.reference.as_deref(),
-        )],
-        now,
-    )
-    .await?;
+    let event = told(
+        id,
+        next.as_str(),
+        Some("cancelled"),
+        found.reference.as_deref(),
+    );
+    events::add(tx, &[event], now).await?;
     note(
         tx,
         id,
