@@ -136,7 +136,10 @@ fn moments(
             .get(key)
             .ok_or_else(|| format!("{}: missing", name(key)))
     };
-    let (anchor, timezone) = read(get("anchor")?, &name("anchor"), |text| when(text, zone))?;
+    // An offset names the instant; days and the time of day are those of the rule's zone.
+    let (anchor, timezone) = read(get("anchor")?, &name("anchor"), |text| {
+        when(text, zone).map(|when| on_clock_of(zone, when))
+    })?;
     let every = read(get("every")?, &name("every"), every)?;
     let count = get("count")?
         .as_i64()
@@ -157,6 +160,18 @@ fn moments(
     Ok((1..=count).map(|k| (at(k), timezone.clone())).collect())
 }
 
+/// The same, as the clock of the rule's zone shows it.
+fn on_clock_of(zone: &TimeZone, (when, written): (OccasionTime, String)) -> (OccasionTime, String) {
+    let name = zone.iana_name().unwrap_or("UTC").to_owned();
+    match (when, wall::zone(&written)) {
+        (OccasionTime::At(at), Some(other)) => {
+            let at = zone.to_datetime(wall::instant(&other, at));
+            (OccasionTime::At(at), name)
+        }
+        (OccasionTime::At(_) | OccasionTime::On(_), _) => (when, name),
+    }
+}
+
 /// A distance on the calendar; years are twelve months.
 fn every(text: &str) -> Result<Distance, String> {
     let years = text
@@ -173,7 +188,7 @@ fn clock(text: &str, zone: &TimeZone) -> Result<Option<Time>, String> {
     if let Some(time) = time_of_day(text) {
         return Ok(Some(time));
     }
-    Ok(match when(text, zone)?.0 {
+    Ok(match on_clock_of(zone, when(text, zone)?).0 {
         OccasionTime::At(at) => Some(at.time()),
         OccasionTime::On(_) => None,
     })
