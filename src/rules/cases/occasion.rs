@@ -8,7 +8,7 @@ use crate::calendar::wall;
 use crate::model::id::{OccasionId, PatientId};
 use crate::model::occasion::{Confirmation, Occasion, OccasionStatus, OccasionTime};
 use crate::rules::cases::read::Case;
-use crate::rules::cases::value::{moment, optional, read, when, words};
+use crate::rules::cases::value::{moment, optional, read, table, when, words};
 use crate::rules::lead::Distance;
 use crate::rules::plan::SentLead;
 use crate::rules::reader::time_of_day;
@@ -73,7 +73,11 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
             moment(text, &rule.timezone)
         })
     };
-    let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
+    let text = |key: &str| {
+        optional(fields, key, &format!("{place}.{key}"), |text| {
+            Ok::<_, String>(text.to_owned())
+        })
+    };
     let cancelled_at = instant("cancelled_at")?;
     let status = optional(fields, "status", &format!("{place}.status"), |text| {
         status(text)
@@ -83,11 +87,11 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
     } else {
         OccasionStatus::Booked
     };
-    let attributes = fields.get("attributes").and_then(Value::as_object);
+    let attributes = table(fields, "attributes", &format!("{place}.attributes"))?;
     Ok(Occasion {
         id: OccasionId::parse("occ_0").expect("a plain id"),
         patient: PatientId::parse("pat_case").expect("a plain id"),
-        kind: text("kind").unwrap_or_else(|| rule.trigger.word().to_owned()),
+        kind: text("kind")?.unwrap_or_else(|| rule.trigger.word().to_owned()),
         when: OccasionTime::On(jiff::civil::Date::ZERO),
         timezone: String::new(),
         status: status.unwrap_or(by_date),
@@ -96,10 +100,10 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
         created_at: instant("created_at")?,
         moved_at: instant("moved_at")?,
         cancelled_at,
-        department: text("department"),
+        department: text("department")?,
         doctor: None,
-        place: text("place"),
-        attributes: attributes.cloned().unwrap_or_default(),
+        place: text("place")?,
+        attributes,
     })
 }
 
@@ -108,7 +112,10 @@ fn status(text: &str) -> Result<OccasionStatus, String> {
     match text {
         "canceled" => Ok(OccasionStatus::Cancelled),
         "noshow" => Ok(OccasionStatus::NoShow),
-        "completed" => Ok(OccasionStatus::Fulfilled),
+        "completed" | "done" => Ok(OccasionStatus::Fulfilled),
+        "confirmed" | "scheduled" | "active" | "pending" | "moved" | "rescheduled" => {
+            Ok(OccasionStatus::Booked)
+        }
         word => word.parse(),
     }
 }
