@@ -76,11 +76,12 @@ fn uses(book: &Book) -> Vec<(&str, Channel, Class)> {
                 .by
                 .as_deref()
                 .unwrap_or(&[Channel::Sms, Channel::Email]);
-            all.extend(
-                channels
+            for template in step.all_templates() {
+                let uses = channels
                     .iter()
-                    .map(|channel| (step.template.as_str(), *channel, rule.class)),
-            );
+                    .map(|channel| (template, *channel, rule.class));
+                all.extend(uses);
+            }
         }
     }
     all

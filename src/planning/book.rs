@@ -117,27 +117,29 @@ impl Book {
 
     fn missing_templates(&self, file: &str, rule: &Rule, problems: &mut Vec<Problem>) {
         for (at, step) in rule.steps.iter().enumerate() {
-            if self.catalog.texts_of(&step.template).is_empty() {
-                problems.push(Problem::error(format!(
-                    "{file}: step[{}].send: unknown template `{}`",
-                    at + 1,
-                    step.template
-                )));
-                continue;
+            for template in step.all_templates() {
+                self.missing_texts(
+                    &format!("{file}: step[{}]", at + 1),
+                    step,
+                    template,
+                    problems,
+                );
             }
-            for channel in step
-                .by
-                .as_deref()
-                .unwrap_or(&[])
-                .iter()
-                .filter(|channel| !self.speaks(&step.template, **channel))
-            {
-                problems.push(Problem::warning(format!(
-                    "{file}: step[{}].by: template `{}` has no text for {channel}",
-                    at + 1,
-                    step.template
-                )));
-            }
+        }
+    }
+
+    fn missing_texts(&self, place: &str, step: &Step, template: &str, problems: &mut Vec<Problem>) {
+        if self.catalog.texts_of(template).is_empty() {
+            problems.push(Problem::error(format!(
+                "{place}.send: unknown template `{template}`"
+            )));
+            return;
+        }
+        let channels = step.by.as_deref().unwrap_or(&[]).iter();
+        for channel in channels.filter(|channel| !self.speaks(template, **channel)) {
+            problems.push(Problem::warning(format!(
+                "{place}.by: template `{template}` has no text for {channel}"
+            )));
         }
     }
 
@@ -175,6 +177,16 @@ impl Book {
     pub fn step(&self, plan: &NewReminder) -> Option<&Step> {
         let steps = &self.rule(&plan.rule)?.steps;
         steps.iter().find(|step| step.id == plan.step)
+    }
+
+    /// The template of a reminder, as its rule has it now.
+    pub fn template<'a>(&'a self, plan: &'a NewReminder) -> &'a str {
+        match (self.rule(&plan.rule), self.step(plan)) {
+            (Some(rule), Some(step)) => {
+                step.template(plan.role, rule.trigger.turn(&plan.occurrence))
+            }
+            (None | Some(_), _) => &plan.template,
+        }
     }
 
     /// What makes a reminder needless, as its rule has it now.

@@ -67,6 +67,14 @@ impl<'a> Draft<'a, '_> {
             });
             return;
         }
+        if let Some(detail) = rule.done(self.subject.facts, occurrence.day) {
+            self.plan.decisions.push(Decision {
+                at: Some(occurrence.start).filter(|at| self.window.contains(at)),
+                occurrence: occurrence.key.clone(),
+                ..whole(SkipReason::Done, &detail)
+            });
+            return;
+        }
         let mut seen = Seen::new();
         for step in &rule.steps {
             self.step(step, occurrence, &mut seen);

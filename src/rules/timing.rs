@@ -38,20 +38,21 @@ pub(crate) fn moment(
 ) -> Moment {
     let zone = &rule.timezone;
     let earliest = earliest(occurrence, now);
-    let Some(start) = (if lead == Lead::Created {
-        occurrence.created
-    } else {
-        Some(occurrence.start)
-    }) else {
-        return Moment::Dropped(
-            occurrence.start,
-            SkipReason::Missed,
-            "nobody knows when it came up: it was there before the first import".to_owned(),
-        );
+    let (start, unknown) = match lead {
+        Lead::Created => (
+            occurrence.created,
+            "nobody knows when it came up: it was there before the first import",
+        ),
+        Lead::Moved => (occurrence.moved, "it was never moved"),
+        Lead::Now | Lead::Before(_) | Lead::After(_) => (Some(occurrence.start), ""),
     };
+    let Some(start) = start else {
+        return Moment::Dropped(occurrence.start, SkipReason::Missed, unknown.to_owned());
+    };
+    let is_at_once = matches!(lead, Lead::Created | Lead::Moved);
     let mut due = lead.instant(zone, start, occurrence.day, step.at);
     note(format!("lead {lead} points at {}", shown(rule, due)));
-    if goes_back(step) && lead != Lead::Created {
+    if goes_back(step) && !is_at_once {
         due = previous_workday(rule, due, note);
     }
     let runs_after = matches!(lead, Lead::After(_));

@@ -11,7 +11,12 @@ use crate::rules::rule::Rule;
 use crate::rules::triggers::{Closed, Found, Occurrence, Records, last_minute};
 
 /// The patient's occasions of `kind`, and the facts of that kind on days without one.
-pub(crate) fn find<'a>(rule: &Rule, kind: &str, records: Records<'a>) -> Found<'a> {
+pub(crate) fn find<'a>(
+    rule: &Rule,
+    kind: &str,
+    codes: &[String],
+    records: Records<'a>,
+) -> Found<'a> {
     let mut found = Found::default();
     for occasion in records
         .occasions
@@ -35,7 +40,8 @@ pub(crate) fn find<'a>(rule: &Rule, kind: &str, records: Records<'a>) -> Found<'
         .flat_map(|step| &step.leads)
         .any(|lead| matches!(lead, Lead::After(_)));
     if follows {
-        for fact in records.facts.iter().filter(|fact| fact.kind == kind) {
+        let wanted = |fact: &&Fact| fact.kind == kind && begins(fact, codes);
+        for fact in records.facts.iter().filter(wanted) {
             let Some(occurrence) = of_fact(rule, fact) else {
                 continue;
             };
@@ -69,6 +75,7 @@ fn of_occasion<'a>(rule: &Rule, occasion: &'a Occasion) -> Occurrence<'a> {
         start,
         end: start,
         created: since,
+        moved: occasion.moved_at,
         since,
         catches_up: since.is_some(),
         is_over: occasion.status != OccasionStatus::Booked,
@@ -86,6 +93,16 @@ fn closed(occasion: &Occasion) -> Option<(SkipReason, String)> {
         OccasionStatus::NoShow => Some((SkipReason::Past, "the patient did not come".to_owned())),
         OccasionStatus::Booked | OccasionStatus::Arrived | OccasionStatus::Fulfilled => None,
     }
+}
+
+/// Whether the code of `fact` begins with one of `prefixes`; none given takes all.
+pub(crate) fn begins(fact: &Fact, prefixes: &[String]) -> bool {
+    let code = fact.code.as_deref().unwrap_or_default();
+    let begins = |prefix: &String| {
+        code.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    prefixes.is_empty() || prefixes.iter().any(begins)
 }
 
 fn of_fact<'a>(rule: &Rule, fact: &Fact) -> Option<Occurrence<'a>> {

@@ -126,7 +126,7 @@ fn piece<'a>(
             occasion,
             asks: ask.is_some(),
         },
-        template: step.map_or(plan.template.as_str(), |step| step.template.as_str()),
+        template: bench.book.template(plan),
         ask,
         unless: bench.book.unless(plan),
         stands_in: plan.role == Role::Staff && step.is_some_and(|step| step.to != Role::Staff),
