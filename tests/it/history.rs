@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
-use self::model::{Model, RULE, Said};
+use self::model::{Model, Said, rule};
 use crate::clinic::database::{self, Database};
 use crate::clinic::shipped;
 
@@ -51,7 +51,7 @@ impl Hospital {
         let clock = Clock::by_hand(crate::clinic::on_the_wall(zone, at));
         let rules = database.folder.join("rules");
         std::fs::create_dir_all(&rules).unwrap();
-        std::fs::write(rules.join("recheck.toml"), RULE).unwrap();
+        std::fs::write(rules.join("recheck.toml"), rule("3d")).unwrap();
         let (house, stages) = Self::wake(&database, zone, &clock).await;
         Self {
             database,
@@ -160,7 +160,7 @@ impl Hospital {
 fn owned((key, epoch, step, lead): (String, i64, String, String)) -> Said {
     let word = |text: &str| {
         let known = [
-            "notice", "staff", "days", "hours", "created", "4d", "3d", "1d", "3h", "catch_up",
+            "notice", "staff", "days", "hours", "created", "4d", "3d", "2d", "1d", "3h", "catch_up",
         ];
         known
             .into_iter()
@@ -195,7 +195,7 @@ async fn play(database: Database, zone: &'static str, at: &str, seed: u64, acts:
         let now = hospital.clock.now();
         let shown = now.to_zoned(tz.clone()).datetime();
         let key = format!("A{}", dice.roll(4));
-        match dice.roll(10) {
+        match dice.roll(12) {
             0..=3 => {
                 let at = moment(&mut dice, &tz, now);
                 // What was called off stays so: another booking has another key.
@@ -226,6 +226,20 @@ async fn play(database: Database, zone: &'static str, at: &str, seed: u64, acts:
                 // What it did before it died counts, so it does the rest at the same hour.
                 is_up = true;
                 story.push(format!("{shown} dies after {passes} passes"));
+            }
+            7 => {
+                // All is done at this hour when the department saves the file.
+                hospital.run().await;
+                model.awake(now);
+                let lead = if dice.roll(2) == 0 { "3d" } else { "2d" };
+                let wording = format!("# {}\n{}", dice.roll(1000), rule(lead));
+                let file = hospital.database.folder.join("rules/recheck.toml");
+                std::fs::write(file, wording).unwrap();
+                hospital.restart().await;
+                is_up = true;
+                hospital.run().await;
+                model.edit(lead, now);
+                story.push(format!("{shown} the first lead is {lead}"));
             }
             // Down, or nothing happens, for up to a day and a half.
             _ => {

@@ -8,8 +8,13 @@ use jiff::civil::{Date, DateTime, Time, time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
+/// The rule as its department has it now: the first lead to the patient is edited.
+pub(crate) fn rule(first_lead: &str) -> String {
+    RULE.replace("LEAD", first_lead)
+}
+
 /// The rule that is played; `plan` says the same in the plainest way.
-pub(crate) const RULE: &str = r#"
+const RULE: &str = r#"
 title = "Recheck"
 department = "clinical"
 class = "appointment"
@@ -33,7 +38,7 @@ send = "recheck_staff"
 [[step]]
 id = "days"
 to = "patient"
-before = ["3d", "1d"]
+before = ["LEAD", "1d"]
 at = "09:00"
 by = ["sms"]
 send = "recheck"
@@ -57,6 +62,8 @@ struct Item {
     lead: &'static str,
     to_staff: bool,
     due: Timestamp,
+    /// The moment it was planned for, before the composer put it off.
+    planned_for: Timestamp,
     expires: Timestamp,
 }
 
@@ -75,6 +82,7 @@ pub(crate) struct Visit {
 #[derive(Debug)]
 pub(crate) struct Model {
     zone: TimeZone,
+    first_lead: &'static str,
     pub(crate) visits: BTreeMap<String, Visit>,
     /// All that was said.
     pub(crate) said: BTreeSet<Said>,
@@ -84,6 +92,7 @@ impl Model {
     pub(crate) fn new(zone: &str) -> Self {
         Self {
             zone: TimeZone::get(zone).unwrap(),
+            first_lead: "3d",
             visits: BTreeMap::new(),
             said: BTreeSet::new(),
         }
@@ -112,6 +121,27 @@ impl Model {
         }
     }
 
+    /// The department edits the first lead; the daemon has done all there was to do, and plans anew now.
+    pub(crate) fn edit(&mut self, first_lead: &'static str, now: Timestamp) {
+        self.first_lead = first_lead;
+        for (key, visit) in &mut self.visits {
+            let (Some(before), false) = (&visit.plan, visit.cancelled) else {
+                continue;
+            };
+            let put_off = |item: &&Item| {
+                item.planned_for <= now
+                    && (item.lead == first_lead || !["3d", "2d"].contains(&item.lead))
+            };
+            let mut items: Vec<Item> = before.iter().filter(put_off).cloned().collect();
+            let of_epoch = |said: &&Said| said.0 == *key && said.1 == visit.epoch;
+            let said: Vec<&Said> = self.said.iter().filter(of_epoch).collect();
+            let earliest = visit.since.max(now);
+            let anew = plan(&self.zone, visit.at, earliest, first_lead, &said, &items);
+            items.extend(anew.into_iter().filter(|item| item.lead != "created"));
+            visit.plan = Some(items);
+        }
+    }
+
     /// The daemon is up and has done all there is to do at `now`.
     pub(crate) fn awake(&mut self, now: Timestamp) {
         let zone = self.zone.clone();
@@ -121,9 +151,10 @@ impl Model {
                 continue;
             }
             let start = instant(&zone, visit.at);
+            let lead = self.first_lead;
             let plan = visit
                 .plan
-                .get_or_insert_with(|| plan(&zone, visit.at, visit.since));
+                .get_or_insert_with(|| plan(&zone, visit.at, visit.since, lead, &[], &[]));
             plan.retain_mut(|item| {
                 if item.due > now {
                     return true;
@@ -159,23 +190,30 @@ impl Model {
     }
 }
 
-/// What comes of a booking that came up or was moved at `since`.
-fn plan(zone: &TimeZone, at: DateTime, since: Timestamp) -> Vec<Item> {
+/// What comes of a booking for who looks at it as of `since`, knowing what was said of it and what is on its way.
+fn plan(
+    zone: &TimeZone,
+    at: DateTime,
+    since: Timestamp,
+    first_lead: &'static str,
+    said: &[&Said],
+    on_its_way: &[Item],
+) -> Vec<Item> {
     let start = instant(zone, at);
     let useful = start - MIN_USEFUL;
     let minute = floor(since);
-    let expires = |due: Timestamp| if useful > due { useful } else { start };
     let mut items: Vec<Item> = Vec::new();
     let mut add = |step, lead, to_staff: bool, due: Timestamp| {
         // Who hears the same in the same minute hears it once.
         let twice = |other: &Item| !to_staff && !other.to_staff && floor(other.due) == floor(due);
         if !items.iter().any(twice) {
-            let expires = expires(due);
+            let expires = if useful > due { useful } else { start };
             items.push(Item {
                 step,
                 lead,
                 to_staff,
                 due,
+                planned_for: due,
                 expires,
             });
         }
@@ -188,33 +226,44 @@ fn plan(zone: &TimeZone, at: DateTime, since: Timestamp) -> Vec<Item> {
         let date: Date = at.date().checked_sub(days.days()).unwrap();
         instant(zone, date.to_datetime(clock))
     };
-    let steps: [(&'static str, bool, Vec<(&'static str, Timestamp)>); 3] = [
+    let morning = time(9, 0, 0, 0);
+    let first = before(if first_lead == "3d" { 3 } else { 2 }, morning);
+    let hours = start - SignedDuration::from_hours(3);
+    let steps = [
         ("staff", true, vec![("4d", before(4, time(8, 30, 0, 0)))]),
         (
             "days",
             false,
-            vec![
-                ("3d", before(3, time(9, 0, 0, 0))),
-                ("1d", before(1, time(9, 0, 0, 0))),
-            ],
+            vec![(first_lead, first), ("1d", before(1, morning))],
         ),
-        (
-            "hours",
-            false,
-            vec![("3h", start - SignedDuration::from_hours(3))],
-        ),
+        ("hours", false, vec![("3h", hours)]),
     ];
     for (step, to_staff, leads) in steps {
-        let mut missed = 0;
+        let is_settled = |lead: &str| {
+            let was_said = said.iter().any(|said| (said.2, said.3) == (step, lead));
+            was_said
+                || on_its_way
+                    .iter()
+                    .any(|item| (item.step, item.lead) == (step, lead))
+        };
         let count = leads.len();
+        let mut missed = 0;
         for (lead, due) in leads {
+            if is_settled(lead) {
+                continue;
+            }
             match shifted(zone, due, useful, minute, to_staff) {
                 Some(due) if due < minute => missed += 1,
                 Some(due) => add(step, lead, to_staff, due),
                 None => {}
             }
         }
+        // What staff heard told the patient nothing.
+        let counts = |other: &str| to_staff || !["notice", "staff"].contains(&other);
+        let heard = said.iter().any(|said| counts(said.2))
+            || on_its_way.iter().any(|item| counts(item.step));
         if missed == count
+            && !heard
             && since <= useful
             && let Some(due) = shifted(zone, since, useful, minute, to_staff)
         {
