@@ -302,7 +302,8 @@ fn stages(
     ]
 }
 
-fn scheduler(house: &House, clock: &Clock, bells: &Bells) -> (PlanStage, ComposeStage) {
+/// The two stages of the scheduler, for whoever runs them by hand.
+pub fn scheduler(house: &House, clock: &Clock, bells: &Bells) -> (PlanStage, ComposeStage) {
     let plan = PlanStage {
         store: house.store.clone(),
         book: Arc::clone(&house.book),

@@ -140,7 +140,11 @@ fn decide_one(
         .collect();
     let moments: BTreeSet<Timestamp> = leads.values().chain(fresh.0.values()).copied().collect();
     for moment in moments {
-        for reminder in plan_at(rule, subject, &settled, moment, until).reminders {
+        // What waited before then was on its way: nothing is caught up for it, which would stand in the way of others.
+        let earlier = waiting.values().filter(|r| planned_moment(r) < moment);
+        let mut sent = settled.clone();
+        sent.extend(earlier.map(|r| self::sent(r)));
+        for reminder in plan_at(rule, subject, &sent, moment, until).reminders {
             let since = leads.get(&planned_lead(&reminder)).copied();
             if since.or_else(|| fresh.since(&reminder)) == Some(moment) {
                 let before = waiting.get(reminder.key.as_str()).copied();
