@@ -89,6 +89,13 @@ fn resolve(
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let path = rules_dir.join(format!("{id}.toml"));
+    // What lies beside the rules to be picked has cases too.
+    let beside = rules_dir.join("packs").join(format!("{id}.toml"));
+    let path = if !path.exists() && beside.exists() {
+        beside
+    } else {
+        path
+    };
     let found = if plain {
         std::fs::read_to_string(&path).map_err(|error| vec![error.to_string()])
     } else {

@@ -67,7 +67,7 @@ impl<'a> Draft<'a, '_> {
             });
             return;
         }
-        if let Some(detail) = rule.done(self.subject.facts, occurrence.day) {
+        if let Some(detail) = rule.done(self.subject.facts, moment) {
             self.plan.decisions.push(Decision {
                 at: Some(occurrence.start).filter(|at| self.window.contains(at)),
                 occurrence: occurrence.key.clone(),

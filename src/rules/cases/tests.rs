@@ -17,7 +17,10 @@ fn run_file(path: &Path) -> Vec<CaseResult> {
     let text = std::fs::read_to_string(path).unwrap();
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
     let resolve = |id: &str| {
-        let text = std::fs::read_to_string(rules.join(format!("{id}.toml"))).ok()?;
+        let text = ["", "packs/"].map(|folder| rules.join(format!("{folder}{id}.toml")));
+        let text = text
+            .iter()
+            .find_map(|path| std::fs::read_to_string(path).ok())?;
         document::parse(id, id, &text, &site()).ok()
     };
     let results = run(&text, resolve, &site());
