@@ -6,7 +6,7 @@ use crate::app::site;
 use crate::config::Config;
 use crate::intents::Reader;
 use crate::model::class::{Channel, Class};
-use crate::planning::book::Book;
+use crate::planning::book::{Book, DIGEST};
 use crate::render;
 
 /// Checks everything that can be checked without a database; warnings alone are fine.
@@ -76,7 +76,8 @@ fn uses(book: &Book) -> Vec<(&str, Channel, Class)> {
                 .by
                 .as_deref()
                 .unwrap_or(&[Channel::Sms, Channel::Email]);
-            for template in step.all_templates() {
+            let gathered = step.digest.then_some(DIGEST);
+            for template in step.all_templates().chain(gathered) {
                 let uses = channels
                     .iter()
                     .map(|channel| (template, *channel, rule.class));

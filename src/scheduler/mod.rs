@@ -4,6 +4,7 @@
 //! Neither decides by itself: what a rule yields is `planning`'s, whether it may go is `gates`'.
 
 pub mod compose;
+mod digest;
 mod make;
 mod notes;
 pub mod plan;

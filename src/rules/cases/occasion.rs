@@ -98,6 +98,7 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
         cancelled_at,
         department: text("department"),
         doctor: None,
+        doctor_key: None,
         place: text("place"),
         attributes: attributes.cloned().unwrap_or_default(),
     })
