@@ -10,6 +10,7 @@ mod notes;
 pub mod plan;
 #[cfg(test)]
 mod tests;
+mod workdays;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};

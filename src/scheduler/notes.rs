@@ -81,6 +81,24 @@ pub(crate) fn unreachable(language: &str, rule: &str, reason: SkipReason, patien
     }
 }
 
+/// A year of working days that no table knows.
+pub(crate) fn missing_workdays(language: &str, zone: &str, year: i16) -> Note {
+    if is_chinese(language) {
+        return Note {
+            title: format!("缺少{year}年的工作日表"),
+            text: format!(
+                "有按工作日的提醒排到了{year}年（{zone}），但工作日表中没有这一年，暂按周一至周五计算。请在配置 [calendar] workdays 中加入当年的放假安排。"
+            ),
+        };
+    }
+    Note {
+        title: format!("Working days of {year} are missing"),
+        text: format!(
+            "Reminders that go by working days are planned into {year} ({zone}), which the table does not know: Monday to Friday count. Add the year's days off under [calendar] workdays."
+        ),
+    }
+}
+
 /// For whom somebody else is told; `until` is `None` when they work here no more.
 pub(crate) fn instead_of(language: &str, name: &str, until: Option<Option<Date>>) -> String {
     match (until, is_chinese(language)) {

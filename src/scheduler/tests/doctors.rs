@@ -372,3 +372,26 @@ async fn a_rule_without_a_doctor_is_as_it_was() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_year_that_no_table_of_working_days_knows_is_told_once() {
+    let rule = RECHECK.replace("at = \"08:30\"", "at = \"08:30\"\nworkday = \"previous\"");
+    for clinic in clinics(&[("recheck", &rule)], "2026-11-02T10:00").await {
+        let ana = clinic.patient("Ana").await;
+        clinic.book(&ana, "recheck", "2026-12-10T10:00").await;
+        clinic.run().await;
+        assert!(clinic.tasks().await.is_empty(), "2026 is known");
+        clinic.book(&ana, "recheck", "2027-02-10T10:00").await;
+        clinic.book(&ana, "recheck", "2027-03-10T10:00").await;
+        clinic.run().await;
+        let told = ["task fault clinical 1 Working days of 2027 are missing"];
+        assert_eq!(clinic.tasks().await, told);
+        clinic.mark_all().await;
+        clinic.run().await;
+        assert_eq!(clinic.tasks().await, told);
+        clinic.sql("UPDATE task SET state = 'done'", &[]).await;
+        clinic.mark_all().await;
+        clinic.run().await;
+        assert!(clinic.tasks().await.is_empty(), "once a year and zone");
+    }
+}
