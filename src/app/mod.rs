@@ -3,9 +3,11 @@
 mod house;
 mod lock;
 mod web;
+mod workdays;
 
 pub use house::{House, site};
 pub use lock::Taken;
+pub use workdays::{read_working_days, working_days};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ pub(crate) mod context;
 pub mod decide;
 pub(crate) mod material;
 pub mod preview;
+pub(crate) mod roster;
 pub mod subject;
 pub mod walk;
 

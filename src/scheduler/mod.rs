@@ -4,11 +4,13 @@
 //! Neither decides by itself: what a rule yields is `planning`'s, whether it may go is `gates`'.
 
 pub mod compose;
+mod digest;
 mod make;
 mod notes;
 pub mod plan;
 #[cfg(test)]
 mod tests;
+mod workdays;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,7 @@ use crate::model::id::PatientId;
 use crate::planning::book::Book;
 use crate::planning::decide::{Horizon, decide};
 use crate::planning::{House, subject, walk};
-use crate::scheduler::Settings;
+use crate::scheduler::{Settings, workdays};
 use crate::stage::Bell;
 use crate::store::plans::{self, Scope};
 use crate::store::rule_plans::{self, RulePlan, Walk};
@@ -178,6 +178,8 @@ impl PlanStage {
                 .collect(),
         };
         plans::apply(&mut tx, &scope, &planned, horizon.now).await?;
+        let (book, house, settings) = (&self.book, &self.house, &self.settings);
+        workdays::warn(&mut tx, book, house, settings, &planned, horizon.now).await?;
         Ok(tx)
     }
 

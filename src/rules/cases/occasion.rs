@@ -102,6 +102,7 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
         cancelled_at,
         department: text("department")?,
         doctor: None,
+        doctor_key: None,
         place: text("place")?,
         attributes,
     })
