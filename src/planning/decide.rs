@@ -166,6 +166,7 @@ fn plan_at(
         occasions: &subject.occasions,
         sent,
         sensitive: false,
+        overrides: &subject.overrides,
     };
     let from = at
         .saturating_sub(SignedDuration::from_hours(24))
