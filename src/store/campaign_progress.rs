@@ -50,6 +50,38 @@ pub async fn of(tx: &mut Tx, campaign: &Campaign) -> Result<Progress, StoreError
     Ok(progress)
 }
 
+/// Supersedes what an earlier timing of the rule planned for this campaign and the present one did not confirm.
+///
+/// # Errors
+/// When the database fails.
+pub async fn supersede_others(
+    tx: &mut Tx,
+    campaign: &Campaign,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    const SQL: &str = "UPDATE reminder SET state = 'superseded', reason = 'superseded', updated_at = $4
+        WHERE rule_id = $1 AND occurrence = $2 AND state = 'planned' AND timing <> $3";
+    execute!(
+        tx,
+        sqlx::query(SQL)
+            .bind(&campaign.rule)
+            .bind(&campaign.occurrence)
+            .bind(&campaign.timing)
+            .bind(now.as_millisecond())
+    )
+}
+
+/// Has campaigns of `rule` planned anew that are not done yet: its timing changed, or it goes off.
+///
+/// # Errors
+/// When the database fails.
+pub async fn reopen(tx: &mut Tx, rule: &str, now: Timestamp) -> Result<u64, StoreError> {
+    const SQL: &str = "UPDATE campaign SET state = 'planning', walk_after = NULL, updated_at = $2 WHERE rule_id = $1
+        AND (state = 'planning' OR (state = 'planned' AND EXISTS (SELECT 1 FROM reminder AS r
+          WHERE r.rule_id = campaign.rule_id AND r.state = 'planned' AND r.occurrence = campaign.occurrence)))";
+    execute!(tx, sqlx::query(SQL).bind(rule).bind(now.as_millisecond()))
+}
+
 /// Supersedes what is planned and withdraws what waits in the queue; says how many of each.
 pub(super) async fn withdraw(
     tx: &mut Tx,

@@ -114,7 +114,16 @@ pub async fn give(tx: &mut Tx, slots: &[Slot]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes back the days after `today` that were given under another cap, or that nobody uses any more, and counts anew.
+/// Which days are taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that were given under another cap.
+    OtherCaps,
+    /// Those that no reminder uses.
+    Unused,
+}
+
+/// Takes back the days after `today` as `which` says, and counts anew.
 ///
 /// # Errors
 /// When the database fails.
@@ -123,7 +132,7 @@ pub async fn renew(
     rule: &str,
     cap: u32,
     today: Date,
-    only_unused: bool,
+    which: Which,
 ) -> Result<(), StoreError> {
     const OTHERS: &str = "DELETE FROM rule_slot WHERE rule_id = $1 AND day > $2 AND cap <> $3";
     const UNUSED: &str = "DELETE FROM rule_slot WHERE rule_id = $1 AND day > $2 AND cap >= $3 AND NOT EXISTS
@@ -133,10 +142,9 @@ pub async fn renew(
     const COUNT: &str = "INSERT INTO rule_day (rule_id, day, n)
         SELECT rule_id, day, COUNT(*) FROM rule_slot WHERE rule_id = $1 AND day > $2 GROUP BY rule_id, day";
     let today = today.to_string();
-    let (sql, cap) = if only_unused {
-        (UNUSED, 0)
-    } else {
-        (OTHERS, i64::from(cap))
+    let (sql, cap) = match which {
+        Which::OtherCaps => (OTHERS, i64::from(cap)),
+        Which::Unused => (UNUSED, 0),
     };
     let gone = execute!(
         &mut *tx,
