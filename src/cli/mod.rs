@@ -2,14 +2,18 @@
 //! 2 usage, 3 cannot run.
 
 pub mod apikey;
+pub mod campaign;
 pub mod carrier;
 pub mod check;
 pub mod demo;
 pub mod import;
+mod install;
 pub mod message;
 pub mod openapi;
+pub mod overrides;
 pub mod plan;
 pub mod replies;
+pub mod rulebook;
 pub mod rules;
 pub mod send;
 pub mod serve;
@@ -57,7 +61,7 @@ enum Verb {
     Migrate,
     /// Check config, rules and templates.
     Check,
-    /// Rules: run cases against them.
+    /// Rules: run cases against them, list, show and install them, let one act that waits.
     #[command(subcommand)]
     Rules(RulesVerb),
     /// Templates: see what one says.
@@ -89,6 +93,12 @@ enum HouseVerb {
     /// Keys for other systems.
     #[command(subcommand)]
     Apikey(apikey::ApiKeyVerb),
+    /// Start a rule by hand for all it is meant for, and follow it.
+    #[command(subcommand)]
+    Campaign(campaign::CampaignVerb),
+    /// What one patient has of a rule that others have not: off, other leads, other channels.
+    #[command(subcommand)]
+    Override(overrides::OverrideVerb),
 }
 
 #[derive(Debug, Args)]
@@ -115,6 +125,8 @@ enum RulesVerb {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    #[command(flatten)]
+    Book(rulebook::BookVerb),
 }
 
 #[derive(Debug, Subcommand)]
@@ -193,6 +205,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             let dir = config.path(&config.rules.dir);
             rules::test(&files, cli.json, &dir, &crate::app::site(&config))
         }
+        Verb::Rules(RulesVerb::Book(verb)) => {
+            runtime()?.block_on(with_book(&verb, config(false)?, cli.json))
+        }
         Verb::Templates(TemplatesVerb::Preview {
             template,
             lang,
@@ -219,6 +234,18 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?)
+}
+
+async fn with_book(
+    verb: &rulebook::BookVerb,
+    config: Config,
+    json: bool,
+) -> anyhow::Result<u8> {
+    let house = House::open(config).await?;
+    let now = Clock::System.now();
+    let code = rulebook::run(verb, &house, now, json, &mut std::io::stdout()).await?;
+    house.store.close().await;
+    Ok(code)
 }
 
 async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Result<u8> {
@@ -251,6 +278,10 @@ async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Resu
             message::run(&verb, store, &house.desk, now, json, &mut out).await?
         }
         HouseVerb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
+        HouseVerb::Campaign(verb) => campaign::run(&verb, &house, now, json, &mut out).await?,
+        HouseVerb::Override(verb) => {
+            overrides::run(&verb, store, &house.book, now, json, &mut out).await?
+        }
     };
     house.store.close().await;
     Ok(code)

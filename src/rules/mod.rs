@@ -25,3 +25,4 @@ mod steps;
 mod timing;
 pub mod trigger;
 mod triggers;
+mod written;
