@@ -12,6 +12,7 @@ pub mod error;
 pub mod explain;
 pub mod lead;
 mod node;
+pub mod overrides;
 pub mod plan;
 mod planned;
 #[cfg(test)]
@@ -26,3 +27,4 @@ mod steps;
 mod timing;
 pub mod trigger;
 mod triggers;
+mod written;

@@ -3,6 +3,7 @@
 //! For the people who write rules. One case that cannot be read harms no other.
 
 mod occasion;
+mod own;
 mod person;
 mod read;
 mod value;

@@ -11,8 +11,9 @@ use crate::model::class::{Channel, Role};
 use crate::model::occasion::Occasion;
 use crate::model::patient::{Fact, Patient};
 use crate::rules::cases::value::{flag, list, moment, optional, read, table};
-use crate::rules::cases::{Event, occasion, person};
+use crate::rules::cases::{Event, occasion, own, person};
 use crate::rules::document;
+use crate::rules::overrides::Override;
 use crate::rules::plan::{SentLead, Subject};
 use crate::rules::rule::Rule;
 use crate::rules::site::Site;
@@ -24,6 +25,7 @@ pub(super) struct Case {
     pub(super) occasions: Vec<Occasion>,
     pub(super) sent: Vec<SentLead>,
     sensitive: bool,
+    overrides: Vec<Override>,
     pub(super) now: Timestamp,
     pub(super) window: Range<Timestamp>,
     /// When a manual rule is started.
@@ -38,6 +40,7 @@ impl Case {
             occasions: &self.occasions,
             sent: &self.sent,
             sensitive: self.sensitive,
+            overrides: &self.overrides,
         }
     }
 }
@@ -204,6 +207,7 @@ pub(super) fn case(case: &Value, rule: &Rule) -> Result<Case, String> {
         occasions: Vec::new(),
         sent: Vec::new(),
         sensitive: flag(person, "sensitive", "patient.sensitive")?,
+        overrides: own::overrides(person, case.get("rule"), rule)?,
         now,
         window: from..to,
         started: Vec::new(),
