@@ -31,16 +31,35 @@ pub fn patient_from_json(
     site: &SiteInfo,
 ) -> Result<Vec<RecordUpdate>, IntakeError> {
     let key = named(source, key)?;
-    let origin = Origin::inlet("http");
+    patient_from_value(key, Origin::inlet("http"), body, site)
+}
+
+/// Reads the body of a patient's record; what is wrong in it is told with its path.
+pub(super) fn patient_from_value(
+    key: Key,
+    origin: Origin,
+    body: &Value,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
     if body.get("sensitive") == Some(&Value::Bool(true)) {
         // Whatever else is wrong with it: the patient must be known as a forbidden one.
         return Ok(vec![RecordUpdate::Patient(Box::new(
             PatientRecord::forbidden(origin, key),
         ))]);
     }
-    let input: PatientInput = located::read(body)?;
-    let mut updates = Vec::new();
-    let mut keep = Vec::new();
+    patient_updates(located::read(body)?, key, origin, site)
+}
+
+/// A patient, their facts, and that no other facts of this source are left.
+pub(super) fn patient_updates(
+    input: PatientInput,
+    key: Key,
+    origin: Origin,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
+    let facts = input.facts.as_ref().map_or(0, Vec::len);
+    let mut updates = Vec::with_capacity(facts + 2);
+    let mut keep = Vec::with_capacity(facts);
     for (n, fact) in input.facts.iter().flatten().enumerate() {
         let record = fact_record(fact, &key, &origin)
             .map_err(|(field, expected)| wrong(format!("facts[{n}].{field}"), expected))?;
@@ -72,7 +91,16 @@ pub fn occasion_from_json(
     site: &SiteInfo,
 ) -> Result<Vec<RecordUpdate>, IntakeError> {
     let input: OccasionInput = located::read(body)?;
-    let key = named(source, key)?;
+    occasion_updates(input, named(source, key)?, Origin::inlet("http"), site)
+}
+
+/// An occasion.
+pub(super) fn occasion_updates(
+    input: OccasionInput,
+    key: Key,
+    origin: Origin,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
     let patient = match input.patient.reveal().split_once('/') {
         Some((source, key)) => {
             named(source, key).map_err(|_| wrong("patient", "expected SOURCE/KEY"))?
@@ -113,7 +141,7 @@ pub fn occasion_from_json(
         None => OccasionStatus::Booked,
     };
     Ok(vec![RecordUpdate::Occasion(Box::new(OccasionRecord {
-        origin: Origin::inlet("http"),
+        origin,
         key,
         patient,
         kind: input.kind.trim().to_owned(),
@@ -376,14 +404,21 @@ fn fact_record(
 }
 
 fn named(source: &str, key: &str) -> Result<Key, IntakeError> {
-    let (source, key) = (source.trim(), key.trim());
-    if source.is_empty() || key.is_empty() || source.len() > 64 || key.len() > 200 {
-        return Err(wrong(
-            "the path",
-            "expected the name of a source and its key",
-        ));
+    let source = source.trim();
+    let wrong = || {
+        let expected = "expected the name of a source and its key";
+        wrong("the path", expected)
+    };
+    if source.is_empty() || source.len() > 64 {
+        return Err(wrong());
     }
-    Ok(Key::new(&Arc::from(source), key))
+    keyed(&Arc::from(source), key).ok_or_else(wrong)
+}
+
+/// The record that `source` knows by `key`, if that can be a key.
+pub(super) fn keyed(source: &Arc<str>, key: &str) -> Option<Key> {
+    let key = key.trim();
+    (!key.is_empty() && key.len() <= 200).then(|| Key::new(source, key))
 }
 
 fn said(text: Option<String>) -> Option<String> {

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::apply::{Applier, Apply, CHUNK};
 use super::csv::Table;
 use super::fhir::Folder;
+use super::json::Records;
 use super::record::{Key, Origin, RecordKind, RecordUpdate};
 use super::report::{Fault, Outcome, Report};
 use super::{IntakeError, Settings, SiteInfo};
@@ -64,6 +65,8 @@ pub enum Format<'a> {
         /// The mapping file.
         map: Option<&'a Path>,
     },
+    /// Our own records as NDJSON: a file of them, or a folder of such files.
+    Json,
 }
 
 /// An import to be made.
@@ -112,7 +115,8 @@ pub async fn run(
     now: Timestamp,
     mut progress: impl FnMut(Progress),
 ) -> Result<Report, IntakeError> {
-    let input = Input::open(import, site, settings, now)?;
+    let (shared, settings) = (Arc::new(site.clone()), Arc::new(settings.clone()));
+    let input = Input::open(import, &shared, &settings, now)?;
     let source = input.source();
     // Patients may come long before the first bookings: these are old ones all the same.
     let occasions = format!("{source}/occasions");
@@ -187,29 +191,31 @@ async fn note(tx: &mut Tx, report: &Report, now: Timestamp) -> Result<(), StoreE
     audits::add(tx, &act, now).await
 }
 
-enum Input<'a> {
+enum Input {
     Fhir {
-        folder: Box<Folder<'a>>,
+        folder: Box<Folder>,
         source: Arc<str>,
     },
-    Csv(Box<Table<'a>>),
+    Csv(Box<Table>),
+    Json {
+        records: Records,
+        source: Arc<str>,
+    },
 }
 
-impl<'a> Input<'a> {
+impl Input {
     fn open(
-        import: Import<'a>,
-        site: &'a SiteInfo,
-        settings: &'a Settings,
+        import: Import<'_>,
+        site: &Arc<SiteInfo>,
+        settings: &Arc<Settings>,
         now: Timestamp,
     ) -> Result<Self, IntakeError> {
+        let source: Arc<str> = Arc::from(import.source.unwrap_or(&settings.source));
         match import.format {
-            Format::Fhir => {
-                let source: Arc<str> = Arc::from(import.source.unwrap_or(&settings.source));
-                Ok(Self::Fhir {
-                    folder: Box::new(Folder::open(import.path, &source, site, settings, now)?),
-                    source,
-                })
-            }
+            Format::Fhir => Ok(Self::Fhir {
+                folder: Box::new(Folder::open(import.path, &source, site, settings, now)?),
+                source,
+            }),
             Format::Csv { map } => Ok(Self::Csv(Box::new(Table::open(
                 import.path,
                 map,
@@ -217,12 +223,16 @@ impl<'a> Input<'a> {
                 site,
                 settings,
             )?))),
+            Format::Json => Ok(Self::Json {
+                records: Records::open(import.path, &source, site)?,
+                source,
+            }),
         }
     }
 
     fn source(&self) -> Arc<str> {
         match self {
-            Self::Fhir { source, .. } => Arc::clone(source),
+            Self::Fhir { source, .. } | Self::Json { source, .. } => Arc::clone(source),
             Self::Csv(table) => table.source(),
         }
     }
@@ -233,15 +243,18 @@ impl<'a> Input<'a> {
     ) -> Box<dyn Iterator<Item = Result<Parsed, IntakeError>> + Send + '_> {
         match self {
             Self::Fhir { folder, .. } => Box::new(folder.read(kinds)),
-            // Tables tell of family within the row of the patient.
-            Self::Csv(_) if kinds == [RecordKind::Relation] => Box::new(std::iter::empty()),
+            // Tables and our own records tell of family within the patient.
+            Self::Csv(_) | Self::Json { .. } if kinds == [RecordKind::Relation] => {
+                Box::new(std::iter::empty())
+            }
             Self::Csv(table) => Box::new(table.read()),
+            Self::Json { records, .. } => Box::new(records.read()),
         }
     }
 
     fn unknown_columns(&self) -> Vec<String> {
         match self {
-            Self::Fhir { .. } => Vec::new(),
+            Self::Fhir { .. } | Self::Json { .. } => Vec::new(),
             Self::Csv(table) => table.unknown_columns(),
         }
     }
@@ -256,7 +269,7 @@ struct Survey {
 }
 
 fn survey(
-    input: &Input<'_>,
+    input: &Input,
     site: &SiteInfo,
     report: &mut Report,
     mut step: impl FnMut(u64),

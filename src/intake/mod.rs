@@ -10,6 +10,7 @@ pub(crate) mod fhir;
 pub mod input;
 pub mod from_json;
 pub mod import;
+mod json;
 mod lines;
 mod located;
 pub mod messages;

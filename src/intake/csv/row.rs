@@ -17,7 +17,7 @@ use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
 use crate::model::private::Private;
 
-impl Table<'_> {
+impl Table {
     /// What a row that cannot be read at all would most likely have been.
     pub(super) fn main_kind(&self) -> Option<RecordKind> {
         let mapping = &self.mapping;
@@ -34,7 +34,7 @@ impl Table<'_> {
 }
 
 /// Reads a row. A fault in what names or dates a record leaves the row out; one in a number or address leaves that out alone.
-pub(super) fn read(table: &Table<'_>, origin: &Origin, cells: &[String]) -> Parsed {
+pub(super) fn read(table: &Table, origin: &Origin, cells: &[String]) -> Parsed {
     let mut row = Row {
         table,
         origin,
