@@ -100,7 +100,7 @@ fn person(n: u64, shape: Shape) -> Person {
             1 + (d >> 13) % 12,
             1 + (d >> 21) % 28
         ),
-        phone: format!("1{}{:09}", 3 + (d >> 4) % 7, dice(d) % 1_000_000_000),
+        phone: format!("{}{:09}", pick(&["13", "15", "18"], d >> 4), dice(d) % 1_000_000_000),
         facts: (0..facts).map(fact).collect(),
         at: (0..occasions).map(at).collect(),
     }

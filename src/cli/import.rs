@@ -88,8 +88,15 @@ pub async fn run(
 }
 
 fn show(progress: Progress) {
-    let doing = if progress.applying { "applied" } else { "read" };
-    eprintln!("{} records {doing} …", progress.records);
+    let (doing, records) = if progress.applying {
+        ("applied", progress.records)
+    } else {
+        ("read", progress.records)
+    };
+    match progress.of.filter(|of| *of > 0) {
+        Some(of) => eprintln!("{records} of {of} records {doing} ({} %) …", 100 * records / of),
+        None => eprintln!("{records} records {doing} …"),
+    }
 }
 
 fn print_json(report: &Report, out: &mut impl Write) -> std::io::Result<()> {

@@ -50,34 +50,23 @@ pub(super) fn patient_from_value(
     patient_updates(located::read(body)?, key, origin, site)
 }
 
-/// A patient, their facts, and that no other facts of this source are left.
+/// A patient with their facts.
 pub(super) fn patient_updates(
     input: PatientInput,
     key: Key,
     origin: Origin,
     site: &SiteInfo,
 ) -> Result<Vec<RecordUpdate>, IntakeError> {
-    let facts = input.facts.as_ref().map_or(0, Vec::len);
-    let mut updates = Vec::with_capacity(facts + 2);
-    let mut keep = Vec::with_capacity(facts);
-    for (n, fact) in input.facts.iter().flatten().enumerate() {
-        let record = fact_record(fact, &key, &origin)
-            .map_err(|(field, expected)| wrong(format!("facts[{n}].{field}"), expected))?;
-        keep.push((record.kind.clone(), record.key.clone()));
-        updates.push(RecordUpdate::Fact(Box::new(record)));
-    }
-    if input.facts.is_some() {
-        updates.push(RecordUpdate::Remove(Removal {
-            origin: origin.clone(),
-            what: Removed::FactsBut {
-                patient: key.clone(),
-                keep,
-            },
-        }));
-    }
-    let record = patient_record(input, key, origin, site)?;
-    updates.insert(0, RecordUpdate::Patient(Box::new(record)));
-    Ok(updates)
+    let read = |(n, fact): (usize, &FactInput)| {
+        fact_record(fact, &key, &origin)
+            .map_err(|(field, expected)| wrong(format!("facts[{n}].{field}"), expected))
+    };
+    let told = input.facts.as_deref();
+    let facts = told.map(|facts| facts.iter().enumerate().map(read).collect());
+    let facts = facts.transpose()?;
+    let mut record = patient_record(input, key, origin, site)?;
+    record.facts = facts;
+    Ok(vec![RecordUpdate::Patient(Box::new(record))])
 }
 
 /// Reads the body of `PUT /v1/occasions/{source}/{key}`.
@@ -215,6 +204,7 @@ fn patient_record(
         contacts: contacts(&input.contacts, "contacts", site)?,
         family,
         consents,
+        facts: None,
         version: input.version,
         sensitive: input.sensitive,
         key,

@@ -19,6 +19,7 @@ mod names;
 pub mod record;
 pub mod report;
 pub mod sensitive;
+mod survey;
 
 #[cfg(test)]
 mod tests;

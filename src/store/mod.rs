@@ -7,6 +7,7 @@
 pub mod api_keys;
 pub mod audits;
 pub mod board;
+mod bulk;
 pub mod candidates;
 pub mod change_requests;
 pub mod consents;

@@ -141,6 +141,7 @@ impl Row<'_> {
             contacts,
             family,
             consents,
+            facts: None,
             version: self.version(map.version.as_ref())?,
             sensitive: false,
             flags: Vec::new(),

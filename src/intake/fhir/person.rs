@@ -63,6 +63,7 @@ pub(super) fn patient(
         contacts,
         family,
         consents: Vec::new(),
+        facts: None,
         version: super::version(&patient.meta),
         sensitive: false,
         flags: codes(security).chain(codes(tag)).collect(),
