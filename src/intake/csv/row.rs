@@ -16,7 +16,7 @@ use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
 use crate::model::private::Private;
 
-impl Table<'_> {
+impl Table {
     /// What a row that cannot be read at all would most likely have been.
     pub(super) fn main_kind(&self) -> Option<RecordKind> {
         let mapping = &self.mapping;
@@ -33,7 +33,7 @@ impl Table<'_> {
 }
 
 /// Reads a row. A fault in what names or dates a record leaves the row out; one in a number or address leaves that out alone.
-pub(super) fn read(table: &Table<'_>, origin: &Origin, cells: &[String]) -> Parsed {
+pub(super) fn read(table: &Table, origin: &Origin, cells: &[String]) -> Parsed {
     let mut row = Row {
         table,
         origin,
@@ -140,6 +140,7 @@ impl Row<'_> {
             contacts,
             family,
             consents,
+            facts: None,
             version: self.version(map.version.as_ref())?,
             sensitive: false,
             flags: Vec::new(),
