@@ -7,6 +7,7 @@ mod crash;
 mod delivery;
 mod demo;
 mod house;
+mod packs;
 mod privacy;
 mod promises;
 mod replies;
