@@ -12,6 +12,7 @@ use carebell::rules::site::Site;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use crate::clinic::records::person;
 use crate::clinic::{Clinic, Setup, each};
 
 const ANA: &str = "+8613800000001";
@@ -262,4 +263,53 @@ async fn who_accepts_an_invitation_is_called_and_who_does_not_is_left_alone() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_shot_in_the_record_withdraws_what_was_planned_for_it() {
+    each(only("vaccination"), async |clinic| {
+        let ana = clinic.somebody("P1", "Ana Gómez", ANA).await;
+        clinic
+            .occasion(
+                "V1",
+                json!({"patient": "P1", "kind": "vaccination", "at": "2026-03-30T09:30"}),
+            )
+            .await;
+        clinic.settle().await;
+        clinic.clock_to("2026-03-27 09:00").await;
+        assert!(
+            ana.last()
+                .contains("your vaccination is on Monday 30 March")
+        );
+        let mut record = person("Ana Gómez", ANA);
+        record["facts"] = json!([{"kind": "vaccination", "code": "J07BB02", "on": "2026-03-28"}]);
+        clinic.patient("P1", record).await;
+        clinic.settle().await;
+        clinic.clock_to("2026-03-29 09:00").await;
+        assert_eq!(ana.texts().len(), 1, "{:?}", ana.texts());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn years_of_visits_at_the_first_import_ask_nobody_how_they_were() {
+    each(only("visit_survey"), async |clinic| {
+        let ana = clinic.phone(ANA);
+        let visit = |on: &str| json!({"kind": "encounter", "code": "AMB", "on": on});
+        let mut record = person("Ana Gómez", ANA);
+        let days = ["2021-03-19", "2023-07-01", "2025-03-19", "2026-03-15"];
+        record["facts"] = days.iter().map(|day| visit(day)).collect();
+        clinic.patient("P1", record.clone()).await;
+        clinic.settle().await;
+        clinic.clock_to("2026-03-21 12:00").await;
+        assert!(ana.texts().is_empty(), "{:?}", ana.texts());
+        record["facts"] = json!([visit("2026-07-10"), visit("2026-07-10")]);
+        clinic.clock_to("2026-07-10 18:00").await;
+        clinic.patient("P1", record).await;
+        clinic.settle().await;
+        clinic.clock_to("2026-07-11 10:00").await;
+        assert_eq!(ana.texts().len(), 1, "{:?}", ana.texts());
+        assert!(ana.last().contains("with us on Friday 10 July"));
+    })
+    .await;
 }
