@@ -58,6 +58,9 @@ impl Problem {
     }
 }
 
+/// The template of every digest for staff.
+pub const DIGEST: &str = "digest_staff";
+
 impl Book {
     /// Reads every `.toml` of `rules_dir` and every template below `templates_dir`.
     pub fn load(rules_dir: &Path, templates_dir: &Path, site: &Site) -> (Self, Vec<Problem>) {
@@ -135,6 +138,14 @@ impl Book {
                     &format!("{file}: step[{}]", at + 1),
                     step,
                     template,
+                    problems,
+                );
+            }
+            if step.digest {
+                self.missing_texts(
+                    &format!("{file}: step[{}].digest", at + 1),
+                    step,
+                    DIGEST,
                     problems,
                 );
             }
