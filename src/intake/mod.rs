@@ -18,6 +18,7 @@ mod names;
 pub mod record;
 pub mod report;
 pub mod sensitive;
+pub mod staff_json;
 
 #[cfg(test)]
 mod tests;

@@ -12,3 +12,4 @@ mod promises;
 mod replies;
 mod smpp_peer;
 mod smpp_tls;
+mod staff;
