@@ -29,18 +29,17 @@ pub fn check(config: &Config, json: bool) -> anyhow::Result<u8> {
             Some((false, fault.to_string())),
         ),
     };
-    let (book, problems) = Book::load(
-        &config.path(&config.rules.dir),
-        &config.path(&config.templates.dir),
-        &site,
-    );
+    let rules_dir = config.path(&config.rules.dir);
+    let (book, problems) = Book::load(&rules_dir, &config.path(&config.templates.dir), &site);
+    let (packs, beside) = book.beside(&rules_dir, &site);
     let mut findings: Vec<(bool, String)> = problems
         .iter()
+        .chain(&beside)
         .map(|p| (p.is_warning, p.text.clone()))
         .collect();
     findings.extend(fault);
     findings.extend(missing_workdays(&book, Clock::System.now()));
-    let uses = uses(&book);
+    let uses = [uses(&book), uses(&packs)].concat();
     let lints = render::lint(&book.catalog, &uses);
     findings.extend(lints.iter().map(|f| {
         (

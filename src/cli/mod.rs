@@ -2,14 +2,18 @@
 //! 2 usage, 3 cannot run.
 
 pub mod apikey;
+pub mod campaign;
 pub mod carrier;
 pub mod check;
 pub mod demo;
 pub mod import;
+mod install;
 pub mod message;
 pub mod openapi;
+pub mod overrides;
 pub mod plan;
 pub mod replies;
+pub mod rulebook;
 pub mod rules;
 pub mod send;
 pub mod serve;
@@ -58,7 +62,7 @@ enum Verb {
     Migrate,
     /// Check config, rules and templates.
     Check,
-    /// Rules: run cases against them.
+    /// Rules: run cases against them, list, show and install them, let one act that waits.
     #[command(subcommand)]
     Rules(RulesVerb),
     /// Templates: see what one says.
@@ -93,6 +97,12 @@ enum HouseVerb {
     /// Keys for other systems.
     #[command(subcommand)]
     Apikey(apikey::ApiKeyVerb),
+    /// Start a rule by hand for all it is meant for, and follow it.
+    #[command(subcommand)]
+    Campaign(campaign::CampaignVerb),
+    /// What one patient has of a rule that others have not: off, other leads, other channels.
+    #[command(subcommand)]
+    Override(overrides::OverrideVerb),
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +129,8 @@ enum RulesVerb {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    #[command(flatten)]
+    Book(rulebook::BookVerb),
 }
 
 #[derive(Debug, Subcommand)]
@@ -208,6 +220,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             let dir = config.path(&config.rules.dir);
             rules::test(&files, cli.json, &dir, &crate::app::site(&config)?)
         }
+        Verb::Rules(RulesVerb::Book(verb)) => {
+            runtime()?.block_on(with_book(&verb, config(false)?, cli.json))
+        }
         Verb::Templates(TemplatesVerb::Preview {
             template,
             lang,
@@ -243,6 +258,14 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .build()?)
 }
 
+async fn with_book(verb: &rulebook::BookVerb, config: Config, json: bool) -> anyhow::Result<u8> {
+    let house = House::open(config).await?;
+    let now = Clock::System.now();
+    let code = rulebook::run(verb, &house, now, json, &mut std::io::stdout()).await?;
+    house.store.close().await;
+    Ok(code)
+}
+
 async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Result<u8> {
     let mut out = std::io::stdout();
     let house = House::open(config).await?;
@@ -273,6 +296,10 @@ async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Resu
             message::run(&verb, store, &house.desk, now, json, &mut out).await?
         }
         HouseVerb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
+        HouseVerb::Campaign(verb) => campaign::run(&verb, &house, now, json, &mut out).await?,
+        HouseVerb::Override(verb) => {
+            overrides::run(&verb, store, &house.book, now, json, &mut out).await?
+        }
     };
     house.store.close().await;
     Ok(code)

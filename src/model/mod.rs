@@ -1,5 +1,6 @@
 //! The words of the trade as types, and the state machines. Knows no database, no clock, no network.
 
+pub mod campaign;
 pub mod class;
 pub mod id;
 pub mod message;

@@ -72,6 +72,19 @@ impl Book {
         (book, problems)
     }
 
+    /// Reads the rules that lie beside those of `rules_dir`, in `packs`, to be picked; nothing plans by them.
+    pub fn beside(&self, rules_dir: &Path, site: &Site) -> (Self, Vec<Problem>) {
+        let (dir, mut problems) = (rules_dir.join("packs"), Vec::new());
+        let files = if dir.is_dir() {
+            read_rules(&dir, &mut problems)
+        } else {
+            Vec::new()
+        };
+        let (book, more) = Self::of(files, self.catalog.clone(), site);
+        problems.extend(more);
+        (book, problems)
+    }
+
     /// Makes a book of rules, each an id, the file it is in and its text, and templates.
     pub fn of(
         files: impl IntoIterator<Item = (String, String, String)>,

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod engine;
+mod feasts;
 mod filters;
 mod language;
 mod lint;

@@ -52,6 +52,7 @@ impl World {
             occasions: &self.occasions,
             sent,
             sensitive: false,
+            overrides: &[],
         };
         plan(&self.rule, &subject, now, window)
     }

@@ -14,7 +14,7 @@ use crate::scheduler::make::{Bench, Made, make};
 use crate::stage::Bell;
 use crate::store::due::{self, Outcome};
 use crate::store::messages::{self, Desk};
-use crate::store::{Store, StoreError, questions, tasks};
+use crate::store::{Store, StoreError, questions, rule_switches, tasks};
 
 /// Names this work among processes that share a database.
 const WORK: i64 = 0x6361_7262_0002;
@@ -53,8 +53,9 @@ impl ComposeStage {
         };
         let mut reminders = Vec::new();
         if due::alone(&mut tx, WORK).await? {
-            let ready = due::due(&mut tx, self.book.broken(), now, self.settings.limit()).await?;
-            let ready = digest::complete(&mut tx, &self.book, ready, now).await?;
+            let held = rule_switches::held(&mut tx, self.book.broken()).await?;
+            let ready = due::due(&mut tx, &held, now, self.settings.limit()).await?;
+            let ready = digest::complete(&mut tx, &self.book, &held, ready, now).await?;
             reminders = due::hold(&mut tx, ready).await?;
         }
         if reminders.is_empty() {
