@@ -10,6 +10,7 @@ pub(crate) mod fhir;
 pub mod input;
 pub mod from_json;
 pub mod import;
+mod json;
 mod lines;
 mod located;
 pub mod messages;
@@ -19,6 +20,7 @@ pub mod record;
 pub mod report;
 pub mod sensitive;
 pub mod staff_json;
+mod survey;
 
 #[cfg(test)]
 mod tests;

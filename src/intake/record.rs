@@ -118,7 +118,7 @@ impl RecordUpdate {
             Self::Fact(record) => Some(&record.patient),
             Self::Occasion(record) => Some(&record.patient),
             Self::Remove(removal) => match &removal.what {
-                Removed::Patient(key) | Removed::FactsBut { patient: key, .. } => Some(key),
+                Removed::Patient(key) => Some(key),
                 Removed::Occasion(_) => None,
             },
             Self::Staff(_) | Self::Department(_) => None,
@@ -183,6 +183,8 @@ pub struct PatientRecord {
     pub family: Vec<RelationRecord>,
     /// What they allow and refuse.
     pub consents: Vec<ConsentRecord>,
+    /// All that the source tells of them; `None` where facts are records of their own.
+    pub facts: Option<Vec<FactRecord>>,
     /// An older one is ignored.
     pub version: Option<i64>,
     /// The record says itself that nothing of it may be stored.
@@ -214,6 +216,7 @@ impl PatientRecord {
             contacts: Vec::new(),
             family: Vec::new(),
             consents: Vec::new(),
+            facts: None,
             version: None,
             sensitive: true,
             flags: Vec::new(),
@@ -441,11 +444,4 @@ pub enum Removed {
     Patient(Key),
     /// An occasion: it is kept as cancelled.
     Occasion(Key),
-    /// The facts that a source told of a patient, but for those with these kinds and keys.
-    FactsBut {
-        /// Whose facts.
-        patient: Key,
-        /// Kind and key of what stays.
-        keep: Vec<(String, Private<String>)>,
-    },
 }
