@@ -21,6 +21,7 @@ use super::{
         messages::cancel, messages::resend, messages::resolve,
         records::put_patient, records::get_patient, records::delete_patient,
         records::put_occasion, records::get_occasion, records::delete_occasion,
+        records::put_staff, records::get_staff,
         change_requests::list_change_requests, change_requests::accept_change_request, change_requests::reject_change_request,
         incoming::list_inbound, incoming::list_replies,
         events::follow_events,

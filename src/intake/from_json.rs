@@ -398,12 +398,12 @@ fn fact_record(
 }
 
 /// `SOURCE/KEY` of a member of staff, or the key alone within the source of `beside`.
-fn staff_key(beside: &Key, text: &str, path: &str) -> Result<Key, IntakeError> {
+pub(super) fn staff_key(beside: &Key, text: &str, path: &str) -> Result<Key, IntakeError> {
     let (source, key) = text.split_once('/').unwrap_or((&beside.source, text));
     named(source, key).map_err(|_| wrong(path, "expected SOURCE/KEY of a member of staff"))
 }
 
-fn named(source: &str, key: &str) -> Result<Key, IntakeError> {
+pub(super) fn named(source: &str, key: &str) -> Result<Key, IntakeError> {
     let source = source.trim();
     let wrong = || {
         let expected = "expected the name of a source and its key";
@@ -421,12 +421,12 @@ pub(super) fn keyed(source: &Arc<str>, key: &str) -> Option<Key> {
     (!key.is_empty() && key.len() <= 200).then(|| Key::new(source, key))
 }
 
-fn said(text: Option<String>) -> Option<String> {
+pub(super) fn said(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty())
 }
 
-fn wrong(path: impl Into<String>, expected: impl Into<String>) -> IntakeError {
+pub(super) fn wrong(path: impl Into<String>, expected: impl Into<String>) -> IntakeError {
     IntakeError::Input {
         path: path.into(),
         expected: expected.into(),

@@ -1,4 +1,4 @@
-//! Patients and occasions as JSON: the bodies of `PUT /v1/patients/…` and `PUT /v1/occasions/…`, and of their AMQP twins.
+//! Patients, occasions and staff as JSON: the bodies of `PUT /v1/patients/…`, `/v1/occasions/…` and `/v1/staff/…`, and of their AMQP twins.
 
 use serde_json::{Map, Value};
 
@@ -197,4 +197,48 @@ pub struct OccasionInput {
     /// A record with a lower one than we have is ignored.
     #[serde(default)]
     pub version: Option<i64>,
+}
+
+/// A member of staff, whole: what is left out is empty afterwards, but for `department` and `role`.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaffInput {
+    /// What they are called.
+    #[schema(value_type = String)]
+    pub name: Private<String>,
+    /// The id of their department.
+    #[serde(default)]
+    pub department: Option<String>,
+    /// What they are there.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// For work: E.164, or a number of the site's country.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub phone: Option<Private<String>>,
+    /// For work.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub email: Option<Private<String>>,
+    /// `false` when they work here no more: they get nothing.
+    #[serde(default)]
+    pub active: Option<bool>,
+    /// When they are away: they get nothing, and who stands in does.
+    #[serde(default)]
+    pub away: Vec<AwayInput>,
+    /// Who stands in: `his/D17`, or the key alone within the same source.
+    #[serde(default)]
+    pub substitute: Option<String>,
+}
+
+/// A time in which somebody is away, both days included.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwayInput {
+    /// The first day, such as `2026-07-24`; left out: already.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The last day; left out: until further notice.
+    #[serde(default)]
+    pub until: Option<String>,
 }

@@ -19,6 +19,7 @@ mod names;
 pub mod record;
 pub mod report;
 pub mod sensitive;
+pub mod staff_json;
 mod survey;
 
 #[cfg(test)]

@@ -14,3 +14,4 @@ mod promises;
 mod replies;
 mod smpp_peer;
 mod smpp_tls;
+mod staff;

@@ -314,15 +314,7 @@ impl Row<'_> {
         let kind = self
             .said(map.kind.as_ref())?
             .map_or_else(|| "appointment".to_owned(), |word| words::kind(&word));
-        let status = match self.said(map.status.as_ref())? {
-            Some(word) => words::status(&word).ok_or_else(|| {
-                self.fault_of(
-                    map.status.as_ref(),
-                    "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them",
-                )
-            })?,
-            None => OccasionStatus::Booked,
-        };
+        let status = self.status(map)?;
         let zone = &self.table.site.timezone;
         let created_at = match self.said(map.created_at.as_ref())? {
             Some(text) => Some(
@@ -375,6 +367,18 @@ impl Row<'_> {
         };
         self.parsed.update(RecordUpdate::Occasion(Box::new(record)));
         Ok(())
+    }
+
+    fn status(&self, map: &OccasionMap) -> Read<OccasionStatus> {
+        let Some(word) = self.said(map.status.as_ref())? else {
+            return Ok(OccasionStatus::Booked);
+        };
+        words::status(&word).ok_or_else(|| {
+            self.fault_of(
+                map.status.as_ref(),
+                "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them",
+            )
+        })
     }
 
     fn when(&self, map: &OccasionMap) -> Read<Option<OccasionTime>> {
