@@ -3,9 +3,11 @@
 mod house;
 mod lock;
 mod web;
+mod workdays;
 
 pub use house::{House, site};
 pub use lock::Taken;
+pub use workdays::{read_working_days, working_days};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -305,7 +307,8 @@ fn stages(
     ]
 }
 
-fn scheduler(house: &House, clock: &Clock, bells: &Bells) -> (PlanStage, ComposeStage) {
+/// The two stages of the scheduler, for whoever runs them by hand.
+pub fn scheduler(house: &House, clock: &Clock, bells: &Bells) -> (PlanStage, ComposeStage) {
     let plan = PlanStage {
         store: house.store.clone(),
         book: Arc::clone(&house.book),

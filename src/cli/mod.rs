@@ -18,6 +18,7 @@ pub mod rules;
 pub mod send;
 pub mod serve;
 pub mod templates;
+pub mod workdays;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -70,6 +71,9 @@ enum Verb {
     /// Replies: see what they are taken for.
     #[command(subcommand)]
     Replies(RepliesVerb),
+    /// Working days: which years are known, and whether a table can be read.
+    #[command(subcommand)]
+    Workdays(WorkdaysVerb),
     /// The built-in SMSC alone, with phones that answer.
     Carrier(Box<carrier::Args>),
     /// Print the description of the HTTP API (OpenAPI 3.1).
@@ -156,6 +160,17 @@ enum RepliesVerb {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum WorkdaysVerb {
+    /// Which years are known for which zones.
+    List,
+    /// Read a table as `[calendar] workdays` would.
+    Check {
+        /// TOML, or CSV with a day and `off` or `work` a line.
+        file: PathBuf,
+    },
+}
+
 /// Runs the verb that the command line names.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -203,7 +218,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Verb::Rules(RulesVerb::Test { files }) => {
             let config = config(false)?;
             let dir = config.path(&config.rules.dir);
-            rules::test(&files, cli.json, &dir, &crate::app::site(&config))
+            rules::test(&files, cli.json, &dir, &crate::app::site(&config)?)
         }
         Verb::Rules(RulesVerb::Book(verb)) => {
             runtime()?.block_on(with_book(&verb, config(false)?, cli.json))
@@ -223,6 +238,13 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             let config = config(false)?;
             let words = config.path(&config.rules.dir).join("replies");
             replies::classify(file, words.is_dir().then_some(words.as_path()))
+        }
+        Verb::Workdays(verb) => {
+            let (config, mut out) = (config(false)?, std::io::stdout());
+            match verb {
+                WorkdaysVerb::List => workdays::list(&config, cli.json, &mut out),
+                WorkdaysVerb::Check { file } => workdays::check(&config, &file, cli.json, &mut out),
+            }
         }
         Verb::Serve => runtime()?.block_on(serve::serve(config(false)?)),
         Verb::Migrate => runtime()?.block_on(serve::migrate(config(false)?)),

@@ -63,6 +63,12 @@ pub async fn plan(
         rule,
         patient: who.as_ref(),
     };
+    for (rule, year) in missing_workdays(book, from, from.saturating_add(days.days()), rule) {
+        writeln!(
+            err,
+            "rule `{rule}`: no table of working days knows {year}, so Monday to Friday count"
+        )?;
+    }
     let found = preview(store, book, house, &look).await?;
     let held = rule_switches::held(&mut store.read().await?, &[]).await?;
     let mut out = std::io::stdout().lock();
@@ -72,6 +78,23 @@ pub async fn plan(
         write_text(&mut out, &found, &held, book, house)?;
     }
     Ok(0)
+}
+
+/// The years of the plan that a rule goes by and no table of working days knows.
+fn missing_workdays<'a>(
+    book: &'a Book,
+    from: Date,
+    to: Date,
+    only: Option<&str>,
+) -> Vec<(&'a str, i16)> {
+    let asked = book
+        .active()
+        .filter(|rule| only.is_none_or(|id| rule.id == id));
+    let missing = asked.flat_map(|rule| {
+        let years = rule.missing_workday_years(from, to).into_iter();
+        years.map(|year| (rule.id.as_str(), year))
+    });
+    missing.collect()
 }
 
 async fn find(store: &Store, name: &str) -> anyhow::Result<Option<PatientId>> {

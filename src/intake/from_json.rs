@@ -112,6 +112,9 @@ pub fn occasion_from_json(
         })?,
         None => OccasionStatus::Booked,
     };
+    let doctor_key = said(input.doctor_key)
+        .map(|text| staff_key(&key, &text, "doctor_key"))
+        .transpose()?;
     Ok(vec![RecordUpdate::Occasion(Box::new(OccasionRecord {
         origin: Origin::inlet("http"),
         key,
@@ -123,6 +126,7 @@ pub fn occasion_from_json(
         created_at: instant(&input.created_at, "created_at")?,
         department: said(input.department),
         doctor: said(input.doctor),
+        doctor_key,
         place: said(input.place),
         attributes: input.attributes,
         version: input.version,
@@ -373,6 +377,12 @@ fn fact_record(
         sensitive: false,
         gone: false,
     })
+}
+
+/// `SOURCE/KEY` of a member of staff, or the key alone within the source of `beside`.
+fn staff_key(beside: &Key, text: &str, path: &str) -> Result<Key, IntakeError> {
+    let (source, key) = text.split_once('/').unwrap_or((&beside.source, text));
+    named(source, key).map_err(|_| wrong(path, "expected SOURCE/KEY of a member of staff"))
 }
 
 fn named(source: &str, key: &str) -> Result<Key, IntakeError> {

@@ -12,6 +12,7 @@ pub mod provider_id;
 pub mod receipt;
 pub mod reminder;
 pub mod route;
+pub mod staff;
 pub(crate) mod words;
 
 pub(crate) use words::words;

@@ -151,7 +151,11 @@ fn decide_one(
         .collect();
     let moments: BTreeSet<Timestamp> = leads.values().chain(fresh.0.values()).copied().collect();
     for moment in moments {
-        for reminder in plan_at(rule, subject, &settled, moment, until).reminders {
+        // What waited before then was on its way: nothing is caught up for it, which would stand in the way of others.
+        let earlier = waiting.values().filter(|r| planned_moment(r) < moment);
+        let mut sent = settled.clone();
+        sent.extend(earlier.map(|r| self::sent(r)));
+        for reminder in plan_at(rule, subject, &sent, moment, until).reminders {
             let since = leads.get(&planned_lead(&reminder)).copied();
             if since.or_else(|| fresh.since(&reminder)) == Some(moment) {
                 let before = waiting.get(reminder.key.as_str()).copied();
@@ -166,14 +170,10 @@ fn decide_one(
 /// Whether a late reminder would make up for leads that were past before the rule had a say: those stay missed,
 /// so that a rule that is switched on or edited tells nobody what is over.
 fn stays_missed(reminder: &PlannedReminder, known: &[&Reminder], horizon: &Horizon) -> bool {
-    let Some(occasion) = &reminder.occasion else {
-        return false;
-    };
-    if !reminder.catch_up || known.iter().any(|r| r.plan.plan_key == reminder.key) {
-        return false;
-    }
-    let is_known = known.iter().any(|r| r.plan.occasion.as_ref() == Some(occasion));
-    !horizon.looks_back || !is_known
+    !horizon.looks_back
+        && reminder.catch_up
+        && reminder.occasion.is_some()
+        && !known.iter().any(|r| r.plan.plan_key == reminder.key)
 }
 
 fn missed_before(reminder: PlannedReminder) -> Decision {

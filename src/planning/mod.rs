@@ -9,6 +9,7 @@ pub mod decide;
 pub(crate) mod material;
 pub mod own;
 pub mod preview;
+pub(crate) mod roster;
 pub mod spread;
 pub mod subject;
 pub mod walk;

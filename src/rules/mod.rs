@@ -17,6 +17,8 @@ pub mod plan;
 mod planned;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod second_reckoning;
 mod reader;
 mod recipient;
 pub mod rule;

@@ -250,6 +250,7 @@ fn occasion(zone: &'static str, now: DateTime) -> impl Strategy<Value = Occasion
             cancelled_at: None,
             department: None,
             doctor: None,
+            doctor_key: None,
             place: None,
             attributes: serde_json::Map::new(),
         }

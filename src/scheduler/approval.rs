@@ -53,6 +53,7 @@ fn task(
         occasion: None,
         reminder: None,
         reply: None,
+        staff: None,
         count,
     }
 }

@@ -9,6 +9,7 @@ use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::material::Material;
 use crate::scheduler::Settings;
+use crate::scheduler::digest;
 use crate::scheduler::make::{Bench, Made, make};
 use crate::stage::Bell;
 use crate::store::due::{self, Outcome};
@@ -54,6 +55,7 @@ impl ComposeStage {
         if due::alone(&mut tx, WORK).await? {
             let held = rule_switches::held(&mut tx, self.book.broken()).await?;
             let ready = due::due(&mut tx, &held, now, self.settings.limit()).await?;
+            let ready = digest::complete(&mut tx, &self.book, ready, now).await?;
             reminders = due::hold(&mut tx, ready).await?;
         }
         if reminders.is_empty() {
@@ -70,10 +72,11 @@ impl ComposeStage {
             settings: &self.settings,
             now,
         };
-        let made: Vec<(ReminderId, Made)> = reminders
+        let mut made: Vec<(ReminderId, Made)> = reminders
             .iter()
             .map(|reminder| (reminder.id.clone(), make(bench, reminder, &mut material)))
             .collect();
+        let digests = digest::gather(bench, &material, &mut made);
         if !self.store.is_shared() {
             drop(tx);
             tx = self.store.write().await?;
@@ -93,6 +96,10 @@ impl ComposeStage {
             to_do.extend(made.tasks);
             to_ask.extend(made.questions);
         }
+        let (digests_to_send, digests_to_do) =
+            digest::write(&mut tx, bench, &material, digests, &ours).await?;
+        to_send.extend(digests_to_send);
+        to_do.extend(digests_to_do);
         messages::insert(&mut tx, &to_send, &self.desk, now).await?;
         questions::ask(&mut tx, &to_ask, now).await?;
         tasks::add(&mut tx, &to_do, now).await?;

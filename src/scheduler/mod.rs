@@ -6,12 +6,14 @@
 mod approval;
 mod campaigns;
 pub mod compose;
+mod digest;
 mod make;
 mod notes;
 pub mod plan;
 pub mod switching;
 #[cfg(test)]
 mod tests;
+mod workdays;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};

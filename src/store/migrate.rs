@@ -15,6 +15,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0001_first_light.sql"),
     ),
     (
+        4,
+        "staff",
+        include_str!("../../migrations/sqlite/0004_staff.sql"),
+        include_str!("../../migrations/postgres/0004_staff.sql"),
+    ),
+    (
         5,
         "campaigns",
         include_str!("../../migrations/sqlite/0005_campaigns.sql"),

@@ -14,6 +14,7 @@ pub mod change_requests;
 pub mod consents;
 pub mod contact_points;
 mod database;
+pub mod digests;
 pub mod dispatch;
 pub mod documents;
 pub mod due;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::staff::shared_key;
 use super::{Applier, fingerprint};
 use crate::intake::IntakeError;
 use crate::intake::record::{OccasionRecord, RecordKind};
@@ -73,7 +74,8 @@ impl Applier<'_> {
         let at = record.when.instant(&zone).ok()?.as_millisecond();
         let local_at = record.when.to_text();
         let attributes = serde_json::Value::Object(record.attributes.clone()).to_string();
-        let row_hash = fingerprint(&(
+        let doctor_key = record.doctor_key.as_ref().map(shared_key);
+        let mut row_hash = fingerprint(&(
             patient,
             &record.kind,
             &local_at,
@@ -84,6 +86,9 @@ impl Applier<'_> {
             &record.place,
             &attributes,
         ));
+        if doctor_key.is_some() {
+            row_hash = fingerprint(&(&row_hash, &doctor_key));
+        }
         Some(OccasionPut {
             id: known.map_or_else(OccasionId::generate, |known| known.id.clone()),
             patient: patient.clone(),
@@ -98,6 +103,7 @@ impl Applier<'_> {
                 .map(Timestamp::as_millisecond),
             department: record.department.clone(),
             doctor: record.doctor.clone(),
+            doctor_key,
             place: record.place.clone(),
             attributes,
             version: record.version,
