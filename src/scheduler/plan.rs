@@ -10,7 +10,7 @@ use crate::model::id::PatientId;
 use crate::planning::book::Book;
 use crate::planning::decide::{Horizon, decide};
 use crate::planning::{House, spread, subject, walk};
-use crate::scheduler::{Settings, workdays};
+use crate::scheduler::{Settings, switching, workdays};
 use crate::stage::Bell;
 use crate::store::plans::{self, Scope};
 use crate::store::rule_plans::{self, RulePlan, Walk};
@@ -175,6 +175,10 @@ impl PlanStage {
             .iter()
             .flat_map(|subject| decide(rules.clone(), subject, horizon).reminders)
             .collect();
+        if planned.iter().any(|plan| plan.catch_up) {
+            let switches = rule_switches::all(&mut tx).await?;
+            switching::leave_missed(&switches, &subjects, &mut planned);
+        }
         if !self.store.is_shared() {
             drop(tx);
             tx = self.store.write().await?;

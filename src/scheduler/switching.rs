@@ -3,20 +3,23 @@
 //!
 //! What comes in day by day is no switch: only what a walk adds to it counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use crate::calendar::wall;
 use crate::model::campaign::SwitchState;
+use crate::model::id::OccasionId;
 use crate::planning::book::Book;
 use crate::planning::campaign;
+use crate::planning::subject::Subject;
 use crate::rules::rule::{Mode, Rule};
 use crate::scheduler::plan::PlanStage;
 use crate::scheduler::{Settings, approval};
 use crate::store::rule_days::{self, Which};
 use crate::store::rule_plans::{self, RulePlan};
+use crate::store::reminders::NewReminder;
 use crate::store::rule_switches::{self, Switch};
 use crate::store::{Store, StoreError, Tx, campaign_progress, plans, tasks};
 
@@ -121,6 +124,37 @@ pub(super) async fn follow_mode(
 /// Whether the switch says all there is to say of the rule as it is now.
 fn is_settled(known: &Switch, rule: &Rule) -> bool {
     known.mode == rule.mode.as_str() && known.state != SwitchState::Checking
+}
+
+/// Leaves out what would make up for leads that were past before a rule was switched on: a patient who changes
+/// later is no reason to tell what is over.
+pub(super) fn leave_missed(
+    switches: &BTreeMap<String, Switch>,
+    subjects: &[Subject],
+    planned: &mut Vec<NewReminder>,
+) {
+    if !planned.iter().any(|plan| plan.catch_up && plan.occasion.is_some()) {
+        return;
+    }
+    let occasions = subjects.iter().flat_map(|subject| &subject.occasions);
+    let since: HashMap<&OccasionId, Option<Timestamp>> = occasions
+        .map(|occasion| (&occasion.id, occasion.created_at.max(occasion.moved_at)))
+        .collect();
+    let reminders = subjects.iter().flat_map(|subject| &subject.reminders);
+    let known: HashSet<(&str, &OccasionId)> = reminders
+        .filter_map(|r| Some((r.plan.rule.as_str(), r.plan.occasion.as_ref()?)))
+        .collect();
+    planned.retain(|plan| {
+        let (true, Some(occasion)) = (plan.catch_up, &plan.occasion) else {
+            return true;
+        };
+        let Some(switch) = switches.get(&plan.rule) else {
+            return true;
+        };
+        let came_up = since.get(occasion).copied().flatten();
+        came_up.is_none_or(|at| at >= switch.since)
+            || known.contains(&(plan.rule.as_str(), occasion))
+    });
 }
 
 /// Opens the switch, or has it wait where the rule reaches too many.

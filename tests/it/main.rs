@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bookings;
+mod campaigns;
 mod clinic;
 mod crash;
 mod delivery;
