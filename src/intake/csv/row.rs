@@ -8,7 +8,7 @@ use crate::intake::contacts::Contact;
 use crate::intake::import::Parsed;
 use crate::intake::record::{
     Coding, ConsentRecord, Consented, FactRecord, Field, Key, OccasionRecord, Origin,
-    PatientRecord, RecordKind, RecordUpdate, RelationRecord, StaffRecord,
+    PatientRecord, RecordKind, RecordUpdate, RelationRecord, Series, StaffRecord,
 };
 use crate::intake::report::Fault;
 use crate::intake::{moment, names};
@@ -351,6 +351,7 @@ impl Row<'_> {
             key.unwrap_or_else(|| format!("{}/{kind}/{}", patient.key.reveal(), when.to_text()));
         let secret = self.truth(map.sensitive.as_ref())?;
         let record = OccasionRecord {
+            series: Series::Untold,
             origin: self.origin.clone(),
             key: Key::new(&self.table.source, key),
             patient: patient.clone(),
