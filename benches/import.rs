@@ -100,7 +100,11 @@ fn person(n: u64, shape: Shape) -> Person {
             1 + (d >> 13) % 12,
             1 + (d >> 21) % 28
         ),
-        phone: format!("{}{:09}", pick(&["13", "15", "18"], d >> 4), dice(d) % 1_000_000_000),
+        phone: format!(
+            "{}{:09}",
+            pick(&["13", "15", "18"], d >> 4),
+            dice(d) % 1_000_000_000
+        ),
         facts: (0..facts).map(fact).collect(),
         at: (0..occasions).map(at).collect(),
     }
@@ -180,7 +184,9 @@ fn write(file: &Path, count: u64, shape: Shape) -> Sums {
 }
 
 async fn open(dir: &Path, name: &str) -> Store {
-    let store = Store::open(&format!("sqlite://{name}.db"), dir).await.unwrap();
+    let store = Store::open(&format!("sqlite://{name}.db"), dir)
+        .await
+        .unwrap();
     migrate::run(&store).await.unwrap();
     store
 }
@@ -361,7 +367,8 @@ async fn main() {
         (false, true) => Shape::Fhir,
         (false, false) => Shape::Whole,
     };
-    let dir = std::env::temp_dir().join(format!("carebell-bench-{}", uuid::Uuid::now_v7().simple()));
+    let dir =
+        std::env::temp_dir().join(format!("carebell-bench-{}", uuid::Uuid::now_v7().simple()));
     std::fs::create_dir_all(&dir).unwrap();
     let file = dir.join("records.ndjson");
     let sums = write(&file, count, shape);
@@ -388,7 +395,11 @@ async fn main() {
     let at = |share: usize| waits[(waits.len() - 1) * share / 100].as_millis();
     println!(
         "{:<16}another writer waited {} ms in the middle, {} ms at the 99th of 100, {} ms at most ({} writes)",
-        "", at(50), at(99), at(100), waits.len()
+        "",
+        at(50),
+        at(99),
+        at(100),
+        waits.len()
     );
     let before = cpu();
     let (again, took_again) = import(&store, &site, &file, shape).await;

@@ -94,7 +94,10 @@ fn show(progress: Progress) {
         ("read", progress.records)
     };
     match progress.of.filter(|of| *of > 0) {
-        Some(of) => eprintln!("{records} of {of} records {doing} ({} %) …", 100 * records / of),
+        Some(of) => eprintln!(
+            "{records} of {of} records {doing} ({} %) …",
+            100 * records / of
+        ),
         None => eprintln!("{records} records {doing} …"),
     }
 }

@@ -154,7 +154,16 @@ pub async fn run(
     if !import.dry_run {
         store.begin_bulk().await?;
     }
-    let done = apply(store, &mut applier, &input, survey, &site, now, &mut progress).await;
+    let done = apply(
+        store,
+        &mut applier,
+        &input,
+        survey,
+        &site,
+        now,
+        &mut progress,
+    )
+    .await;
     if !import.dry_run {
         store.end_bulk().await?;
     }

@@ -29,7 +29,10 @@ impl Every {
     fn parse(text: &str) -> Option<Self> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (count, unit) = text.split_at(digits);
-        let count: i64 = count.parse().ok().filter(|count| (1..=1000).contains(count))?;
+        let count: i64 = count
+            .parse()
+            .ok()
+            .filter(|count| (1..=1000).contains(count))?;
         match unit {
             "d" => Some(Self::Days(count)),
             "w" => Some(Self::Days(7 * count)),
@@ -69,7 +72,8 @@ pub(crate) fn times(
         (None, Some(OccasionTime::At(at))) => Some(at.time()),
         (None, Some(OccasionTime::On(_))) => None,
         (None, None) => {
-            let expected = "expected a clock such as 10:00, or a date and time such as 2026-07-24T10:00";
+            let expected =
+                "expected a clock such as 10:00, or a date and time such as 2026-07-24T10:00";
             return Err(wrong("at", expected));
         }
     };
@@ -116,16 +120,46 @@ mod tests {
         check("2026-01-31", "1mo", 4, "2026-01-31T10:00", &months);
         check("2026-01-31", "1mo", 2, "10:00", &months[..2]);
         check("2024-02-29", "1y", 1, "2024-02-29", &["2025-02-28"]);
-        check("2026-01-31", "2w", 2, "2026-01-31", &["2026-02-14", "2026-02-28"]);
+        check(
+            "2026-01-31",
+            "2w",
+            2,
+            "2026-01-31",
+            &["2026-02-14", "2026-02-28"],
+        );
     }
 
     #[test]
     fn what_is_wrong_with_a_repetition_is_told_with_its_path() {
-        check("x", "1mo", 4, "10:00", &["repeat.anchor: expected a day such as 2026-01-31"]);
-        check("2026-01-31", "1h", 4, "10:00", &["repeat.every: expected a distance such as 1mo, 2w, 10d or 1y, up to 1000 of them"]);
+        check(
+            "x",
+            "1mo",
+            4,
+            "10:00",
+            &["repeat.anchor: expected a day such as 2026-01-31"],
+        );
+        check(
+            "2026-01-31",
+            "1h",
+            4,
+            "10:00",
+            &["repeat.every: expected a distance such as 1mo, 2w, 10d or 1y, up to 1000 of them"],
+        );
         for count in [0, 121] {
-            check("2026-01-31", "1mo", count, "10:00", &["repeat.count: expected a number from 1 to 120"]);
+            check(
+                "2026-01-31",
+                "1mo",
+                count,
+                "10:00",
+                &["repeat.count: expected a number from 1 to 120"],
+            );
         }
-        check("2026-01-31", "1mo", 1, "soon", &["at: expected a clock such as 10:00, or a date and time such as 2026-07-24T10:00"]);
+        check(
+            "2026-01-31",
+            "1mo",
+            1,
+            "soon",
+            &["at: expected a clock such as 10:00, or a date and time such as 2026-07-24T10:00"],
+        );
     }
 }

@@ -148,7 +148,8 @@ async fn a_line_that_does_not_fit_is_told_by_its_place_and_harms_no_other() {
 async fn of_several_lines_of_a_patient_the_last_counts_with_its_facts() {
     for desk in Desk::all().await {
         let other = r#"{"patient": {"key": "P1", "name": {"full": "王小芳"}, "facts": [{"kind": "diagnosis", "code": "J45"}]}}"#;
-        desk.import(&format!("{ANA}\n{VISIT}\n{other}\n"), false).await;
+        desk.import(&format!("{ANA}\n{VISIT}\n{other}\n"), false)
+            .await;
         assert_eq!(desk.texts("SELECT code FROM fact").await, ["J45"]);
         assert_eq!(desk.count("SELECT COUNT(*) FROM contact_point").await, 0);
         assert_eq!(desk.count("SELECT COUNT(*) FROM occasion").await, 1);
@@ -197,9 +198,14 @@ async fn a_fact_makes_its_patient_a_sensitive_one_with_all_about_them() {
 async fn what_the_source_has_no_more_is_said_with_remove() {
     for desk in Desk::all().await {
         desk.import(&format!("{ANA}\n{VISIT}\n"), false).await;
-        let report = desk.import(r#"{"remove": {"occasion": "A1"}}"#, false).await;
+        let report = desk
+            .import(r#"{"remove": {"occasion": "A1"}}"#, false)
+            .await;
         assert_eq!(report.of(RecordKind::Removal).removed, 1);
-        assert_eq!(desk.texts("SELECT status FROM occasion").await, ["cancelled"]);
+        assert_eq!(
+            desk.texts("SELECT status FROM occasion").await,
+            ["cancelled"]
+        );
         desk.import(r#"{"remove": {"patient": "P1"}}"#, false).await;
         assert_eq!(desk.count("SELECT COUNT(*) FROM patient").await, 0);
     }
@@ -247,9 +253,18 @@ async fn an_occasion_that_repeats_is_as_many_and_changes_with_its_record() {
             .await;
         assert_eq!(
             desk.texts(STANDING).await,
-            ["R#1 2026-02-28T10:00", "R#2 2026-03-31T10:00", "R#3 2026-04-30T10:00"]
+            [
+                "R#1 2026-02-28T10:00",
+                "R#2 2026-03-31T10:00",
+                "R#3 2026-04-30T10:00"
+            ]
         );
-        assert!(!desk.import(&line(3, "10:00", "booked"), false).await.changed_anything());
+        assert!(
+            !desk
+                .import(&line(3, "10:00", "booked"), false)
+                .await
+                .changed_anything()
+        );
         let longer = desk.import(&line(4, "11:00", "booked"), false).await;
         let counts = longer.of(RecordKind::Occasion);
         assert_eq!((counts.new, counts.moved, counts.cancelled), (1, 3, 0));

@@ -240,7 +240,10 @@ pub async fn put(
         .map(|((kind, key), codings)| Name { kind, key, codings })
         .collect();
     trim(tx, source, &names).await?;
-    let patients: Vec<PatientId> = facts.iter().map(|(patient, _)| (*patient).clone()).collect();
+    let patients: Vec<PatientId> = facts
+        .iter()
+        .map(|(patient, _)| (*patient).clone())
+        .collect();
     marks::add(tx, &patients, now).await
 }
 

@@ -173,7 +173,8 @@ pub async fn insert(
         "ON CONFLICT (source, source_key) DO NOTHING",
         2,
     );
-    const BACK: &str = "DELETE FROM patient WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    const BACK: &str =
+        "DELETE FROM patient WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     let shared = [Cell::Text(source), Cell::Number(now.as_millisecond())];
     let inserted = INSERT
         .run(tx, &shared, patients, |patient, cells| {

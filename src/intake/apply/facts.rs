@@ -90,9 +90,7 @@ impl Applier<'_> {
         let of_whole = whole
             .iter()
             .flat_map(|told| told.facts.iter().map(|fact| (told.owner.as_ref(), fact)));
-        let of_single = single
-            .iter()
-            .map(|fact| (owners.get(&fact.patient), fact));
+        let of_single = single.iter().map(|fact| (owners.get(&fact.patient), fact));
         let mut list: Vec<(Option<&Owner>, &FactDraft)> = of_whole.chain(of_single).collect();
         let mut last: HashMap<&(String, String), usize> = HashMap::with_capacity(list.len());
         for (at, (_, fact)) in list.iter().enumerate() {
@@ -160,8 +158,7 @@ impl Applier<'_> {
         let mut left = Vec::new();
         for (name, (patient, _)) in known {
             if let Some(origin) = owners.get(patient).filter(|_| !told.contains(name)) {
-                self.report
-                    .note(origin, RecordKind::Fact, Outcome::Removed);
+                self.report.note(origin, RecordKind::Fact, Outcome::Removed);
                 left.push(name.clone());
             }
         }

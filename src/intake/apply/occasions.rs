@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{Applier, Fresh, Owners, fingerprint};
-use crate::intake::{IntakeError, repeat};
 use crate::intake::record::{OccasionRecord, RecordKind, Series};
 use crate::intake::report::{Fault, Outcome};
+use crate::intake::{IntakeError, repeat};
 use crate::model::id::{OccasionId, PatientId};
 use crate::model::occasion::OccasionStatus;
 use crate::store::occasion_records::{self, Known, OccasionPut};
@@ -129,7 +129,8 @@ impl Applier<'_> {
                     singles.insert(repeat::member(key, 1), (key, &record.origin));
                 }
                 Series::First { key, count } => {
-                    let others = (count + 1..=repeat::MOST).map(|n| repeat::member(key.reveal(), n));
+                    let others =
+                        (count + 1..=repeat::MOST).map(|n| repeat::member(key.reveal(), n));
                     let keys = others.chain([key.reveal().clone()]);
                     ended.extend(keys.map(|key| (key, &record.origin)));
                 }

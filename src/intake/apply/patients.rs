@@ -6,9 +6,7 @@ use super::draft::{FactDraft, PatientDraft};
 use super::{Applier, Fresh, Owner, Owners, merge};
 use crate::intake::IntakeError;
 use crate::intake::birth::Birth;
-use crate::intake::record::{
-    ConsentRecord, FamilyRecord, Key, Origin, PatientRecord, RecordKind,
-};
+use crate::intake::record::{ConsentRecord, FamilyRecord, Key, Origin, PatientRecord, RecordKind};
 use crate::intake::report::Outcome;
 use crate::model::id::PatientId;
 use crate::model::reminder::SkipReason;

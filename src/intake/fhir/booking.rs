@@ -6,9 +6,7 @@ use serde_json::Map;
 use super::Context;
 use super::resource::{Appointment, Reference};
 use crate::intake::import::Parsed;
-use crate::intake::record::{
-    Key, OccasionRecord, Origin, RecordUpdate, Removal, Removed, Series,
-};
+use crate::intake::record::{Key, OccasionRecord, Origin, RecordUpdate, Removal, Removed, Series};
 use crate::intake::report::Fault;
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 
