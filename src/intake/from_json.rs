@@ -138,6 +138,9 @@ pub(super) fn occasion_updates(
         })?,
         None => OccasionStatus::Booked,
     };
+    let doctor_key = said(input.doctor_key)
+        .map(|text| staff_key(&key, &text, "doctor_key"))
+        .transpose()?;
     let record = OccasionRecord {
         origin,
         key,
@@ -149,6 +152,7 @@ pub(super) fn occasion_updates(
         created_at: instant(&input.created_at, "created_at")?,
         department: said(input.department),
         doctor: said(input.doctor),
+        doctor_key,
         place: said(input.place),
         attributes: input.attributes,
         version: input.version,
@@ -426,6 +430,12 @@ fn fact_record(
         sensitive: false,
         gone: false,
     })
+}
+
+/// `SOURCE/KEY` of a member of staff, or the key alone within the source of `beside`.
+fn staff_key(beside: &Key, text: &str, path: &str) -> Result<Key, IntakeError> {
+    let (source, key) = text.split_once('/').unwrap_or((&beside.source, text));
+    named(source, key).map_err(|_| wrong(path, "expected SOURCE/KEY of a member of staff"))
 }
 
 fn named(source: &str, key: &str) -> Result<Key, IntakeError> {

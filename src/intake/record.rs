@@ -14,6 +14,7 @@ use crate::model::class::Channel;
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
 use crate::model::private::Private;
+use crate::model::staff::Away;
 
 /// Where a record stands in its file, to name it without repeating it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -368,6 +369,8 @@ pub struct OccasionRecord {
     pub department: Option<String>,
     /// The doctor's name as it may be told.
     pub doctor: Option<String>,
+    /// What the source calls the treating doctor.
+    pub doctor_key: Option<Key>,
     /// Where to go.
     pub place: Option<String>,
     /// What else is told and may be stored.
@@ -419,6 +422,17 @@ pub struct StaffRecord {
     pub email: Option<Private<String>>,
     /// Whether they work here now.
     pub active: bool,
+    /// When they are away and who stands in; not told: what we had stays.
+    pub absence: Option<Absence>,
+}
+
+/// When a member of staff is away, and who stands in.
+#[derive(Clone, Debug, Default)]
+pub struct Absence {
+    /// Days without them.
+    pub away: Vec<Away>,
+    /// Who gets meanwhile what is theirs.
+    pub substitute: Option<Key>,
 }
 
 /// A department.

@@ -108,6 +108,12 @@ words! {
         NotEffective = "not_effective",
         /// The same word goes out already by an earlier step.
         Duplicate = "duplicate",
+        /// The record shows that it was done already.
+        Done = "done",
+        /// The patient was never told the old date.
+        NotTold = "not_told",
+        /// The patient's own setting turns the rule off.
+        Overridden = "overridden",
         /// It is a minor and no guardian may be told.
         NoGuardian = "no_guardian",
     }

@@ -58,6 +58,9 @@ impl Problem {
     }
 }
 
+/// The template of every digest for staff.
+pub const DIGEST: &str = "digest_staff";
+
 impl Book {
     /// Reads every `.toml` of `rules_dir` and every template below `templates_dir`.
     pub fn load(rules_dir: &Path, templates_dir: &Path, site: &Site) -> (Self, Vec<Problem>) {
@@ -65,6 +68,19 @@ impl Book {
         let mut problems: Vec<Problem> = faults.iter().map(Problem::error).collect();
         let files = read_rules(rules_dir, &mut problems);
         let (book, more) = Self::of(files, catalog, site);
+        problems.extend(more);
+        (book, problems)
+    }
+
+    /// Reads the rules that lie beside those of `rules_dir`, in `packs`, to be picked; nothing plans by them.
+    pub fn beside(&self, rules_dir: &Path, site: &Site) -> (Self, Vec<Problem>) {
+        let (dir, mut problems) = (rules_dir.join("packs"), Vec::new());
+        let files = if dir.is_dir() {
+            read_rules(&dir, &mut problems)
+        } else {
+            Vec::new()
+        };
+        let (book, more) = Self::of(files, self.catalog.clone(), site);
         problems.extend(more);
         (book, problems)
     }
@@ -117,27 +133,37 @@ impl Book {
 
     fn missing_templates(&self, file: &str, rule: &Rule, problems: &mut Vec<Problem>) {
         for (at, step) in rule.steps.iter().enumerate() {
-            if self.catalog.texts_of(&step.template).is_empty() {
-                problems.push(Problem::error(format!(
-                    "{file}: step[{}].send: unknown template `{}`",
-                    at + 1,
-                    step.template
-                )));
-                continue;
+            for template in step.all_templates() {
+                self.missing_texts(
+                    &format!("{file}: step[{}]", at + 1),
+                    step,
+                    template,
+                    problems,
+                );
             }
-            for channel in step
-                .by
-                .as_deref()
-                .unwrap_or(&[])
-                .iter()
-                .filter(|channel| !self.speaks(&step.template, **channel))
-            {
-                problems.push(Problem::warning(format!(
-                    "{file}: step[{}].by: template `{}` has no text for {channel}",
-                    at + 1,
-                    step.template
-                )));
+            if step.digest {
+                self.missing_texts(
+                    &format!("{file}: step[{}].digest", at + 1),
+                    step,
+                    DIGEST,
+                    problems,
+                );
             }
+        }
+    }
+
+    fn missing_texts(&self, place: &str, step: &Step, template: &str, problems: &mut Vec<Problem>) {
+        if self.catalog.texts_of(template).is_empty() {
+            problems.push(Problem::error(format!(
+                "{place}.send: unknown template `{template}`"
+            )));
+            return;
+        }
+        let channels = step.by.as_deref().unwrap_or(&[]).iter();
+        for channel in channels.filter(|channel| !self.speaks(template, **channel)) {
+            problems.push(Problem::warning(format!(
+                "{place}.by: template `{template}` has no text for {channel}"
+            )));
         }
     }
 
@@ -175,6 +201,16 @@ impl Book {
     pub fn step(&self, plan: &NewReminder) -> Option<&Step> {
         let steps = &self.rule(&plan.rule)?.steps;
         steps.iter().find(|step| step.id == plan.step)
+    }
+
+    /// The template of a reminder, as its rule has it now.
+    pub fn template<'a>(&'a self, plan: &'a NewReminder) -> &'a str {
+        match (self.rule(&plan.rule), self.step(plan)) {
+            (Some(rule), Some(step)) => {
+                step.template(plan.role, rule.trigger.turn(&plan.occurrence))
+            }
+            (None | Some(_), _) => &plan.template,
+        }
     }
 
     /// What makes a reminder needless, as its rule has it now.

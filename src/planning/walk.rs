@@ -56,7 +56,7 @@ pub fn candidates(rule: &Rule, window: &Range<Timestamp>, is_first: bool) -> Opt
         Trigger::Every { .. } => Among::Everybody,
         // A person starts it, for an audience of its own.
         Trigger::Manual => return None,
-        Trigger::Occasion { kind } => dated(rule, kind, window),
+        Trigger::Occasion { kind, .. } => dated(rule, kind, window),
     };
     Some(Candidates {
         among,
@@ -204,7 +204,7 @@ fn reach(lead: Lead) -> (i64, i64) {
     match lead {
         Lead::Before(distance) => (least(distance), most(distance)),
         Lead::After(distance) => (-most(distance), -least(distance)),
-        Lead::Created | Lead::Now => (0, 0),
+        Lead::Created | Lead::Moved | Lead::Now => (0, 0),
     }
 }
 
@@ -219,7 +219,7 @@ fn slack(rule: &Rule, step: &Step) -> (i64, i64) {
     }
     let is_hourly = |lead: &Lead| match lead {
         Lead::Before(distance) | Lead::After(distance) => !distance.is_calendar(),
-        Lead::Created | Lead::Now => true,
+        Lead::Created | Lead::Moved | Lead::Now => true,
     };
     let may_shift =
         rule.quiet.is_some_and(|quiet| quiet.contains(step.at)) || step.leads.iter().any(is_hourly);
@@ -253,7 +253,7 @@ fn birthdays(days: &BTreeSet<Date>) -> Option<Among> {
 fn dated(rule: &Rule, kind: &str, window: &Range<Timestamp>) -> Among {
     let after = |lead: &Lead| match lead {
         Lead::After(distance) => i64::try_from(distance.most_days()).ok(),
-        Lead::Before(_) | Lead::Created | Lead::Now => None,
+        Lead::Before(_) | Lead::Created | Lead::Moved | Lead::Now => None,
     };
     let longest = rule
         .steps

@@ -50,7 +50,7 @@ impl Rule {
             diagnosis: self.audience.diagnosis.clone(),
         };
         match &self.trigger {
-            Trigger::Occasion { kind } => {
+            Trigger::Occasion { kind, .. } => {
                 let at_once = self
                     .steps
                     .iter()

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use crate::calendar::quiet::QuietHours;
 use crate::model::class::Class;
-use crate::rules::document::audience::{read_audience, read_family};
+use crate::rules::document::audience::{read_audience, read_family, read_stop};
 use crate::rules::document::hash::{digest, timing};
 use crate::rules::document::trigger::read_trigger;
 use crate::rules::error::RuleError;
@@ -37,6 +37,7 @@ const KEYS: &[&str] = &[
     "trigger",
     "audience",
     "family",
+    "stop",
     "step",
 ];
 const CLASSES: &[&str] = &[
@@ -107,6 +108,7 @@ fn read_root(
         .get("audience")
         .map(|field| read_audience(&field, faults));
     let family = root.get("family").map(|field| read_family(&field, faults));
+    let stop = root.get("stop").and_then(|field| read_stop(&field, faults));
     let steps = root
         .require("step", "at least one [[step]]", faults)
         .map(|field| steps::read(&field, trigger.as_ref(), department, faults));
@@ -127,6 +129,7 @@ fn read_root(
         daily_cap,
         audience: audience.unwrap_or_default(),
         family: family.unwrap_or_default(),
+        stop,
         steps: steps.unwrap_or_default(),
         warnings: Vec::new(),
         version: String::new(),

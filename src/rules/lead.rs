@@ -113,6 +113,8 @@ impl Distance {
 pub enum Lead {
     /// At once when the occasion comes up or is moved.
     Created,
+    /// At once when the occasion is moved, for who was told the old date.
+    Moved,
     /// At the moment itself, of rules that fire by the clock or by hand.
     Now,
     /// So much before the occasion.
@@ -125,6 +127,7 @@ impl fmt::Display for Lead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Created => f.write_str("created"),
+            Self::Moved => f.write_str("moved"),
             Self::Now => f.write_str("now"),
             Self::Before(distance) => write!(f, "{distance}"),
             Self::After(distance) => write!(f, "+{distance}"),
@@ -145,7 +148,7 @@ impl Lead {
             Self::Before(distance) => {
                 word.strip_prefix("before ").unwrap_or(word) == distance.to_string()
             }
-            Self::Created | Self::Now => word == self.to_string(),
+            Self::Created | Self::Moved | Self::Now => word == self.to_string(),
         }
     }
 
@@ -154,7 +157,9 @@ impl Lead {
         let day = match self {
             Self::Before(distance) if distance.is_calendar() => distance.from_day(day, -1),
             Self::After(distance) if distance.is_calendar() => distance.from_day(day, 1),
-            Self::Created | Self::Now | Self::Before(_) | Self::After(_) => return None,
+            Self::Created | Self::Moved | Self::Now | Self::Before(_) | Self::After(_) => {
+                return None;
+            }
         };
         Some(day.to_datetime(at))
     }
@@ -165,7 +170,7 @@ impl Lead {
             return wall::instant(zone, wall);
         }
         match self {
-            Self::Created | Self::Now => start,
+            Self::Created | Self::Moved | Self::Now => start,
             Self::Before(distance) => start
                 .saturating_sub(distance.elapsed().unwrap_or_default())
                 .unwrap_or(start),

@@ -67,7 +67,10 @@ pub(crate) fn reminder(
         department,
         channels,
         class: rule.class,
-        template: entry.step.template.clone(),
+        template: entry
+            .step
+            .template(role, rule.trigger.turn(&occurrence.key))
+            .to_owned(),
         ask: entry.step.ask.filter(|_| role != Role::Staff),
         unless: entry.step.unless,
         due_at: entry.due,

@@ -178,7 +178,19 @@ impl<'a> Field<'a> {
             .collect()
     }
 
-    /// Whether it is a list with nothing in it.
+    /// Whether it is a list at all.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.value, Value::List(_))
+    }
+
+    /// The texts of a list.
+    pub(crate) fn texts(&self, expected: &str, faults: &mut Faults) -> Vec<String> {
+        let items = self.list(expected, faults);
+        let texts = items.iter().filter_map(|item| item.text(expected, faults));
+        texts.map(str::to_owned).collect()
+    }
+
+    /// Whether it is a list without anything in it.
     pub(crate) fn is_empty_list(&self) -> bool {
         matches!(self.value, Value::List(items) if items.is_empty())
     }

@@ -89,10 +89,15 @@ pub(crate) fn recipients<'a>(
 
 fn staff(step: &Step) -> Recipients<'_> {
     let channels = step.by.as_deref().unwrap_or(&[Channel::Task]);
-    let found = channels.iter().map(|channel| Recipient::Staff {
-        department: step.department.as_deref(),
-        channel: *channel,
-        stands_in: false,
+    let own = std::iter::once(step.department.as_deref());
+    let others = step.cc.iter().map(|other| Some(other.as_str()));
+    let others = others.filter(|other| *other != step.department.as_deref());
+    let found = own.chain(others).flat_map(|department| {
+        channels.iter().map(move |channel| Recipient::Staff {
+            department,
+            channel: *channel,
+            stands_in: false,
+        })
     });
     Recipients {
         found: found.collect(),

@@ -10,12 +10,14 @@ use crate::calendar::quiet::QuietHours;
 use crate::calendar::workday::WorkingDays;
 use crate::model::class::{Channel, Class, Role};
 use crate::model::message::Ask;
+use crate::model::patient::Fact;
 use crate::model::reminder::Unless;
 use crate::model::words::words;
-use crate::rules::audience::Audience;
+use crate::rules::audience::{Audience, Moment};
 use crate::rules::error::RuleError;
-use crate::rules::lead::Lead;
+use crate::rules::lead::{Distance, Lead};
 use crate::rules::trigger::Trigger;
+use crate::rules::triggers::occasion::begins;
 
 /// A rule as its document says it, with every default filled in.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct Rule {
     pub audience: Audience,
     /// When the family is told.
     pub family: Family,
+    /// What in the record makes the rest needless.
+    pub stop: Option<Stop>,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What looks wrong but can be lived with.
@@ -91,6 +95,17 @@ pub struct Family {
     pub fallback: bool,
 }
 
+/// What in a patient's record makes the rest of an occurrence needless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// The kind of fact: `vaccination`, `encounter`, `result` …
+    pub fact: String,
+    /// Only with a code that begins with one of these; empty for any.
+    pub codes: Vec<String>,
+    /// How long before the occurrence such a fact counts already.
+    pub since: Distance,
+}
+
 /// One act at one or more leads.
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -100,14 +115,24 @@ pub struct Step {
     pub to: Role,
     /// Whose staff; the rule's by default.
     pub department: Option<String>,
+    /// Departments that hear of it as well.
+    pub cc: Vec<String>,
+    /// Whether the treating doctor is told, and the department only where there is none.
+    pub doctor: bool,
+    /// Whether it waits to be told with the others of its day, in one digest for each recipient.
+    pub digest: bool,
     /// When, in the order of the document.
     pub leads: Vec<Lead>,
     /// The time of day of leads that are counted in days.
     pub at: Time,
     /// Whether it moves back to a working day.
     pub previous_workday: bool,
-    /// What is said.
-    pub template: String,
+    /// What is said; of several one after the other, from one occurrence to the next.
+    pub templates: Vec<String>,
+    /// What is said to the family instead.
+    pub family_template: Option<String>,
+    /// Steps of one group are cleared together, by an answer to one of them or by a visit after it.
+    pub group: Option<String>,
     /// By what, in order; `None` is the patient's own wish, or a task for staff.
     pub by: Option<Vec<Channel>>,
     /// What a reply answers.
@@ -120,6 +145,24 @@ impl Rule {
     /// Changes when, and only when, another plan may come of the rule: not with its title, mode, templates or questions.
     pub fn timing_hash(&self) -> &str {
         &self.timing_hash
+    }
+
+    /// What the record shows that makes the rest of an occurrence needless, if it does.
+    ///
+    /// A fact counts from `since` before the day of the occurrence on; what the rule itself follows does not stop it.
+    pub(crate) fn done(&self, facts: &[Fact], moment: Moment<'_>) -> Option<String> {
+        let stop = self.stop.as_ref()?;
+        let since = stop.since.from_day(moment.day, -1);
+        let follows_it = moment.occasion.is_none() && moment.kind == stop.fact;
+        let counts = |fact: &&Fact| fact.kind == stop.fact && begins(fact, &stop.codes);
+        let days = facts
+            .iter()
+            .filter(counts)
+            .filter_map(|fact| fact.day(&self.timezone));
+        let found = days
+            .filter(|on| *on >= since && !(follows_it && *on == moment.day))
+            .min()?;
+        Some(format!("the record has a {} of {found}", stop.fact))
     }
 
     /// The working days it goes by.
@@ -143,6 +186,23 @@ impl Rule {
 impl Step {
     /// Whether it acts when the occasion comes up.
     pub fn is_on_created(&self) -> bool {
-        self.leads.contains(&Lead::Created)
+        self.leads.contains(&Lead::Created) || self.leads.contains(&Lead::Moved)
+    }
+
+    /// Every template it may send.
+    pub fn all_templates(&self) -> impl Iterator<Item = &str> {
+        let own = self.templates.iter().chain(&self.family_template);
+        own.map(String::as_str)
+    }
+
+    /// The template for one recipient at the `turn`-th occurrence.
+    pub fn template(&self, role: Role, turn: usize) -> &str {
+        let own = self.family_template.as_deref();
+        own.filter(|_| role == Role::Family)
+            .or_else(|| {
+                let at = turn.checked_rem(self.templates.len())?;
+                self.templates.get(at).map(String::as_str)
+            })
+            .unwrap_or_default()
     }
 }

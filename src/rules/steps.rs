@@ -6,7 +6,7 @@ use jiff::civil::time;
 
 use crate::model::class::{Channel, Role};
 use crate::model::message::Ask;
-use crate::rules::lead::{Distance, Lead};
+use crate::rules::lead::{Distance, Lead, Unit};
 use crate::rules::reader::{Faults, Field, Table};
 use crate::rules::rule::Step;
 use crate::rules::trigger::Trigger;
@@ -15,16 +15,25 @@ const KEYS: &[&str] = &[
     "id",
     "to",
     "department",
+    "cc",
+    "doctor",
+    "digest",
     "before",
     "after",
     "on",
     "at",
     "workday",
     "send",
+    "family_send",
+    "group",
     "by",
     "ask",
     "unless",
 ];
+const ON_THE_DAY: Lead = Lead::Before(Distance {
+    count: 0,
+    unit: Unit::Days,
+});
 const LEADS: &str = "a list of leads such as [\"3d\", \"1d\"] with mo, w, d, h or m";
 
 /// Reads all steps; `trigger` is `None` when it has faults of its own.
@@ -68,14 +77,12 @@ fn read_step(
     let to: Option<Role> = table
         .require("to", "one of patient, family, staff", faults)
         .and_then(|field| field.word(&["patient", "family", "staff"], faults));
-    let template = table.require("send", "the name of a template", faults);
-    let template = template.and_then(|field| {
-        field.read(
-            "the name of a template in small letters, digits, `_` and `-`",
-            faults,
-            name,
-        )
-    });
+    let templates = table
+        .require("send", "the name of a template", faults)
+        .map(|field| read_templates(&field, trigger, faults));
+    let family_template = table
+        .get("family_send")
+        .and_then(|field| field.read(TEMPLATE, faults, name));
     let leads = read_leads(table, trigger, faults);
     let at = read_at(table, &leads, faults);
     let to = to?;
@@ -104,10 +111,17 @@ fn read_step(
         id: id.unwrap_or_else(|| format!("{to}_{position}")),
         to,
         department: own_department.or(department).map(str::to_owned),
+        cc: read_cc(table, to, faults),
+        doctor: staff_only(table, "doctor", to, faults),
+        digest: staff_only(table, "digest", to, faults),
         leads,
         at,
         previous_workday,
-        template: template?,
+        templates: templates?,
+        family_template,
+        group: table.get("group").and_then(|field| {
+            field.read("a name in small letters, digits, `_` and `-`", faults, name)
+        }),
         by: table
             .get("by")
             .map(|field| read_channels(&field, to, faults)),
@@ -116,6 +130,51 @@ fn read_step(
             .get("unless")
             .and_then(|field| field.word(&["answered", "confirmed", "delivered"], faults)),
     })
+}
+
+const TEMPLATE: &str = "the name of a template in small letters, digits, `_` and `-`";
+
+/// One template, or several that take turns.
+fn read_templates(
+    field: &Field<'_>,
+    trigger: Option<&Trigger>,
+    faults: &mut Faults,
+) -> Vec<String> {
+    if !field.is_list() {
+        return field.read(TEMPLATE, faults, name).into_iter().collect();
+    }
+    if matches!(trigger, Some(Trigger::Occasion { .. })) {
+        let expected = "templates take turns from one firing to the next; expected one name, since each occasion is its own";
+        faults.error(&field.place, expected);
+    }
+    if field.is_empty_list() {
+        faults.error(&field.place, format!("expected {TEMPLATE}"));
+    }
+    let items = field.list(TEMPLATE, faults);
+    let read = items
+        .iter()
+        .filter_map(|item| item.read(TEMPLATE, faults, name));
+    read.collect()
+}
+
+fn read_cc(table: &Table<'_>, to: Role, faults: &mut Faults) -> Vec<String> {
+    let Some(field) = table.get("cc") else {
+        return Vec::new();
+    };
+    if to != Role::Staff {
+        faults.error(&field.place, "only staff steps tell other departments");
+    }
+    field.texts("a list of departments", faults)
+}
+
+fn staff_only(table: &Table<'_>, key: &str, to: Role, faults: &mut Faults) -> bool {
+    let Some(field) = table.get(key) else {
+        return false;
+    };
+    if to != Role::Staff {
+        faults.error(&field.place, format!("only staff steps have a `{key}`"));
+    }
+    field.truth(faults).unwrap_or(false)
 }
 
 fn name(text: &str) -> Option<String> {
@@ -156,12 +215,12 @@ fn read_leads(table: &Table<'_>, trigger: Option<&Trigger>, faults: &mut Faults)
     }
     let dated = table.get("before").or_else(|| table.get("after"));
     if let Some(field) = table.get("on")
-        && field.word::<String>(&["created"], faults).is_some()
+        && let Some(word) = field.word::<String>(&["created", "moved"], faults)
     {
         if dated.is_some() {
             faults.error(
                 &field.place,
-                "a step acts on `created` or at leads, not both; make it two steps",
+                "a step acts on `created` or `moved` or at leads, not both; make it two steps",
             );
         }
         if trigger.is_some_and(|trigger| !matches!(trigger, Trigger::Occasion { .. })) {
@@ -170,17 +229,20 @@ fn read_leads(table: &Table<'_>, trigger: Option<&Trigger>, faults: &mut Faults)
                 "only occasions are created; this rule's trigger is none",
             );
         }
-        leads.push(Lead::Created);
+        leads.push(if word == "moved" {
+            Lead::Moved
+        } else {
+            Lead::Created
+        });
     } else if dated.is_none() && table.get("on").is_none() {
         match trigger {
             // With a time of its own it acts that day at that time, else at the very moment.
             Some(trigger) if trigger.is_a_moment() => leads.push(match table.get("at") {
-                Some(_) => Lead::Before(Distance {
-                    count: 0,
-                    unit: crate::rules::lead::Unit::Days,
-                }),
+                Some(_) => ON_THE_DAY,
                 None => Lead::Now,
             }),
+            // The day a season opens, and for who comes late the next time `at` comes round.
+            Some(Trigger::Season { .. }) => leads.push(ON_THE_DAY),
             Some(_) => faults.error(
                 &table.place,
                 "when? Expected `before`, `after` or `on = \"created\"`",
@@ -198,7 +260,7 @@ fn read_at(table: &Table<'_>, leads: &[Lead], faults: &mut Faults) -> jiff::civi
     };
     let elapsed = |lead: &Lead| match lead {
         Lead::Before(distance) | Lead::After(distance) => !distance.is_calendar(),
-        Lead::Created | Lead::Now => false,
+        Lead::Created | Lead::Moved | Lead::Now => false,
     };
     if leads.iter().any(elapsed) {
         faults.error(
@@ -206,10 +268,10 @@ fn read_at(table: &Table<'_>, leads: &[Lead], faults: &mut Faults) -> jiff::civi
             "does not go with leads in hours or minutes, which count from the occasion's own time",
         );
     }
-    if leads.contains(&Lead::Created) {
+    if leads.contains(&Lead::Created) || leads.contains(&Lead::Moved) {
         faults.warn(
             &field.place,
-            "does nothing: `on = \"created\"` acts at once",
+            "does nothing: `on = \"created\"` and `on = \"moved\"` act at once",
         );
     }
     field.time(faults).unwrap_or(morning)

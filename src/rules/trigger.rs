@@ -3,9 +3,10 @@
 use std::str::FromStr;
 
 use croner::Cron;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 
 use crate::calendar::holiday::{self, Holiday};
+use crate::rules::triggers::{every, season};
 
 /// What starts a rule.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub enum Trigger {
     Occasion {
         /// `appointment`, `recheck`, `vaccination` … an open set.
         kind: String,
+        /// Of facts only those whose code begins with one of these; empty for all.
+        codes: Vec<String>,
     },
 }
 
@@ -70,6 +73,15 @@ impl MonthDay {
     }
 }
 
+/// How often `cron` fired in the year of `occurrence` before it.
+fn turn_of_year(cron: &Cron, occurrence: &str) -> Option<usize> {
+    let moment: DateTime = occurrence.parse().ok()?;
+    let day = moment.date();
+    let new_year = Date::constant(day.year(), 1, 1);
+    let fired = every::moments(cron, new_year, day);
+    Some(fired.iter().filter(|fired| **fired < moment).count())
+}
+
 impl Trigger {
     /// The word after `on`.
     pub fn word(&self) -> &str {
@@ -79,7 +91,37 @@ impl Trigger {
             Self::Season { .. } => "season",
             Self::Every { .. } => "every",
             Self::Manual => "manual",
-            Self::Occasion { kind } => kind,
+            Self::Occasion { kind, .. } => kind,
+        }
+    }
+
+    /// Counts the occurrences of a rule that says one thing after the other: years, or firings of the year by the clock.
+    pub fn turn(&self, occurrence: &str) -> usize {
+        match self {
+            Self::Every { cron, .. } => turn_of_year(cron, occurrence).unwrap_or(0),
+            Self::Birthday | Self::Holiday { .. } | Self::Season { .. } | Self::Manual => {
+                let year = occurrence.get(..4).and_then(|year| year.parse().ok());
+                year.unwrap_or(0)
+            }
+            Self::Occasion { .. } => 0,
+        }
+    }
+
+    /// The first day of an occurrence and the last before it is over: of a season, or up to the next firing by the clock.
+    pub fn span(&self, occurrence: &str) -> Option<(Date, Date)> {
+        match self {
+            Self::Season { from, until } => {
+                Some(season::span(*from, *until, occurrence.parse().ok()?))
+            }
+            Self::Every { cron, .. } => {
+                let moment: DateTime = occurrence.parse().ok()?;
+                let next = cron.find_next_occurrence(&moment, false).ok()?;
+                Some((
+                    moment.date(),
+                    next.date().yesterday().ok()?.max(moment.date()),
+                ))
+            }
+            Self::Birthday | Self::Holiday { .. } | Self::Manual | Self::Occasion { .. } => None,
         }
     }
 

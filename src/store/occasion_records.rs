@@ -57,6 +57,8 @@ pub struct OccasionPut {
     pub department: Option<String>,
     /// The doctor's name.
     pub doctor: Option<String>,
+    /// `source/key` of the treating doctor.
+    pub doctor_key: Option<String>,
     /// Where to go.
     pub place: Option<String>,
     /// JSON object.
@@ -157,8 +159,8 @@ pub async fn insert(
 ) -> Result<bool, StoreError> {
     static INSERT: Insert = Insert::new(
         "INSERT INTO occasion (id, patient_id, source, source_key, kind, local_at, timezone, at, status, epoch, confirmation,
-            created_at, moved_at, cancelled_at, department, doctor, place, attributes, version, row_hash, updated_at) VALUES",
-        "(?, ?, $1, ?, ?, ?, ?, ?, ?, 1, 'none', ?, NULL, ?, ?, ?, ?, ?, ?, ?, $2)",
+            created_at, moved_at, cancelled_at, department, doctor, doctor_key, place, attributes, version, row_hash, updated_at) VALUES",
+        "(?, ?, $1, ?, ?, ?, ?, ?, ?, 1, 'none', ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, $2)",
         "ON CONFLICT (source, source_key) DO NOTHING",
         2,
     );
@@ -182,6 +184,7 @@ pub async fn insert(
                 Cell::Counted((occasion.status == cancelled).then_some(at)),
                 Cell::Told(occasion.department.as_deref()),
                 Cell::Told(occasion.doctor.as_deref()),
+                Cell::Told(occasion.doctor_key.as_deref()),
                 Cell::Told(occasion.place.as_deref()),
                 Cell::Text(&occasion.attributes),
                 Cell::Counted(occasion.version),
@@ -223,12 +226,12 @@ pub async fn put(
     }
     const SQL: &str = concat!(
         "INSERT INTO occasion (id, patient_id, source, source_key, kind, local_at, timezone, at, status, epoch, confirmation,
-            created_at, moved_at, cancelled_at, department, doctor, place, attributes, version, row_hash, updated_at)
+            created_at, moved_at, cancelled_at, department, doctor, doctor_key, place, attributes, version, row_hash, updated_at)
         SELECT j.value ->> 'id', j.value ->> 'patient', $1, j.value ->> 'source_key', j.value ->> 'kind', j.value ->> 'local_at',
             j.value ->> 'timezone', CAST(j.value ->> 'at' AS BIGINT), j.value ->> 'status', 1, 'none',
             CAST(j.value ->> 'created_at' AS BIGINT), CAST(NULL AS BIGINT),
             CASE WHEN j.value ->> 'status' = 'cancelled' THEN CAST($3 AS BIGINT) END,
-            j.value ->> 'department', j.value ->> 'doctor', j.value ->> 'place', j.value ->> 'attributes',
+            j.value ->> 'department', j.value ->> 'doctor', j.value ->> 'doctor_key', j.value ->> 'place', j.value ->> 'attributes',
             CAST(j.value ->> 'version' AS BIGINT), j.value ->> 'row_hash', CAST($3 AS BIGINT)
         FROM json_each($2) AS j WHERE TRUE
         ON CONFLICT (source, source_key) DO UPDATE SET patient_id = excluded.patient_id, kind = excluded.kind, local_at = excluded.local_at,
@@ -237,7 +240,7 @@ pub async fn put(
             confirmation = CASE WHEN ", new_epoch!(), " THEN 'none' ELSE occasion.confirmation END,
             moved_at = CASE WHEN ", new_epoch!(), " THEN excluded.updated_at ELSE occasion.moved_at END,
             cancelled_at = CASE WHEN excluded.status = 'cancelled' THEN COALESCE(occasion.cancelled_at, excluded.updated_at) END,
-            department = excluded.department, doctor = excluded.doctor, place = excluded.place, attributes = excluded.attributes,
+            department = excluded.department, doctor = excluded.doctor, doctor_key = excluded.doctor_key, place = excluded.place, attributes = excluded.attributes,
             version = excluded.version, row_hash = excluded.row_hash, updated_at = excluded.updated_at
         WHERE occasion.version IS NULL OR excluded.version IS NULL OR occasion.version <= excluded.version
         RETURNING id, patient_id"

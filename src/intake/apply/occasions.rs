@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::staff::shared_key;
 use super::{Applier, Fresh, Owners, fingerprint};
 use crate::intake::record::{OccasionRecord, RecordKind, Series};
 use crate::intake::report::{Fault, Outcome};
@@ -188,7 +189,8 @@ impl Applier<'_> {
         let local_at = record.when.to_text();
         let attributes = serde_json::to_string(&record.attributes)
             .expect("a record of plain values always serializes");
-        let row_hash = fingerprint(&(
+        let doctor_key = record.doctor_key.as_ref().map(shared_key);
+        let mut row_hash = fingerprint(&(
             patient,
             &record.kind,
             &local_at,
@@ -199,6 +201,9 @@ impl Applier<'_> {
             &record.place,
             &attributes,
         ));
+        if doctor_key.is_some() {
+            row_hash = fingerprint(&(&row_hash, &doctor_key));
+        }
         Some(OccasionPut {
             id: known.map_or_else(OccasionId::generate, |known| known.id.clone()),
             patient: patient.clone(),
@@ -213,6 +218,7 @@ impl Applier<'_> {
                 .map(Timestamp::as_millisecond),
             department: record.department.clone(),
             doctor: record.doctor.clone(),
+            doctor_key,
             place: record.place.clone(),
             attributes,
             version: record.version,

@@ -9,6 +9,7 @@ mod headers;
 mod map;
 mod row;
 mod rows;
+mod staff;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

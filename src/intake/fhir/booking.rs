@@ -53,6 +53,9 @@ pub(super) fn appointment(
                 .and_then(|(_, at)| at),
             department: named("HealthcareService").or_else(specialty),
             doctor: named("Practitioner"),
+            doctor_key: actor(appointment, "Practitioner")
+                .and_then(|found| context.index.practitioner(found))
+                .map(|id| Key::new(&context.source, id)),
             place: named("Location"),
             attributes: Map::new(),
             version: super::version(&appointment.meta),

@@ -344,6 +344,7 @@ fn occasion(
         created_at: None,
         department: fact.department.clone(),
         doctor: None,
+        doctor_key: None,
         place,
         attributes: Map::new(),
         version: None,

@@ -57,6 +57,8 @@ pub(super) fn practitioner(
         phone: first(ContactKind::Phone),
         email: first(ContactKind::Email),
         active: practitioner.active != Some(false),
+        // FHIR tells availability as weekly hours, not as leave.
+        absence: None,
     })));
     Ok(parsed)
 }

@@ -3,8 +3,9 @@
 use crate::model::patient::Sex;
 use crate::rules::audience::Audience;
 use crate::rules::condition::Condition;
+use crate::rules::lead::{Distance, Unit};
 use crate::rules::reader::{Faults, Field};
-use crate::rules::rule::Family;
+use crate::rules::rule::{Family, Stop};
 
 /// Who qualifies.
 pub(super) fn read_audience(field: &Field<'_>, faults: &mut Faults) -> Audience {
@@ -12,15 +13,10 @@ pub(super) fn read_audience(field: &Field<'_>, faults: &mut Faults) -> Audience 
         return Audience::default();
     };
     let texts = |key: &str, expected: &str, faults: &mut Faults| -> Vec<String> {
-        let items = table
+        table
             .get(key)
-            .map(|field| field.list(expected, faults))
-            .unwrap_or_default();
-        items
-            .iter()
-            .filter_map(|item| item.text(expected, faults))
-            .map(str::to_owned)
-            .collect()
+            .map(|field| field.texts(expected, faults))
+            .unwrap_or_default()
     };
     let diagnosis = texts(
         "diagnosis",
@@ -93,4 +89,30 @@ pub(super) fn read_family(field: &Field<'_>, faults: &mut Faults) -> Family {
             .and_then(|field| field.truth(faults))
             .unwrap_or(false),
     }
+}
+
+/// What in the record makes the rest needless.
+pub(super) fn read_stop(field: &Field<'_>, faults: &mut Faults) -> Option<Stop> {
+    let kinds = "a kind of fact such as \"vaccination\"";
+    let codes = "a list of codes such as [\"J11\"]";
+    let table = field.table(&["fact", "code", "since"], faults)?;
+    let fact = table
+        .require("fact", kinds, faults)
+        .and_then(|field| field.text(kinds, faults));
+    let codes = table
+        .get("code")
+        .map(|field| field.texts(codes, faults))
+        .unwrap_or_default();
+    let since = table.get("since").and_then(|field| {
+        let days = |text: &str| Distance::parse(text).filter(|read| read.is_calendar());
+        field.read("days, weeks or months such as \"6mo\"", faults, days)
+    });
+    Some(Stop {
+        fact: fact?.to_owned(),
+        codes,
+        since: since.unwrap_or(Distance {
+            count: 0,
+            unit: Unit::Days,
+        }),
+    })
 }

@@ -36,7 +36,11 @@ pub(super) fn timing(rule: &Rule) -> String {
         "{:?}|{:?}|{:?}|{:?}|{:?}|{condition:?}|",
         audience.diagnosis, audience.min_age, audience.max_age, audience.sex, audience.tags
     );
-    _ = write!(text, "{:?}|{:?}|", rule.family, rule.daily_cap);
+    _ = write!(
+        text,
+        "{:?}|{:?}|{:?}|",
+        rule.family, rule.daily_cap, rule.stop
+    );
     for step in &rule.steps {
         let leads: Vec<String> = step.leads.iter().map(ToString::to_string).collect();
         _ = write!(
@@ -44,6 +48,7 @@ pub(super) fn timing(rule: &Rule) -> String {
             "{}|{}|{:?}|{leads:?}|{}|{}|{:?}|",
             step.id, step.to, step.department, step.at, step.previous_workday, step.by
         );
+        _ = write!(text, "{:?}|{}|{}|", step.cc, step.doctor, step.digest);
     }
     if rule.steps.iter().any(|step| step.previous_workday) {
         _ = write!(text, "{:?}", rule.working_days);

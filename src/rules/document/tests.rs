@@ -106,6 +106,55 @@ fn a_whole_rule_is_read() {
 }
 
 #[test]
+fn keys_of_staff_steps_groups_and_stops_are_read() {
+    let rule = read(&with(
+        "[stop]\nfact = \"vaccination\"\ncode = [\"J11\"]\nsince = \"6mo\"",
+        "on = \"moved\"\ngroup = \"ask\"\nfamily_send = \"f\"\n[[step]]\nto = \"staff\"\nsend = \"s\"\nbefore = [\"1d\"]\ncc = [\"pharmacy\"]\ndoctor = true\ndigest = true",
+    ))
+    .unwrap();
+    let stop = rule.stop.as_ref().unwrap();
+    assert_eq!(
+        (
+            stop.fact.as_str(),
+            stop.codes.as_slice(),
+            stop.since.to_string()
+        ),
+        ("vaccination", &["J11".to_owned()][..], "6mo".to_owned())
+    );
+    let (patient, staff) = (&rule.steps[0], &rule.steps[1]);
+    assert_eq!(patient.leads[0].to_string(), "moved");
+    assert_eq!(patient.group.as_deref(), Some("ask"));
+    assert_eq!(patient.template(crate::model::class::Role::Family, 0), "f");
+    assert!(staff.doctor && staff.digest && staff.cc == ["pharmacy"]);
+    refuses(
+        &with("", "before = [\"1d\"]\ncc = [\"pharmacy\"]"),
+        "rules/x.toml:10: step[1].cc: only staff steps tell other departments",
+    );
+    refuses(
+        &with("", "before = [\"1d\"]\ndoctor = true"),
+        "rules/x.toml:10: step[1].doctor: only staff steps have a `doctor`",
+    );
+    refuses(
+        &with("", "before = [\"1d\"]").replace("\"t\"", "[\"t\", \"u\"]"),
+        "rules/x.toml:8: step[1].send: templates take turns from one firing to the next; expected one name, since each occasion is its own",
+    );
+}
+
+#[test]
+fn several_templates_take_turns() {
+    let text = "department = \"d\"\nclass = \"health_tip\"\n[trigger]\non = \"every\"\ncron = \"0 9 1 * *\"\n[[step]]\nto = \"patient\"\nsend = [\"a\", \"b\", \"c\"]\n";
+    let rule = read(text).unwrap();
+    let said = |occurrence: &str| {
+        let turn = rule.trigger.turn(occurrence);
+        rule.steps[0].template(crate::model::class::Role::Patient, turn)
+    };
+    let months: Vec<&str> = (1..=12)
+        .map(|month| said(&format!("2026-{month:02}-01T09:00")))
+        .collect();
+    assert_eq!(months.concat(), "abcabcabcabc");
+}
+
+#[test]
 fn the_defaults_are_filled_in() {
     let rule = read(&with("", "before = [\"1d\"]")).unwrap();
     assert_eq!((rule.mode, rule.title.as_str()), (Mode::Live, "x"));
@@ -224,7 +273,7 @@ fn what_is_wrong_in_a_step() {
     );
     refuses(
         &with("", "before = [\"1d\"]\non = \"created\""),
-        "rules/x.toml:10: step[1].on: a step acts on `created` or at leads, not both; make it two steps",
+        "rules/x.toml:10: step[1].on: a step acts on `created` or `moved` or at leads, not both; make it two steps",
     );
     refuses(
         &with("", "before = [\"1d\"]\nby = [\"sms\", \"fax\"]"),
@@ -332,7 +381,9 @@ fn what_can_be_lived_with_is_a_warning() {
     );
     assert_eq!(
         warnings(&with("", "on = \"created\"\nat = \"09:00\"")),
-        ["rules/x.toml:10: step[1].at: does nothing: `on = \"created\"` acts at once"]
+        [
+            "rules/x.toml:10: step[1].at: does nothing: `on = \"created\"` and `on = \"moved\"` act at once"
+        ]
     );
     let late = "quiet = { from = \"20:00\", to = \"08:00\", pull_back_to = \"20:00\" }";
     assert_eq!(

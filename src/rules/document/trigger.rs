@@ -10,7 +10,15 @@ pub(super) fn read_trigger(
     faults: &mut Faults,
 ) -> Option<(Trigger, Option<u32>)> {
     let table = field.table(
-        &["on", "holiday", "from", "until", "cron", "daily_cap"],
+        &[
+            "on",
+            "holiday",
+            "from",
+            "until",
+            "cron",
+            "daily_cap",
+            "code",
+        ],
         faults,
     )?;
     let on = table.require(
@@ -28,9 +36,10 @@ pub(super) fn read_trigger(
         "season" => &["from", "until", "daily_cap"],
         "every" => &["cron", "daily_cap"],
         "manual" => &["daily_cap"],
-        _ => &[],
+        "birthday" => &[],
+        _ => &["code"],
     };
-    for key in ["holiday", "from", "until", "cron", "daily_cap"] {
+    for key in ["holiday", "from", "until", "cron", "daily_cap", "code"] {
         if let Some(field) = table.get(key).filter(|_| !own.contains(&key)) {
             faults.error(&field.place, format!("does not go with `on = \"{word}\"`"));
         }
@@ -62,7 +71,12 @@ pub(super) fn read_trigger(
                     format!("`{word}` is read as a kind of occasion; did you mean `{near}`?"),
                 );
             }
-            Some(Trigger::Occasion { kind: word })
+            let expected = "a list of codes such as [\"Z23\"]";
+            let codes = table
+                .get("code")
+                .map(|field| field.texts(expected, faults))
+                .unwrap_or_default();
+            Some(Trigger::Occasion { kind: word, codes })
         }
     };
     trigger.map(|trigger| (trigger, cap))
@@ -92,12 +106,11 @@ fn read_holiday(table: &Table<'_>, faults: &mut Faults) -> Option<Trigger> {
             holiday,
         });
     }
-    let names = || holiday::NAMED.iter().map(|(name, _)| *name);
-    let expected = match nearest(id, names()) {
+    let expected = match nearest(id, holiday::names()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!(
             "expected a day such as \"09-10\" or one of {}",
-            names().collect::<Vec<_>>().join(", ")
+            holiday::names().collect::<Vec<_>>().join(", ")
         ),
     };
     faults.error(&field.place, format!("`{id}` is no holiday; {expected}"));

@@ -36,6 +36,8 @@ pub(crate) struct Occurrence<'a> {
     pub(crate) end: Timestamp,
     /// When `on = "created"` acts.
     pub(crate) created: Option<Timestamp>,
+    /// When `on = "moved"` acts.
+    pub(crate) moved: Option<Timestamp>,
     /// When it came up or was moved, the later: nothing is due before.
     pub(crate) since: Option<Timestamp>,
     /// Whether what was missed may be caught up.
@@ -58,6 +60,7 @@ impl Occurrence<'_> {
             start: end,
             end,
             created: None,
+            moved: None,
             since: None,
             catches_up: false,
             is_over: false,
@@ -106,7 +109,7 @@ pub(crate) fn find<'a>(rule: &Rule, records: Records<'a>, window: &Range<Timesta
         }
         Trigger::Every { cron, .. } => plain(every::find(rule, cron, from, to)),
         Trigger::Manual => Found::default(),
-        Trigger::Occasion { kind } => occasion::find(rule, kind, records),
+        Trigger::Occasion { kind, codes } => occasion::find(rule, kind, codes, records),
     }
 }
 
@@ -118,7 +121,7 @@ pub(crate) fn days(rule: &Rule, window: &Range<Timestamp>) -> (Date, Date) {
         match lead {
             Lead::Before(distance) => before = before.max(distance.most_days()),
             Lead::After(distance) => after = after.max(distance.most_days()),
-            Lead::Created | Lead::Now => {}
+            Lead::Created | Lead::Moved | Lead::Now => {}
         }
     }
     // Quiet hours move a day at most; going back to a working day takes at most a long holiday.
