@@ -155,6 +155,18 @@ pub struct FactInput {
     pub attributes: Private<Map<String, Value>>,
 }
 
+/// How an occasion repeats. Each of them is counted from the anchor, so that the ends of months never drift.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RepeatInput {
+    /// The day that they are counted from, such as `2026-01-31`; the first is one distance after it.
+    pub anchor: String,
+    /// The distance: `1mo`, `2w`, `10d`, `1y`.
+    pub every: String,
+    /// How many: 1 to 120.
+    pub count: u32,
+}
+
 /// A booking or another dated fact that reminders hang on.
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -164,8 +176,11 @@ pub struct OccasionInput {
     pub patient: Private<String>,
     /// `appointment`, `revisit`, `recheck`, `discharge` … an open set.
     pub kind: String,
-    /// `2026-07-24T10:00` on the wall clock, a day alone, or RFC 3339 with an offset.
+    /// `2026-07-24T10:00` on the wall clock, a day alone, or RFC 3339 with an offset. With `repeat` the clock alone counts.
     pub at: String,
+    /// It repeats: as many occasions, with the keys `KEY#1`, `KEY#2` …
+    #[serde(default)]
+    pub repeat: Option<RepeatInput>,
     /// IANA; by default the site's.
     #[serde(default)]
     pub timezone: Option<String>,

@@ -7,7 +7,7 @@ use crate::intake::birth::Birth;
 use crate::intake::import::Parsed;
 use crate::intake::record::{
     Coding, ConsentRecord, Consented, FactRecord, Field, Key, OccasionRecord, Origin,
-    PatientRecord, RecordKind, RecordUpdate, RelationRecord,
+    PatientRecord, RecordKind, RecordUpdate, RelationRecord, Series,
 };
 use crate::intake::report::Fault;
 use crate::intake::{moment, names};
@@ -342,6 +342,7 @@ impl Row<'_> {
             key.unwrap_or_else(|| format!("{}/{kind}/{}", patient.key.reveal(), when.to_text()));
         let secret = self.truth(map.sensitive.as_ref())?;
         let record = OccasionRecord {
+            series: Series::Untold,
             origin: self.origin.clone(),
             key: Key::new(&self.table.source, key),
             patient: patient.clone(),
