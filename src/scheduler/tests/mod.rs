@@ -5,7 +5,9 @@ mod answers;
 mod changes;
 mod people;
 mod reasons;
+mod singly;
 mod staff;
+mod walks;
 
 use std::sync::Arc;
 

@@ -65,6 +65,25 @@ async fn a_holiday_is_one_task_with_a_count() {
 }
 
 #[tokio::test]
+async fn staff_hear_of_a_holiday_without_a_look_at_anybody() {
+    let of_nobody = HOLIDAY.replace(
+        "[[step]]\nto = \"staff\"",
+        "[audience]\ntags = [\"nobody\"]\n[[step]]\nto = \"staff\"",
+    );
+    let rules = [("new_year", HOLIDAY), ("of_nobody", of_nobody.as_str())];
+    for clinic in clinics(&rules, "2026-12-20T10:00").await {
+        clinic.patient("Ana").await;
+        clinic.run().await;
+        clinic.clock.set(at("2026-12-27T10:00"));
+        assert_eq!(clinic.plan.pass().await.unwrap(), 0);
+        let planned = clinic
+            .texts("SELECT rule_id || ' ' || lead FROM reminder")
+            .await;
+        assert_eq!(planned, ["new_year 3d"]);
+    }
+}
+
+#[tokio::test]
 async fn the_count_follows_the_audience() {
     let women = HOLIDAY.replace("[[step]]\nto = \"staff\"", "[audience]\nsex = \"female\"\nage = { min = 40 }\nwhere = 'patient.language == null'\n[[step]]\nto = \"staff\"");
     let plain = women.replace("where = 'patient.language == null'\n", "");
