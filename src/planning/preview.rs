@@ -93,6 +93,19 @@ pub struct Amount {
     pub segments: usize,
 }
 
+impl Line {
+    /// A line that is not filled yet.
+    pub(super) fn of(plan: NewReminder, patient: Option<(String, Private<String>)>) -> Self {
+        Self {
+            plan,
+            patient,
+            count: 1,
+            segments: 0,
+            problem: None,
+        }
+    }
+}
+
 impl Preview {
     /// How much goes out by day (of the house), channel and class.
     pub fn amounts(&self, house: &House) -> BTreeMap<(jiff::civil::Date, Channel, Class), Amount> {
@@ -129,7 +142,7 @@ pub async fn preview(
     for rule in rules {
         if look.patient.is_none() {
             let mut tx = store.read().await?;
-            let shared = walk::shared(&mut tx, rule, house, &look.horizon()).await?;
+            let shared = walk::shared(&mut tx, rule, house, &look.horizon(), true).await?;
             take(rule, shared, None, look, &mut told, &mut preview);
         }
         let Some(among) = walk::candidates(rule, &look.window, true) else {
@@ -157,7 +170,7 @@ pub async fn preview(
     preview
         .lines
         .sort_by(|a, b| (a.plan.due_at, &a.plan.plan_key).cmp(&(b.plan.due_at, &b.plan.plan_key)));
-    fill(store, book, house, look, &mut preview.lines).await?;
+    fill(store, book, house, look.now, &mut preview.lines).await?;
     Ok(preview)
 }
 
@@ -206,11 +219,8 @@ fn take(
                 )
             });
             preview.lines.push(Line {
-                plan,
-                patient,
-                count: 1,
-                segments: 0,
                 problem,
+                ..Line::of(plan, patient)
             });
         }
     }
@@ -231,20 +241,20 @@ fn is_worth_telling(decision: &Decision, look: &Look<'_>) -> bool {
 }
 
 /// Counts segments and finds texts that cannot be made.
-async fn fill(
+pub(super) async fn fill(
     store: &Store,
     book: &Book,
     house: &House,
-    look: &Look<'_>,
+    now: Timestamp,
     lines: &mut [Line],
 ) -> Result<(), StoreError> {
     for lines in lines.chunks_mut(usize::try_from(PAGE).unwrap_or(1)) {
         let reminders: Vec<Reminder> = lines
             .iter()
-            .map(|line| as_reminder(&line.plan, look.now))
+            .map(|line| as_reminder(&line.plan, now))
             .collect();
         let mut tx = store.read().await?;
-        let material = Material::load(&mut tx, &reminders, book, house, look.now).await?;
+        let material = Material::load(&mut tx, &reminders, book, house, now).await?;
         drop(tx);
         for (line, reminder) in lines.iter_mut().zip(&reminders) {
             fill_one(line, reminder, book, house, &material);

@@ -11,13 +11,15 @@ use crate::model::patient::{ContactPoint, ContactStatus, Fact, OptOut, Patient, 
 use crate::model::phone::address_hash;
 use crate::model::private::Private;
 use crate::model::reminder::SkipReason;
+use crate::planning::own::settings;
 use crate::rules::condition::Condition;
 use crate::rules::lead::Lead;
+use crate::rules::overrides::Override;
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
 use crate::store::reminders::{self, Reminder};
 use crate::store::suppressions::{self, Suppression, SuppressionReason};
-use crate::store::{StoreError, Tx, facts, occasions, patients};
+use crate::store::{StoreError, Tx, facts, occasions, overrides, patients};
 
 /// How far back the planner looks for what it did.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24 * 400);
@@ -33,6 +35,8 @@ pub struct Subject {
     pub occasions: Vec<Occasion>,
     /// What is planned and what became of it, but for what was superseded.
     pub reminders: Vec<Reminder>,
+    /// The patient's own settings, which win over rules.
+    pub overrides: Vec<Override>,
 }
 
 /// What planning has to look at; what nothing asks for is not loaded.
@@ -109,6 +113,7 @@ impl Subject {
             facts: Vec::new(),
             occasions: Vec::new(),
             reminders: Vec::new(),
+            overrides: Vec::new(),
         }
     }
 }
@@ -166,6 +171,7 @@ async fn gather(
 ) -> Result<Vec<Subject>, StoreError> {
     let found = patients::load(tx, ids).await?;
     let binding = suppressions::binding(tx, ids).await?;
+    let mut own = overrides::of(tx, ids).await?;
     Ok(found
         .into_iter()
         .map(|mut patient| {
@@ -174,6 +180,7 @@ async fn gather(
                 facts: facts.remove(&patient.id).unwrap_or_default(),
                 occasions: occasions.remove(&patient.id).unwrap_or_default(),
                 reminders: reminders.remove(&patient.id).unwrap_or_default(),
+                overrides: settings(own.remove(&patient.id).unwrap_or_default()),
                 patient,
             }
         })

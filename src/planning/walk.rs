@@ -127,6 +127,7 @@ pub fn sieved(rule: &Rule) -> Rule {
 
 /// What staff are told once of all patients: decided once for the rule, where anybody qualifies.
 ///
+/// `is_first`: nothing was planned by it before, so that what was missed may be made up for.
 /// # Errors
 /// When the database fails.
 pub async fn shared(
@@ -134,8 +135,10 @@ pub async fn shared(
     rule: &Rule,
     house: &House,
     horizon: &Horizon,
+    is_first: bool,
 ) -> Result<Vec<NewReminder>, StoreError> {
-    if !rule.trigger.is_shared() {
+    // A campaign plans what it says itself.
+    if !rule.trigger.is_shared() || matches!(rule.trigger, Trigger::Manual) {
         return Ok(Vec::new());
     }
     let mut of_staff = rule.clone();
@@ -148,7 +151,7 @@ pub async fn shared(
     of_staff.stop = None;
     let decided = decide(std::iter::once(&of_staff), &Subject::nobody(), horizon);
     let mut planned: Vec<NewReminder> = decided.reminders;
-    planned.retain(|reminder| reminder.patient.is_none());
+    planned.retain(|reminder| reminder.patient.is_none() && (is_first || !reminder.catch_up));
     let occurrences: BTreeSet<String> = planned.iter().map(|r| r.occurrence.clone()).collect();
     for occurrence in occurrences {
         if qualifying(tx, rule, &occurrence, house, horizon.now, Some(1)).await? == 0 {
@@ -263,7 +266,7 @@ async fn among(
         let facts = facts.get(&patient.id).map_or(&[][..], Vec::as_slice);
         !patient.deceased
             && rule.audience.admits(patient, facts, moment).is_ok()
-            && rule.done(facts, day).is_none()
+            && rule.done(facts, moment).is_none()
     };
     let found = patients::bare(tx, ids).await?;
     Ok(found.iter().filter(qualifies).map(|_| 1).sum())

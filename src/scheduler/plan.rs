@@ -11,15 +11,17 @@ use crate::model::reminder::ReminderState;
 use crate::planning::book::Book;
 use crate::planning::decide::{Horizon, decide};
 use crate::planning::subject::{self, Needs, Subject};
-use crate::planning::{House, walk};
+use crate::planning::{House, spread, walk};
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
-use crate::scheduler::Settings;
+use crate::scheduler::{Settings, workdays};
 use crate::stage::Bell;
 use crate::store::plans::{self, Of, Scope};
 use crate::store::reminders::NewReminder;
 use crate::store::rule_plans::{self, RulePlan, Walk};
-use crate::store::{Store, StoreError, Tx, candidates, due, marks};
+use crate::store::{
+    Store, StoreError, Tx, campaign_progress, candidates, due, marks, rule_switches,
+};
 
 /// Names this work among processes that share a database.
 const WORK: i64 = 0x6361_7262_0001;
@@ -58,7 +60,7 @@ impl PlanStage {
         if changed > 0 {
             Ok(changed)
         } else {
-            self.coming(now).await
+            Ok(self.coming(now).await? + self.campaigns(now).await?)
         }
     }
 
@@ -99,6 +101,7 @@ impl PlanStage {
         let all: Vec<&Rule> = alone.iter().chain(&follow).copied().collect();
         let scope = scope(Of::Occasions(&ids), &all, &horizon);
         plans::apply(&mut tx, &scope, &planned, now).await?;
+        self.warn(&mut tx, &planned, now).await?;
         if !whole.is_empty() {
             let scope = self::scope(Of::Patients(&whole), &follow, &horizon);
             plans::apply(&mut tx, &scope, &beside, now).await?;
@@ -126,10 +129,14 @@ impl PlanStage {
         let horizon = self.looking_back(now);
         let rules: Vec<&Rule> = self.book.active().collect();
         let subjects = subject::load(&mut tx, &ids, &Needs::all(), now).await?;
-        let planned = decide_all(&rules, &subjects, &horizon);
+        let mut planned = decide_all(&rules, &subjects, &horizon);
         let mut tx = self.to_write(tx).await?;
+        let capped = rules.iter().copied();
+        let moved = spread::spread(&mut tx, capped, &subjects, &mut planned, now).await?;
         let scope = scope(Of::Patients(&ids), &rules, &horizon);
         plans::apply(&mut tx, &scope, &planned, now).await?;
+        spread::note(&mut tx, &moved).await?;
+        self.warn(&mut tx, &planned, now).await?;
         marks::clear(&mut tx, &marks).await?;
         marks::clear_occasions(&mut tx, &of_occasions).await?;
         tx.commit().await?;
@@ -154,6 +161,7 @@ impl PlanStage {
             .into_iter()
             .map(|plan| (plan.rule.clone(), plan))
             .collect();
+        let switches = rule_switches::all(&mut tx).await?;
         drop(tx);
         let horizon = Horizon {
             now,
@@ -164,7 +172,10 @@ impl PlanStage {
         let mut looked_at = 0;
         for rule in self.book.active() {
             if let Some(plan) = walk::next(rule, known.remove(&rule.id), &horizon) {
+                self.begin_walk(rule, &plan, &switches, now).await?;
                 looked_at += self.walk(plan, &horizon).await?;
+            } else {
+                self.follow_mode(rule, &switches, now).await?;
             }
         }
         let gone = known
@@ -172,8 +183,10 @@ impl PlanStage {
             .filter(|rule| !self.book.broken().contains(rule));
         for rule in gone {
             let mut tx = self.store.write().await?;
+            campaign_progress::reopen(&mut tx, &rule, now).await?;
             plans::supersede_rule(&mut tx, &rule, now).await?;
             rule_plans::remove(&mut tx, &rule).await?;
+            rule_switches::remove(&mut tx, &rule).await?;
             tx.commit().await?;
         }
         if looked_at > 0 {
@@ -210,10 +223,11 @@ impl PlanStage {
         }
         if is_last {
             let mut tx = self.store.write().await?;
-            let shared = walk::shared(&mut tx, rule, &self.house, horizon).await?;
+            let shared = walk::shared(&mut tx, rule, &self.house, horizon, is_first).await?;
             plans::write(&mut tx, &shared, horizon.now).await?;
+            self.warn(&mut tx, &shared, horizon.now).await?;
             if is_first {
-                plans::supersede_timing(&mut tx, &rule.id, &plan.timing, horizon.now).await?;
+                self.end_walk(&mut tx, rule, horizon.now).await?;
             }
             (plan.until, plan.walk) = (walk.to, None);
             rule_plans::put(&mut tx, &plan).await?;
@@ -234,8 +248,12 @@ impl PlanStage {
         let mut planned = decide_all(&[rule], &subjects, horizon);
         // What staff are told once of all is decided once, when the walk ends.
         planned.retain(|new| new.patient.is_some());
+        let mut tx = self.to_write(tx).await?;
+        let now = horizon.now;
+        let one = std::iter::once(rule);
+        let moved = spread::spread(&mut tx, one, &subjects, &mut planned, now).await?;
         let keys: HashSet<&str> = planned.iter().map(|new| new.plan_key.as_str()).collect();
-        let until = horizon.until(rule);
+        let until = spread::reach(rule, horizon.until(rule));
         let vanished: Vec<&ReminderId> = subjects
             .iter()
             .flat_map(|subject| &subject.reminders)
@@ -243,10 +261,21 @@ impl PlanStage {
             .filter(|before| !keys.contains(before.plan.plan_key.as_str()))
             .map(|before| &before.id)
             .collect();
-        let mut tx = self.to_write(tx).await?;
-        plans::write(&mut tx, &planned, horizon.now).await?;
-        plans::supersede(&mut tx, &vanished, horizon.now).await?;
+        plans::write(&mut tx, &planned, now).await?;
+        plans::supersede(&mut tx, &vanished, now).await?;
+        spread::note(&mut tx, &moved).await?;
+        self.warn(&mut tx, &planned, now).await?;
         Ok(tx)
+    }
+
+    /// Warns of working days that no table knows.
+    async fn warn(
+        &self,
+        tx: &mut Tx,
+        planned: &[NewReminder],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        workdays::warn(tx, &self.book, &self.house, &self.settings, planned, now).await
     }
 
     /// What was looked at in `tx` is decided: a transaction to write it in.
@@ -259,7 +288,7 @@ impl PlanStage {
     }
 
     /// A transaction to look in: on a shared server also the one to write in, and only if nobody else plans now.
-    async fn open(&self) -> Result<Option<Tx>, StoreError> {
+    pub(super) async fn open(&self) -> Result<Option<Tx>, StoreError> {
         if !self.store.is_shared() {
             return self.store.read().await.map(Some);
         }
@@ -273,7 +302,7 @@ impl PlanStage {
 }
 
 fn scope<'a>(of: Of<'a>, rules: &[&'a Rule], horizon: &Horizon) -> Scope<'a> {
-    let rule = |rule: &&'a Rule| (rule.id.as_str(), horizon.until(rule));
+    let rule = |rule: &&'a Rule| (rule.id.as_str(), spread::reach(rule, horizon.until(rule)));
     Scope {
         of,
         rules: rules.iter().map(rule).collect(),
