@@ -158,7 +158,9 @@ fn wanted(rule: &str, body: &Value) -> Result<Override, Fault> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(items)) => {
             let words: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
-            words.map(Some).ok_or_else(|| Fault::invalid(name, "a list of texts"))
+            words
+                .map(Some)
+                .ok_or_else(|| Fault::invalid(name, "a list of texts"))
         }
         Some(_) => Err(Fault::invalid(name, "a list of texts")),
     };

@@ -252,7 +252,11 @@ const WORDS: &[Word] = &[
         "超过频次",
     ),
     ("reason.merged", "part of another message", "已合并"),
-    ("reason.done", "the record shows that it is done", "记录显示已完成"),
+    (
+        "reason.done",
+        "the record shows that it is done",
+        "记录显示已完成",
+    ),
     ("reason.superseded", "the plan changed", "计划已变"),
     ("reason.already_answered", "answered already", "已答复"),
     ("reason.declined", "will not come", "患者不来"),

@@ -6,7 +6,9 @@ mod changes;
 mod doctors;
 mod people;
 mod reasons;
+mod singly;
 mod staff;
+mod walks;
 
 use std::sync::Arc;
 
