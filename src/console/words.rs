@@ -280,6 +280,21 @@ const WORDS: &[Word] = &[
     ),
     ("reason.duplicate", "goes out already", "已有相同提醒"),
     (
+        "reason.done",
+        "done already by the records",
+        "档案显示已完成",
+    ),
+    (
+        "reason.not_told",
+        "was never told the old date",
+        "原时间未曾告知",
+    ),
+    (
+        "reason.overridden",
+        "the patient's own setting",
+        "患者个人设置",
+    ),
+    (
         "reason.no_guardian",
         "a minor without a guardian to tell",
         "未成年且无监护人",

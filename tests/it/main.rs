@@ -8,6 +8,7 @@ mod delivery;
 mod demo;
 mod history;
 mod house;
+mod packs;
 mod privacy;
 mod promises;
 mod replies;
