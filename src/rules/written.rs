@@ -34,7 +34,9 @@ impl Rule {
             without_null(json!({"from_age": self.family.from_age, "copy": self.family.copy, "fallback": self.family.fallback})),
         );
         let stop = self.stop.as_ref().map(|stop| {
-            json!({"fact": stop.fact, "code": stop.codes, "since": stop.since.to_string()})
+            without_null(
+                json!({"fact": stop.fact, "code": list(&stop.codes), "since": stop.since.to_string()}),
+            )
         });
         put("stop", stop.unwrap_or(Value::Null));
         put("step", self.steps.iter().map(step).collect());
@@ -93,7 +95,7 @@ fn trigger(rule: &Rule) -> Value {
 
 fn audience(rule: &Rule) -> Value {
     let audience = &rule.audience;
-    let mut all = json!({"diagnosis": audience.diagnosis, "tags": audience.tags});
+    let mut all = json!({"diagnosis": list(&audience.diagnosis), "tags": list(&audience.tags)});
     if audience.min_age.is_some() || audience.max_age.is_some() {
         all["age"] = without_null(json!({"min": audience.min_age, "max": audience.max_age}));
     }
@@ -103,7 +105,20 @@ fn audience(rule: &Rule) -> Value {
     if let Some(condition) = &audience.condition {
         all["where"] = json!(Condition::source(condition));
     }
+    let all = without_null(all);
+    if all.as_object().is_some_and(Map::is_empty) {
+        return Value::Null;
+    }
     all
+}
+
+/// An empty list is a key that is left out.
+fn list(list: &[String]) -> Value {
+    if list.is_empty() {
+        Value::Null
+    } else {
+        json!(list)
+    }
 }
 
 fn step(step: &Step) -> Value {
@@ -127,9 +142,8 @@ fn step(step: &Step) -> Value {
         }
     }
     let mut all = json!({"id": step.id, "to": step.to});
-    let list = |list: Vec<String>| if list.is_empty() { Value::Null } else { json!(list) };
-    all["before"] = list(before);
-    all["after"] = list(after);
+    all["before"] = list(&before);
+    all["after"] = list(&after);
     all["on"] = on;
     if is_clocked {
         all["at"] = json!(step.at.strftime("%H:%M").to_string());
@@ -144,7 +158,7 @@ fn step(step: &Step) -> Value {
     all["group"] = json!(step.group);
     if step.to == Role::Staff {
         all["department"] = json!(step.department);
-        all["cc"] = list(step.cc.clone());
+        all["cc"] = list(&step.cc);
         all["doctor"] = json!(step.doctor);
         all["digest"] = json!(step.digest);
         if step.previous_workday {

@@ -44,6 +44,10 @@ pub(super) fn read_trigger(
             faults.error(&field.place, format!("does not go with `on = \"{word}\"`"));
         }
     }
+    if let Some(field) = table.get("daily_cap").filter(|_| word == "holiday") {
+        let late = "spreads up to the holiday only; on the holiday itself there is one day, and who finds no room gets nothing";
+        faults.warn(&field.place, late);
+    }
     let cap = table
         .get("daily_cap")
         .and_then(|field| field.integer(1, 1_000_000, faults))
