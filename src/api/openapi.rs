@@ -22,6 +22,7 @@ use super::{
         messages::cancel, messages::resend, messages::resolve,
         records::put_patient, records::get_patient, records::delete_patient,
         records::put_occasion, records::get_occasion, records::delete_occasion,
+        records::put_staff, records::get_staff,
         overrides::get_override, overrides::put_override, overrides::delete_override,
         campaigns::list_campaigns, campaigns::start_campaign, campaigns::get_campaign, campaigns::approve_campaign,
         campaigns::cancel_campaign,

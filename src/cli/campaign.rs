@@ -87,7 +87,12 @@ pub async fn run(
             by: who,
         } => {
             let Some(rule) = house.book.rule(rule) else {
-                return refuse("unknown_rule", &format!("There is no rule `{rule}`."), json, out);
+                return refuse(
+                    "unknown_rule",
+                    &format!("There is no rule `{rule}`."),
+                    json,
+                    out,
+                );
             };
             let asked = Asked {
                 rule,
@@ -145,7 +150,10 @@ async fn start(
 ) -> anyhow::Result<u8> {
     let rule = asked.rule;
     if !campaign::is_manual(rule) {
-        let words = format!("`{}` is no campaign; expected a rule with on = \"manual\".", rule.id);
+        let words = format!(
+            "`{}` is no campaign; expected a rule with on = \"manual\".",
+            rule.id
+        );
         return refuse("not_manual", &words, json, out);
     }
     if rule.mode == Mode::Off {
@@ -198,7 +206,13 @@ async fn start(
     write_reach(&reach, out)?;
     for text in samples(house, rule) {
         let word = |key: &str| text[key].as_str().unwrap_or_default().to_owned();
-        writeln!(out, "\n{} to {}, {}:", word("channel"), word("to"), word("language"))?;
+        writeln!(
+            out,
+            "\n{} to {}, {}:",
+            word("channel"),
+            word("to"),
+            word("language")
+        )?;
         writeln!(out, "  {}", word("text").replace('\n', "\n  "))?;
     }
     match (&id, waits) {
@@ -260,7 +274,11 @@ fn samples(house: &House, rule: &Rule) -> Vec<Value> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for step in &rule.steps {
-        let role = if step.to == Role::Staff { Role::Staff } else { Role::Patient };
+        let role = if step.to == Role::Staff {
+            Role::Staff
+        } else {
+            Role::Patient
+        };
         for template in step.all_templates() {
             for text in catalog.texts_of(template) {
                 let (language, channel) = (text.language.as_str(), text.channel);
@@ -329,7 +347,11 @@ async fn show(house: &House, id: &str, json: bool, out: &mut impl Write) -> anyh
     for (reason, n) in &campaign.not_reached {
         writeln!(out, "  not reached: {reason}  {n}")?;
     }
-    writeln!(out, "  planned {}, composed {}", progress.planned, progress.composed)?;
+    writeln!(
+        out,
+        "  planned {}, composed {}",
+        progress.planned, progress.composed
+    )?;
     for (state, n) in &progress.messages {
         writeln!(out, "  messages {state}  {n}")?;
     }
@@ -337,7 +359,11 @@ async fn show(house: &House, id: &str, json: bool, out: &mut impl Write) -> anyh
         writeln!(out, "  skipped: {reason}  {n}")?;
     }
     if progress.superseded > 0 {
-        writeln!(out, "  called back or planned anew  {}", progress.superseded)?;
+        writeln!(
+            out,
+            "  called back or planned anew  {}",
+            progress.superseded
+        )?;
     }
     Ok(0)
 }

@@ -80,18 +80,32 @@ pub(super) async fn apply(
     out: &mut impl Write,
 ) -> anyhow::Result<u8> {
     let config = &house.config;
-    let (target, templates) = (config.path(&config.rules.dir), config.path(&config.templates.dir));
+    let (target, templates) = (
+        config.path(&config.rules.dir),
+        config.path(&config.templates.dir),
+    );
     let (new, problems) = Book::load(order.dir, &templates, &house.site);
     for problem in &problems {
-        let severity = if problem.is_warning { "warning" } else { "error" };
+        let severity = if problem.is_warning {
+            "warning"
+        } else {
+            "error"
+        };
         if json {
-            writeln!(out, "{}", json!({"severity": severity, "text": problem.text}))?;
+            writeln!(
+                out,
+                "{}",
+                json!({"severity": severity, "text": problem.text})
+            )?;
         } else {
             writeln!(out, "{severity}: {problem}")?;
         }
     }
     if problems.iter().any(|problem| !problem.is_warning) {
-        writeln!(std::io::stderr(), "nothing was installed: the folder has faults")?;
+        writeln!(
+            std::io::stderr(),
+            "nothing was installed: the folder has faults"
+        )?;
         return Ok(1);
     }
     let in_force = in_force(house).await?;
@@ -104,7 +118,9 @@ pub(super) async fn apply(
             let moves = match change {
                 Change::Timing => planned(&rule.id),
                 Change::Mode if rule.mode == Mode::Off => planned(&rule.id),
-                Change::Added | Change::Mode | Change::Wording | Change::Removed | Change::None => 0,
+                Change::Added | Change::Mode | Change::Wording | Change::Removed | Change::None => {
+                    0
+                }
             };
             (rule.id.as_str(), change, moves)
         })
@@ -112,11 +128,22 @@ pub(super) async fn apply(
     let lacks = |id: &&String| order.prunes && new.rule(id).is_none();
     let gone = in_force.keys().filter(lacks);
     changes.extend(gone.map(|id| (id.as_str(), Change::Removed, planned(id))));
-    for (id, change, moves) in changes.iter().filter(|(_, change, _)| *change != Change::None) {
+    for (id, change, moves) in changes
+        .iter()
+        .filter(|(_, change, _)| *change != Change::None)
+    {
         if json {
-            writeln!(out, "{}", json!({"rule": id, "change": change.as_str(), "planned": moves}))?;
+            writeln!(
+                out,
+                "{}",
+                json!({"rule": id, "change": change.as_str(), "planned": moves})
+            )?;
         } else if *moves > 0 {
-            writeln!(out, "{id}  {}; {moves} planned reminders are looked at anew", change.in_words())?;
+            writeln!(
+                out,
+                "{id}  {}; {moves} planned reminders are looked at anew",
+                change.in_words()
+            )?;
         } else {
             writeln!(out, "{id}  {}", change.in_words())?;
         }

@@ -258,11 +258,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .build()?)
 }
 
-async fn with_book(
-    verb: &rulebook::BookVerb,
-    config: Config,
-    json: bool,
-) -> anyhow::Result<u8> {
+async fn with_book(verb: &rulebook::BookVerb, config: Config, json: bool) -> anyhow::Result<u8> {
     let house = House::open(config).await?;
     let now = Clock::System.now();
     let code = rulebook::run(verb, &house, now, json, &mut std::io::stdout()).await?;

@@ -96,7 +96,13 @@ pub async fn run(
             let is_new = overrides::set(&mut tx, &id, &own::stored(&set), actor, now).await?;
             tx.commit().await?;
             if is_new {
-                say(0, "set", "It is set; the patient is planned again.", json, out)
+                say(
+                    0,
+                    "set",
+                    "It is set; the patient is planned again.",
+                    json,
+                    out,
+                )
             } else {
                 say(0, "unchanged", "The same one stood before.", json, out)
             }
@@ -114,7 +120,13 @@ pub async fn run(
             let was_there = overrides::remove(&mut tx, &id, rule, actor, now).await?;
             tx.commit().await?;
             if was_there {
-                say(0, "removed", "It is taken back; the patient is planned again.", json, out)
+                say(
+                    0,
+                    "removed",
+                    "It is taken back; the patient is planned again.",
+                    json,
+                    out,
+                )
             } else {
                 say(1, "not_found", "There is none for that rule.", json, out)
             }
@@ -143,18 +155,22 @@ fn list_one(kept: &Kept, json: bool, out: &mut impl Write) -> std::io::Result<()
     if set.off {
         words.push("off".to_owned());
     }
-    words.extend(set.before.as_ref().map(|leads| format!("before {}", leads.join(","))));
+    words.extend(
+        set.before
+            .as_ref()
+            .map(|leads| format!("before {}", leads.join(","))),
+    );
     words.extend(set.by.as_ref().map(|by| format!("by {}", by.join(","))));
-    writeln!(out, "{}  {}  set by {}", set.rule, words.join("  "), kept.set_by)
+    writeln!(
+        out,
+        "{}  {}  set by {}",
+        set.rule,
+        words.join("  "),
+        kept.set_by
+    )
 }
 
-fn say(
-    code: u8,
-    word: &str,
-    words: &str,
-    json: bool,
-    out: &mut impl Write,
-) -> anyhow::Result<u8> {
+fn say(code: u8, word: &str, words: &str, json: bool, out: &mut impl Write) -> anyhow::Result<u8> {
     match (json, code) {
         (true, 0) => writeln!(out, "{}", json!({"outcome": word}))?,
         (true, _) => writeln!(out, "{}", json!({"error": word, "detail": words}))?,

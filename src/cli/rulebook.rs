@@ -84,10 +84,15 @@ async fn list(house: &House, json: bool, out: &mut impl Write) -> anyhow::Result
         let plan = plans.iter().find(|plan| plan.rule == rule.id);
         let until = plan.map(|plan| plan.until).filter(|_| {
             // Occasions are planned whole.
-            !matches!(rule.trigger, crate::rules::trigger::Trigger::Occasion { .. })
+            !matches!(
+                rule.trigger,
+                crate::rules::trigger::Trigger::Occasion { .. }
+            )
         });
         let (count, next) = waiting.get(&rule.id).copied().unwrap_or((0, None));
-        let switch = switches.get(&rule.id).filter(|s| s.state == SwitchState::Waiting);
+        let switch = switches
+            .get(&rule.id)
+            .filter(|s| s.state == SwitchState::Waiting);
         if json {
             let line = json!({
                 "id": rule.id, "title": rule.title, "department": rule.department, "class": rule.class,
@@ -144,14 +149,15 @@ fn line(
     words
 }
 
-async fn show(
-    house: &House,
-    id: &str,
-    json: bool,
-    out: &mut impl Write,
-) -> anyhow::Result<u8> {
+async fn show(house: &House, id: &str, json: bool, out: &mut impl Write) -> anyhow::Result<u8> {
     let Some(rule) = house.book.rule(id) else {
-        return say(1, "not_found", &format!("There is no rule `{id}`."), json, out);
+        return say(
+            1,
+            "not_found",
+            &format!("There is no rule `{id}`."),
+            json,
+            out,
+        );
     };
     let mut tx = house.store.read().await?;
     let versions = documents::versions(&mut tx, "rule", id).await?;
@@ -170,8 +176,15 @@ async fn show(
     }
     writeln!(out, "# rule {id}, version {}", rule.version)?;
     if let Some(switch) = switch {
-        let approver = switch.approver.map(|by| format!(" by {by}")).unwrap_or_default();
-        writeln!(out, "# switched on {}: {}{approver}", switch.since, switch.state)?;
+        let approver = switch
+            .approver
+            .map(|by| format!(" by {by}"))
+            .unwrap_or_default();
+        writeln!(
+            out,
+            "# switched on {}: {}{approver}",
+            switch.since, switch.state
+        )?;
     }
     writeln!(out, "{}", toml::to_string(&rule.written())?.trim_end())?;
     writeln!(out)?;
@@ -204,20 +217,20 @@ async fn approve(
     let done = rule_switches::approve(&mut tx, rule, by, now).await?;
     tx.commit().await?;
     if done {
-        say(0, "approved", &format!("{rule}  approved by {by}"), json, out)
+        say(
+            0,
+            "approved",
+            &format!("{rule}  approved by {by}"),
+            json,
+            out,
+        )
     } else {
         let words = format!("The rule `{rule}` does not wait for anybody.");
         say(1, "not_waiting", &words, json, out)
     }
 }
 
-fn say(
-    code: u8,
-    word: &str,
-    words: &str,
-    json: bool,
-    out: &mut impl Write,
-) -> anyhow::Result<u8> {
+fn say(code: u8, word: &str, words: &str, json: bool, out: &mut impl Write) -> anyhow::Result<u8> {
     match (json, code) {
         (true, 0) => writeln!(out, "{}", json!({"outcome": word}))?,
         (true, _) => writeln!(out, "{}", json!({"error": word, "detail": words}))?,

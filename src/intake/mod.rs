@@ -10,17 +10,23 @@ pub(crate) mod fhir;
 pub mod input;
 pub mod from_json;
 pub mod import;
+mod json;
 mod lines;
 mod located;
 pub mod messages;
 pub mod moment;
 mod names;
 pub mod record;
+mod repeat;
 pub mod report;
 pub mod sensitive;
+pub mod staff_json;
+mod survey;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_json;
 
 use std::path::Path;
 

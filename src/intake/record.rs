@@ -118,7 +118,7 @@ impl RecordUpdate {
             Self::Fact(record) => Some(&record.patient),
             Self::Occasion(record) => Some(&record.patient),
             Self::Remove(removal) => match &removal.what {
-                Removed::Patient(key) | Removed::FactsBut { patient: key, .. } => Some(key),
+                Removed::Patient(key) => Some(key),
                 Removed::Occasion(_) => None,
             },
             Self::Staff(_) | Self::Department(_) => None,
@@ -183,6 +183,8 @@ pub struct PatientRecord {
     pub family: Vec<RelationRecord>,
     /// What they allow and refuse.
     pub consents: Vec<ConsentRecord>,
+    /// All that the source tells of them; `None` where facts are records of their own.
+    pub facts: Option<Vec<FactRecord>>,
     /// An older one is ignored.
     pub version: Option<i64>,
     /// The record says itself that nothing of it may be stored.
@@ -214,6 +216,7 @@ impl PatientRecord {
             contacts: Vec::new(),
             family: Vec::new(),
             consents: Vec::new(),
+            facts: None,
             version: None,
             sensitive: true,
             flags: Vec::new(),
@@ -378,6 +381,26 @@ pub struct OccasionRecord {
     pub reasons: Vec<Private<String>>,
     /// The record says itself that it may not be stored.
     pub sensitive: bool,
+    /// What else goes by the same key.
+    pub series: Series,
+}
+
+/// Whether an occasion is one of several that one record tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Series {
+    /// Its format knows of no such.
+    Untold,
+    /// It is one; if it repeated before, those are cancelled.
+    Single,
+    /// It is the first of `count`; the others that there were are cancelled, and so is a single one of the key.
+    First {
+        /// The key of the whole.
+        key: Private<String>,
+        /// How many there are.
+        count: u32,
+    },
+    /// It is another of them.
+    Other,
 }
 
 /// A member of staff.
@@ -441,11 +464,4 @@ pub enum Removed {
     Patient(Key),
     /// An occasion: it is kept as cancelled.
     Occasion(Key),
-    /// The facts that a source told of a patient, but for those with these kinds and keys.
-    FactsBut {
-        /// Whose facts.
-        patient: Key,
-        /// Kind and key of what stays.
-        keep: Vec<(String, Private<String>)>,
-    },
 }

@@ -44,10 +44,9 @@ impl CampaignState {
             (Self::Counting, E::TooMany) => Some(Self::Waiting),
             (Self::Planning, E::Planned) => Some(Self::Planned),
             (Self::Planning | Self::Planned, E::RuleChanged) => Some(Self::Planning),
-            (
-                Self::Counting | Self::Waiting | Self::Planning | Self::Planned,
-                E::Cancelled,
-            ) => Some(Self::Cancelled),
+            (Self::Counting | Self::Waiting | Self::Planning | Self::Planned, E::Cancelled) => {
+                Some(Self::Cancelled)
+            }
             _ => None,
         }
     }

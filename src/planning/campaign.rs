@@ -118,7 +118,9 @@ pub(crate) fn decide(
         let of_this = planned
             .values()
             .filter(|r| moment(rule, &r.plan.occurrence) == Some(at));
-        let first = of_this.map(|r| r.planned_for.unwrap_or(r.plan.due_at)).min();
+        let first = of_this
+            .map(|r| r.planned_for.unwrap_or(r.plan.due_at))
+            .min();
         let as_of = now.min(at).min(first.unwrap_or(at));
         let plan = plan::plan_manual(rule, &subject, as_of, at);
         for reminder in plan.reminders {
@@ -256,7 +258,8 @@ impl Reach {
 
 /// How many are reached on the first day, as far as the rule's own cap lets them.
 pub fn first_day(rule: &Rule, reach: i64) -> i64 {
-    rule.daily_cap.map_or(reach, |cap| reach.min(i64::from(cap)))
+    rule.daily_cap
+        .map_or(reach, |cap| reach.min(i64::from(cap)))
 }
 
 /// Whether somebody may start it.

@@ -10,10 +10,10 @@ use crate::model::occasion::Occasion;
 use crate::model::patient::{ContactPoint, ContactStatus, Fact, OptOut, Patient};
 use crate::model::phone::address_hash;
 use crate::model::reminder::SkipReason;
-use crate::store::reminders::{self, Reminder};
-use crate::store::suppressions::{self, Suppression, SuppressionReason};
 use crate::planning::own::settings;
 use crate::rules::overrides::Override;
+use crate::store::reminders::{self, Reminder};
+use crate::store::suppressions::{self, Suppression, SuppressionReason};
 use crate::store::{StoreError, Tx, facts, occasions, overrides, patients};
 
 /// How far back the planner looks for what it did.

@@ -164,7 +164,10 @@ mod tests {
         ] {
             assert_eq!(read(off, before, by), Err(OverrideError::Nothing));
         }
-        assert!(matches!(read(false, Some(&["soon"]), none), Err(OverrideError::Lead(_))));
+        assert!(matches!(
+            read(false, Some(&["soon"]), none),
+            Err(OverrideError::Lead(_))
+        ));
         for word in ["pigeon", "task", "popup"] {
             let told = read(false, none, Some(&[word]));
             assert!(matches!(told, Err(OverrideError::Channel(_))), "{word}");

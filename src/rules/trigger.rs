@@ -116,7 +116,10 @@ impl Trigger {
             Self::Every { cron, .. } => {
                 let moment: DateTime = occurrence.parse().ok()?;
                 let next = cron.find_next_occurrence(&moment, false).ok()?;
-                Some((moment.date(), next.date().yesterday().ok()?.max(moment.date())))
+                Some((
+                    moment.date(),
+                    next.date().yesterday().ok()?.max(moment.date()),
+                ))
             }
             Self::Birthday | Self::Holiday { .. } | Self::Manual | Self::Occasion { .. } => None,
         }

@@ -26,16 +26,22 @@ impl Rule {
         put("quiet", self.quiet.map_or(Value::Null, quiet));
         put("min_useful", json!(minutes(self.min_useful.as_mins())));
         put("leap_day", json!(self.leap_day));
-        put("effective_from", json!(self.effective_from.map(|day| day.to_string())));
+        put(
+            "effective_from",
+            json!(self.effective_from.map(|day| day.to_string())),
+        );
         put("trigger", trigger(self));
         put("audience", audience(self));
         put(
             "family",
-            without_null(json!({"from_age": self.family.from_age, "copy": self.family.copy, "fallback": self.family.fallback})),
+            without_null(
+                json!({"from_age": self.family.from_age, "copy": self.family.copy, "fallback": self.family.fallback}),
+            ),
         );
         let stop = self.stop.as_ref().map(|stop| {
+            let code = Some(&stop.codes).filter(|codes| !codes.is_empty());
             without_null(
-                json!({"fact": stop.fact, "code": list(&stop.codes), "since": stop.since.to_string()}),
+                json!({"fact": stop.fact, "code": code, "since": stop.since.to_string()}),
             )
         });
         put("stop", stop.unwrap_or(Value::Null));
@@ -95,7 +101,13 @@ fn trigger(rule: &Rule) -> Value {
 
 fn audience(rule: &Rule) -> Value {
     let audience = &rule.audience;
-    let mut all = json!({"diagnosis": list(&audience.diagnosis), "tags": list(&audience.tags)});
+    let mut all = json!({});
+    for (key, list) in [("diagnosis", &audience.diagnosis), ("tags", &audience.tags)] {
+        // An empty list is refused where it is read: it looks as if it named somebody.
+        if !list.is_empty() {
+            all[key] = json!(list);
+        }
+    }
     if audience.min_age.is_some() || audience.max_age.is_some() {
         all["age"] = without_null(json!({"min": audience.min_age, "max": audience.max_age}));
     }
@@ -105,20 +117,7 @@ fn audience(rule: &Rule) -> Value {
     if let Some(condition) = &audience.condition {
         all["where"] = json!(Condition::source(condition));
     }
-    let all = without_null(all);
-    if all.as_object().is_some_and(Map::is_empty) {
-        return Value::Null;
-    }
     all
-}
-
-/// An empty list is a key that is left out.
-fn list(list: &[String]) -> Value {
-    if list.is_empty() {
-        Value::Null
-    } else {
-        json!(list)
-    }
 }
 
 fn step(step: &Step) -> Value {
@@ -142,8 +141,15 @@ fn step(step: &Step) -> Value {
         }
     }
     let mut all = json!({"id": step.id, "to": step.to});
-    all["before"] = list(&before);
-    all["after"] = list(&after);
+    let list = |list: Vec<String>| {
+        if list.is_empty() {
+            Value::Null
+        } else {
+            json!(list)
+        }
+    };
+    all["before"] = list(before);
+    all["after"] = list(after);
     all["on"] = on;
     if is_clocked {
         all["at"] = json!(step.at.strftime("%H:%M").to_string());
@@ -158,7 +164,7 @@ fn step(step: &Step) -> Value {
     all["group"] = json!(step.group);
     if step.to == Role::Staff {
         all["department"] = json!(step.department);
-        all["cc"] = list(&step.cc);
+        all["cc"] = list(step.cc.clone());
         all["doctor"] = json!(step.doctor);
         all["digest"] = json!(step.digest);
         if step.previous_workday {

@@ -16,7 +16,10 @@ pub(super) fn of_campaign(campaign: &Campaign, rule: &Rule, settings: &Settings)
         "{} started it. Another person lets it go: carebell campaign approve {id} --by NAME, or calls it off: carebell campaign cancel {id}",
         campaign.started_by
     );
-    let title = format!("{}: campaign for {reach} patients waits for a second person", rule.title);
+    let title = format!(
+        "{}: campaign for {reach} patients waits for a second person",
+        rule.title
+    );
     task(rule, settings, format!("approve/{id}"), title, text, reach)
 }
 
@@ -26,7 +29,10 @@ pub(super) fn of_rule(rule: &Rule, reach: i64, settings: &Settings) -> NewTask {
     let text = format!(
         "It was switched on or changed. Nothing of it goes out until somebody lets it: carebell rules approve {id} --by NAME"
     );
-    let title = format!("{}: would tell {reach} patients within a day and waits for a person", rule.title);
+    let title = format!(
+        "{}: would tell {reach} patients within a day and waits for a person",
+        rule.title
+    );
     let key = format!("approve/{id}/{}", rule.timing_hash());
     task(rule, settings, key, title, text, reach)
 }

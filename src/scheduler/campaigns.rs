@@ -74,8 +74,7 @@ impl PlanStage {
         let key = campaign::occurrence(rule, campaign.at);
         let limit = usize::try_from(self.settings.limit()).unwrap_or(1);
         for chunk in ids.chunks(limit) {
-            let subjects =
-                subject::load(&mut tx, chunk, &self.house.address_key, now).await?;
+            let subjects = subject::load(&mut tx, chunk, &self.house.address_key, now).await?;
             for subject in &subjects {
                 let decided = campaign::plan_one(rule, subject, campaign.at, now);
                 tell(&mut campaign, campaign::reached(&decided, &key));

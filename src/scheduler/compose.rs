@@ -55,7 +55,7 @@ impl ComposeStage {
         if due::alone(&mut tx, WORK).await? {
             let held = rule_switches::held(&mut tx, self.book.broken()).await?;
             let ready = due::due(&mut tx, &held, now, self.settings.limit()).await?;
-            let ready = digest::complete(&mut tx, &self.book, ready, now).await?;
+            let ready = digest::complete(&mut tx, &self.book, &held, ready, now).await?;
             reminders = due::hold(&mut tx, ready).await?;
         }
         if reminders.is_empty() {

@@ -79,6 +79,7 @@ pub(crate) fn key(to: &To, channel: Channel, due_at: Timestamp) -> String {
 pub(crate) async fn complete(
     tx: &mut Tx,
     book: &Book,
+    held: &[String],
     mut due: Vec<Reminder>,
     now: Timestamp,
 ) -> Result<Vec<Reminder>, StoreError> {
@@ -95,6 +96,7 @@ pub(crate) async fn complete(
     };
     let steps: Vec<(&str, String)> = book
         .active()
+        .filter(|rule| !held.contains(&rule.id))
         .flat_map(|rule| {
             of_rule(rule)
                 .into_iter()

@@ -58,8 +58,12 @@ pub(super) async fn begin(
     known: Option<&Switch>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let same = |known: &&Switch| known.timing == rule.timing_hash() && known.mode == rule.mode.as_str();
-    if known.filter(same).is_some_and(|known| known.state == SwitchState::Checking) {
+    let same =
+        |known: &&Switch| known.timing == rule.timing_hash() && known.mode == rule.mode.as_str();
+    if known
+        .filter(same)
+        .is_some_and(|known| known.state == SwitchState::Checking)
+    {
         return Ok(());
     }
     let switch = Switch {
@@ -253,7 +257,10 @@ impl PlanStage {
         switches: &BTreeMap<String, Switch>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if switches.get(&rule.id).is_some_and(|known| is_settled(known, rule)) {
+        if switches
+            .get(&rule.id)
+            .is_some_and(|known| is_settled(known, rule))
+        {
             return Ok(());
         }
         let mut tx = self.store.write().await?;

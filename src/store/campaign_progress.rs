@@ -29,7 +29,8 @@ pub struct Progress {
 pub async fn of(tx: &mut Tx, campaign: &Campaign) -> Result<Progress, StoreError> {
     const REMINDERS: &str = "SELECT state, COALESCE(reason, ''), COUNT(*) FROM reminder WHERE rule_id = $1 AND occurrence = $2
         GROUP BY state, COALESCE(reason, '')";
-    const MESSAGES: &str = "SELECT m.state, COUNT(*) FROM reminder AS r JOIN message AS m ON m.id = r.message_id
+    const MESSAGES: &str =
+        "SELECT m.state, COUNT(*) FROM reminder AS r JOIN message AS m ON m.id = r.message_id
         WHERE r.rule_id = $1 AND r.occurrence = $2 AND r.state = 'composed' GROUP BY m.state";
     let mut progress = Progress::default();
     if campaign.occurrence.is_empty() {
@@ -59,7 +60,8 @@ pub async fn supersede_others(
     campaign: &Campaign,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    const SQL: &str = "UPDATE reminder SET state = 'superseded', reason = 'superseded', updated_at = $4
+    const SQL: &str =
+        "UPDATE reminder SET state = 'superseded', reason = 'superseded', updated_at = $4
         WHERE rule_id = $1 AND occurrence = $2 AND state = 'planned' AND timing <> $3";
     execute!(
         tx,
@@ -88,7 +90,8 @@ pub(super) async fn withdraw(
     campaign: &Campaign,
     now: Timestamp,
 ) -> Result<(u64, usize), StoreError> {
-    const REMINDERS: &str = "UPDATE reminder SET state = 'superseded', reason = 'cancelled', updated_at = $3
+    const REMINDERS: &str =
+        "UPDATE reminder SET state = 'superseded', reason = 'cancelled', updated_at = $3
         WHERE rule_id = $1 AND occurrence = $2 AND state = 'planned'";
     // Taking the rows first makes a worker that journals an attempt at this moment come wholly before or after us.
     const LOCK: &str = "UPDATE dispatch SET fence = fence WHERE message_id IN (SELECT r.message_id FROM reminder AS r
@@ -105,8 +108,7 @@ pub(super) async fn withdraw(
         WHERE id IN (SELECT r.message_id FROM reminder AS r
           WHERE r.rule_id = $1 AND r.occurrence = $2 AND r.state = 'composed' AND r.message_id IS NOT NULL)
         AND CAST(state AS TEXT) IN ('sending', 'uncertain')";
-    const DISPATCH: &str =
-        "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    const DISPATCH: &str = "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     if campaign.occurrence.is_empty() {
         return Ok((0, 0));
     }

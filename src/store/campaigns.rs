@@ -78,8 +78,7 @@ impl Row {
             timing: self.timing,
             walk_after: self.walk_after,
             reach: self.reach,
-            not_reached: serde_json::from_str(&self.not_reached)
-                .map_err(|_| bad("not_reached"))?,
+            not_reached: serde_json::from_str(&self.not_reached).map_err(|_| bad("not_reached"))?,
             started_by: self.started_by,
             approved_by: self.approved_by,
             cancelled_by: self.cancelled_by,
@@ -167,8 +166,7 @@ pub async fn current(tx: &mut Tx, since: Timestamp) -> Result<Vec<Campaign>, Sto
           cancelled_by, created_at FROM campaign
         WHERE state IN ('counting', 'waiting', 'planning') OR (state = 'planned' AND at >= $1) ORDER BY created_at, id";
     let since = since.as_millisecond();
-    let found: Vec<Row> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(since).fetch_all(conn).await)?;
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(since).fetch_all(conn).await)?;
     found.into_iter().map(Row::into_campaign).collect()
 }
 
@@ -217,7 +215,8 @@ pub async fn approve(
     approver: &str,
     now: Timestamp,
 ) -> Result<Acted, StoreError> {
-    const SQL: &str = "UPDATE campaign SET state = $2, approved_by = $3, updated_at = $4, walk_after = NULL,
+    const SQL: &str =
+        "UPDATE campaign SET state = $2, approved_by = $3, updated_at = $4, walk_after = NULL,
           at = CASE WHEN at < $5 THEN $5 ELSE at END WHERE id = $1 AND state = 'waiting'";
     let Some(found) = find(tx, id).await? else {
         return Ok(Acted::NotFound);

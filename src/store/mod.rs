@@ -7,6 +7,7 @@
 pub mod api_keys;
 pub mod audits;
 pub mod board;
+mod bulk;
 pub mod campaign_progress;
 pub mod campaigns;
 pub mod candidates;

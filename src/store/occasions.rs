@@ -93,6 +93,21 @@ pub async fn find(tx: &mut Tx, source: &str, key: &str) -> Result<Option<Occasio
     on!(tx, conn => sqlx::query_scalar(SQL).bind(source).bind(key).fetch_optional(conn).await)
 }
 
+/// The occasion that a source knows by `key`, or the first of those that it repeats as.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_first(
+    tx: &mut Tx,
+    source: &str,
+    key: &str,
+) -> Result<Option<OccasionId>, StoreError> {
+    match find(tx, source, key).await? {
+        Some(single) => Ok(Some(single)),
+        None => find(tx, source, &format!("{key}#1")).await,
+    }
+}
+
 /// Keeps what the patient answered about `epoch` of an occasion, and tells of it.
 ///
 /// Returns what then stands, or `None` when the occasion is gone or has another epoch: the answer was to

@@ -99,11 +99,13 @@ pub async fn of(
 /// # Errors
 /// When the database fails or a row cannot be read.
 pub async fn list(tx: &mut Tx, patient: &PatientId) -> Result<Vec<Kept>, StoreError> {
-    const SQL: &str = "SELECT patient_id, rule_id, is_off, leads, channels, set_by, updated_at FROM rule_override
+    const SQL: &str =
+        "SELECT patient_id, rule_id, is_off, leads, channels, set_by, updated_at FROM rule_override
         WHERE patient_id = $1 ORDER BY rule_id";
-    let found: Vec<Row> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(patient).fetch_all(conn).await)?;
-    let kept = found.into_iter().map(|row| row.into_kept().map(|row| row.1));
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(patient).fetch_all(conn).await)?;
+    let kept = found
+        .into_iter()
+        .map(|row| row.into_kept().map(|row| row.1));
     kept.collect()
 }
 
@@ -125,7 +127,8 @@ pub async fn set(
           set_by = excluded.set_by, updated_at = excluded.updated_at
         WHERE rule_override.is_off <> excluded.is_off OR rule_override.leads IS DISTINCT FROM excluded.leads
           OR rule_override.channels IS DISTINCT FROM excluded.channels";
-    const SUPERSEDE: &str = "UPDATE reminder SET state = 'superseded', reason = 'superseded', updated_at = $3
+    const SUPERSEDE: &str =
+        "UPDATE reminder SET state = 'superseded', reason = 'superseded', updated_at = $3
         WHERE patient_id = $1 AND rule_id = $2 AND state = 'planned'";
     let text = |list: &Option<Vec<String>>| list.as_ref().map(|list| json!(list).to_string());
     let at = now.as_millisecond();
@@ -204,8 +207,8 @@ mod tests {
     use crate::store::{StoreError, execute, marks, testing};
 
     #[tokio::test]
-    async fn a_setting_replaces_the_one_before_and_has_the_patient_planned() -> Result<(), StoreError>
-    {
+    async fn a_setting_replaces_the_one_before_and_has_the_patient_planned()
+    -> Result<(), StoreError> {
         const PATIENT: &str = "INSERT INTO patient (id, source, source_key, name, deceased, special, held, tags, prefer, attributes,
             row_hash, created_at, updated_at) VALUES ($1, 'his', 'P1', '{}', FALSE, FALSE, FALSE, '[]', '[]', '{}', '', 0, 0)";
         for test in testing::stores().await {

@@ -57,7 +57,8 @@ pub async fn of(
     if patients.is_empty() {
         return Ok(HashMap::new());
     }
-    let found: Vec<(PatientId, String, String, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(rule).bind(ids(patients)).fetch_all(conn).await)?;
+    let found: Vec<(PatientId, String, String, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rule).bind(ids(patients)).fetch_all(conn).await)?;
     found
         .into_iter()
         .map(|(patient, occurrence, part, day)| {
@@ -135,7 +136,8 @@ pub async fn renew(
     which: Which,
 ) -> Result<(), StoreError> {
     const OTHERS: &str = "DELETE FROM rule_slot WHERE rule_id = $1 AND day > $2 AND cap <> $3";
-    const UNUSED: &str = "DELETE FROM rule_slot WHERE rule_id = $1 AND day > $2 AND cap >= $3 AND NOT EXISTS
+    const UNUSED: &str =
+        "DELETE FROM rule_slot WHERE rule_id = $1 AND day > $2 AND cap >= $3 AND NOT EXISTS
         (SELECT 1 FROM reminder AS r WHERE r.patient_id = rule_slot.patient_id AND r.rule_id = $1
           AND r.occurrence = rule_slot.occurrence AND r.state <> 'superseded')";
     const FORGET: &str = "DELETE FROM rule_day WHERE rule_id = $1 AND day > $2";
@@ -146,10 +148,7 @@ pub async fn renew(
         Which::OtherCaps => (OTHERS, i64::from(cap)),
         Which::Unused => (UNUSED, 0),
     };
-    let gone = execute!(
-        &mut *tx,
-        sqlx::query(sql).bind(rule).bind(&today).bind(cap)
-    )?;
+    let gone = execute!(&mut *tx, sqlx::query(sql).bind(rule).bind(&today).bind(cap))?;
     if gone > 0 {
         execute!(&mut *tx, sqlx::query(FORGET).bind(rule).bind(&today))?;
         execute!(tx, sqlx::query(COUNT).bind(rule).bind(&today))?;

@@ -59,7 +59,7 @@ impl Applier<'_> {
         &mut self,
         tx: &mut Tx,
         source: &str,
-        records: Vec<StaffRecord>,
+        records: &[StaffRecord],
     ) -> Result<(), IntakeError> {
         let keys: Vec<&str> = records
             .iter()
@@ -68,7 +68,7 @@ impl Applier<'_> {
         let known = staff::known(tx, source, &keys).await?;
         let mut puts = Vec::new();
         for record in records {
-            let put = staff_put(&record);
+            let put = staff_put(record);
             let outcome = match known.get(&put.source_key) {
                 None => Outcome::New,
                 Some(hash) if *hash == put.row_hash => Outcome::Unchanged,

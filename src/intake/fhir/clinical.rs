@@ -11,7 +11,9 @@ use super::resource::{
     Result as LabResult,
 };
 use crate::intake::import::Parsed;
-use crate::intake::record::{Coding, FactRecord, Key, OccasionRecord, Origin, RecordUpdate};
+use crate::intake::record::{
+    Coding, FactRecord, Key, OccasionRecord, Origin, RecordUpdate, Series,
+};
 use crate::intake::report::Fault;
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::private::Private;
@@ -20,7 +22,7 @@ use crate::model::private::Private;
 const LONG_OVER_DAYS: i64 = 400;
 
 pub(super) fn condition(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     condition: &Condition,
 ) -> Result<Parsed, Fault> {
@@ -59,7 +61,7 @@ pub(super) fn condition(
 }
 
 pub(super) fn encounter(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     encounter: &Encounter,
 ) -> Result<Parsed, Fault> {
@@ -133,7 +135,7 @@ pub(super) fn encounter(
 }
 
 pub(super) fn immunization(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     shot: &Immunization,
 ) -> Result<Parsed, Fault> {
@@ -160,7 +162,7 @@ pub(super) fn immunization(
 }
 
 pub(super) fn medication_request(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     request: &MedicationRequest,
 ) -> Result<Parsed, Fault> {
@@ -212,7 +214,7 @@ fn medication_of(request: &MedicationRequest) -> &Concept {
 
 /// The day on which the course runs out, with its repeats, is an occasion.
 fn prescription_end(
-    context: &Context<'_>,
+    context: &Context,
     request: &MedicationRequest,
     fact: &FactRecord,
     parsed: &mut Parsed,
@@ -242,7 +244,7 @@ fn prescription_end(
 
 /// A result is kept as a date and a code, never with a value.
 pub(super) fn result(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     kind: &str,
     result: &LabResult,
@@ -294,7 +296,7 @@ pub(super) fn result(
 }
 
 fn fact(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     kind: &str,
     id: Option<&String>,
@@ -324,7 +326,7 @@ fn fact(
 }
 
 fn occasion(
-    context: &Context<'_>,
+    context: &Context,
     fact: &FactRecord,
     name: String,
     kind: &str,
@@ -348,12 +350,13 @@ fn occasion(
         version: None,
         reasons: Vec::new(),
         sensitive: fact.sensitive,
+        series: Series::Untold,
     }
 }
 
 impl Parsed {
     /// Adds an occasion unless it was over long ago.
-    fn occasion(&mut self, context: &Context<'_>, record: OccasionRecord, day: Date) {
+    fn occasion(&mut self, context: &Context, record: OccasionRecord, day: Date) {
         if context
             .today
             .checked_sub(LONG_OVER_DAYS.days())
@@ -365,7 +368,7 @@ impl Parsed {
 }
 
 fn dated(
-    context: &Context<'_>,
+    context: &Context,
     fact: &mut FactRecord,
     text: Option<&str>,
     path: &str,
@@ -378,7 +381,7 @@ fn dated(
 }
 
 fn moment(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     path: &str,
     text: &str,

@@ -10,7 +10,7 @@ use crate::model::class::ContactKind;
 use crate::model::private::Private;
 
 pub(super) fn practitioner(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     practitioner: &Practitioner,
 ) -> Result<Parsed, Fault> {

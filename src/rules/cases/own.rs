@@ -32,9 +32,9 @@ pub(super) fn overrides(
                 one(&of(name), value, &place)
             })
             .collect(),
-        Some(_) => Err(
-            "patient.overrides: expected a table with the ids of rules, or a list".to_owned(),
-        ),
+        Some(_) => {
+            Err("patient.overrides: expected a table with the ids of rules, or a list".to_owned())
+        }
     }
 }
 
