@@ -171,7 +171,10 @@ fn wanted(state: &ApiState, body: &Value, now: Timestamp) -> Result<(String, Tim
     let map = body
         .as_object()
         .ok_or_else(|| Fault::invalid("", expected))?;
-    if map.keys().any(|name| !["rule", "at"].contains(&name.as_str())) {
+    if map
+        .keys()
+        .any(|name| !["rule", "at"].contains(&name.as_str()))
+    {
         return Err(Fault {
             code: "unknown_field",
             path: "?".to_owned(),
@@ -181,7 +184,10 @@ fn wanted(state: &ApiState, body: &Value, now: Timestamp) -> Result<(String, Tim
     let rule = map.get("rule").and_then(Value::as_str);
     let rule = rule.filter(|rule| state.manual_rules.iter().any(|known| known == rule));
     let rule = rule.ok_or_else(|| {
-        Fault::invalid("rule", "the id of a rule with on = \"manual\" that is not off")
+        Fault::invalid(
+            "rule",
+            "the id of a rule with on = \"manual\" that is not off",
+        )
     })?;
     let minute = |at: Timestamp| {
         let cut = at.as_millisecond().rem_euclid(60_000);

@@ -127,7 +127,7 @@ pub(super) async fn put_override(
     Body(body): Body,
 ) -> Result<Json<OverrideOutcome>, Problem> {
     caller.must(Scope::RecordsWrite)?;
-    if !state.rules.iter().any(|known| *known == rule) {
+    if !state.rules.contains(&rule) {
         return Err(Problem::not_found());
     }
     let set = wanted(&rule, &body)?;
@@ -158,7 +158,9 @@ fn wanted(rule: &str, body: &Value) -> Result<Override, Fault> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(items)) => {
             let words: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
-            words.map(Some).ok_or_else(|| Fault::invalid(name, "a list of texts"))
+            words
+                .map(Some)
+                .ok_or_else(|| Fault::invalid(name, "a list of texts"))
         }
         Some(_) => Err(Fault::invalid(name, "a list of texts")),
     };

@@ -133,9 +133,9 @@ pub async fn preview(
     });
     for rule in rules {
         let started = campaign::moments(rule, &current);
-        let Some(among) = campaign::among(rule, &current).or_else(|| {
-            walk::candidates(rule, &spread::window(rule, &look.window), true)
-        }) else {
+        let Some(among) = campaign::among(rule, &current)
+            .or_else(|| walk::candidates(rule, &spread::window(rule, &look.window), true))
+        else {
             continue;
         };
         let mut days = Days::load(&mut store.read().await?, rule, look.now).await?;

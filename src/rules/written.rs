@@ -40,9 +40,7 @@ impl Rule {
         );
         let stop = self.stop.as_ref().map(|stop| {
             let code = Some(&stop.codes).filter(|codes| !codes.is_empty());
-            without_null(
-                json!({"fact": stop.fact, "code": code, "since": stop.since.to_string()}),
-            )
+            without_null(json!({"fact": stop.fact, "code": code, "since": stop.since.to_string()}))
         });
         put("stop", stop.unwrap_or(Value::Null));
         put("step", self.steps.iter().map(step).collect());

@@ -17,9 +17,9 @@ use crate::planning::subject::Subject;
 use crate::rules::rule::{Mode, Rule};
 use crate::scheduler::plan::PlanStage;
 use crate::scheduler::{Settings, approval};
+use crate::store::reminders::NewReminder;
 use crate::store::rule_days::{self, Which};
 use crate::store::rule_plans::{self, RulePlan};
-use crate::store::reminders::NewReminder;
 use crate::store::rule_switches::{self, Switch};
 use crate::store::{Store, StoreError, Tx, campaign_progress, plans, tasks};
 
@@ -133,7 +133,10 @@ pub(super) fn leave_missed(
     subjects: &[Subject],
     planned: &mut Vec<NewReminder>,
 ) {
-    if !planned.iter().any(|plan| plan.catch_up && plan.occasion.is_some()) {
+    if !planned
+        .iter()
+        .any(|plan| plan.catch_up && plan.occasion.is_some())
+    {
         return;
     }
     let occasions = subjects.iter().flat_map(|subject| &subject.occasions);
