@@ -44,10 +44,7 @@ pub(super) fn read_trigger(
             faults.error(&field.place, format!("does not go with `on = \"{word}\"`"));
         }
     }
-    let cap = table
-        .get("daily_cap")
-        .and_then(|field| field.integer(1, 1_000_000, faults))
-        .and_then(|cap| u32::try_from(cap).ok());
+    let cap = read_cap(&table, &word, faults);
     let trigger = match word.as_str() {
         "birthday" => Some(Trigger::Birthday),
         "holiday" => read_holiday(&table, faults),
@@ -80,6 +77,16 @@ pub(super) fn read_trigger(
         }
     };
     trigger.map(|trigger| (trigger, cap))
+}
+
+fn read_cap(table: &Table<'_>, word: &str, faults: &mut Faults) -> Option<u32> {
+    let field = table.get("daily_cap")?;
+    if word == "holiday" {
+        let late = "spreads up to the holiday only; on the holiday itself there is one day, and who finds no room gets nothing";
+        faults.warn(&field.place, late);
+    }
+    let cap = field.integer(1, 1_000_000, faults)?;
+    u32::try_from(cap).ok()
 }
 
 fn kind(text: &str) -> Option<String> {
