@@ -54,6 +54,7 @@ fn patient() -> Patient {
         ],
         family: Vec::new(),
         opt_outs: Vec::new(),
+        consents: Vec::new(),
     }
 }
 
@@ -285,6 +286,7 @@ fn family_is_told_with_consent_only() {
         consented: true,
         contacts: vec![contact(ContactKind::Phone, "+8613800000007")],
         opt_outs: Vec::new(),
+        consents: Vec::new(),
     };
     let told = |relation: Option<&Relation>| {
         let case = Case {

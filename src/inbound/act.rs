@@ -21,6 +21,7 @@ use crate::store::suppressions::{self, NewSuppression, SuppressionReason};
 use crate::store::tasks::{self, NewTask};
 use crate::store::{
     StoreError, Tx, consents, contact_points, marks, occasions, patients, questions,
+    withdraw,
 };
 
 /// What a person says of messages at all.
@@ -106,7 +107,7 @@ impl Case<'_> {
             reason,
         };
         suppressions::add(tx, &new, self.now).await?;
-        replies::stop_address(tx, hash, patient, reason.as_str(), self.now).await?;
+        withdraw::stop_address(tx, hash, patient, reason.as_str(), self.now).await?;
         if died && let Some(patient) = patient {
             // Until a person has corrected the record nobody is written to about this patient.
             patients::hold(tx, patient, self.now).await?;
@@ -141,7 +142,7 @@ impl Case<'_> {
             reason: SuppressionReason::Stop,
         };
         suppressions::add(tx, &new, self.now).await?;
-        replies::stop_address(tx, hash, None, "opted_out", self.now).await?;
+        withdraw::stop_address(tx, hash, None, "opted_out", self.now).await?;
         self.consent(tx, Consent::Withdrawn).await?;
         self.answer(tx, reply, "answer_stop").await?;
         if self.reading.needs_human {
@@ -209,7 +210,7 @@ impl Case<'_> {
         }
         self.wish(tx, reply, "cancel").await?;
         for occasion in &self.bound.occasions {
-            replies::withdraw_occasion(tx, &occasion.id, self.now).await?;
+            withdraw::withdraw_occasion(tx, &occasion.id, self.now).await?;
         }
         self.answer(tx, reply, "answer_declined").await?;
         self.task(

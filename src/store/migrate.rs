@@ -7,12 +7,20 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::{Store, StoreError, Tx, on};
 
 /// Number, name, text for SQLite, text for PostgreSQL.
-const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
-    1,
-    "first light",
-    include_str!("../../migrations/sqlite/0001_first_light.sql"),
-    include_str!("../../migrations/postgres/0001_first_light.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "first light",
+        include_str!("../../migrations/sqlite/0001_first_light.sql"),
+        include_str!("../../migrations/postgres/0001_first_light.sql"),
+    ),
+    (
+        3,
+        "told",
+        include_str!("../../migrations/sqlite/0003_told.sql"),
+        include_str!("../../migrations/postgres/0003_told.sql"),
+    ),
+];
 
 /// What a database needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

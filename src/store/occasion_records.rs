@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::events::{self, NewEvent};
-use super::{StoreError, Tx, marks, on, replies, rows};
+use super::{StoreError, Tx, earlier, marks, on, rows, withdraw};
 use crate::model::id::{ChangeRequestId, OccasionId, PatientId};
 use crate::model::occasion::{Confirmation, OccasionStatus};
 
@@ -175,10 +175,15 @@ pub async fn put(
     if occasions.is_empty() {
         return Ok(());
     }
+    let dates: Vec<(&str, &str)> = occasions
+        .iter()
+        .map(|put| (put.source_key.as_str(), put.local_at.as_str()))
+        .collect();
+    earlier::keep_dates(tx, source, &dates).await?;
     let written: Vec<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(occasions)).bind(now.as_millisecond()).fetch_all(conn).await)?;
     let (ids, patients): (Vec<OccasionId>, Vec<PatientId>) = written.into_iter().unzip();
     settle_wishes(tx, &ids, now).await?;
-    replies::withdraw_stale(tx, &ids, now).await?;
+    withdraw::withdraw_stale(tx, &ids, now).await?;
     marks::add(tx, &patients, now).await
 }
 
@@ -205,7 +210,7 @@ pub async fn cancel(
     let written: Vec<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(set).bind(now.as_millisecond()).fetch_all(conn).await)?;
     let (ids, patients): (Vec<OccasionId>, Vec<PatientId>) = written.into_iter().unzip();
     settle_wishes(tx, &ids, now).await?;
-    replies::withdraw_stale(tx, &ids, now).await?;
+    withdraw::withdraw_stale(tx, &ids, now).await?;
     marks::add(tx, &patients, now).await?;
     Ok(patients)
 }
