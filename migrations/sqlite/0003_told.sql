@@ -9,9 +9,9 @@ CREATE TABLE occasion_date (
 );
 
 -- The addresses that a question's message went on to when the first one failed: a reply from each of them answers it.
-CREATE TABLE question_address (
+CREATE TABLE question_reach (
   address_hash TEXT NOT NULL,
   question_id  TEXT NOT NULL REFERENCES question (id) ON DELETE CASCADE,
   PRIMARY KEY (address_hash, question_id)
 );
-CREATE INDEX question_address_question ON question_address (question_id);
+CREATE INDEX question_reach_question ON question_reach (question_id);

@@ -317,6 +317,7 @@ fn scheduler(house: &House, clock: &Clock, bells: &Bells) -> (PlanStage, Compose
         house: Arc::clone(&house.plans),
         desk: Arc::clone(&house.desk),
         settings: house.config.scheduler.clone(),
+        gates: house.config.gates.clone(),
         clock: clock.clone(),
         delivery: bells.send.clone(),
     };

@@ -6,6 +6,8 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::model::id::{ContactPointId, RelationId};
+use crate::model::patient::{ContactPoint, ContactStatus};
+use crate::model::phone::address_hash;
 use crate::model::private::Private;
 
 const NIGHT: QuietHours = QuietHours {
@@ -68,7 +70,9 @@ fn case<'a>(patient: &'a Patient, zone: &'a TimeZone) -> Case<'a> {
         answer_to: None,
         occasion: None,
         unless: None,
-        is_delivered: false,
+        ask: Some(Ask::Confirm),
+        earlier: Earlier::default(),
+        need_consent: &[],
         suppressions: &[],
         address_key: b"key",
         quiet: Some(NIGHT),

@@ -381,6 +381,7 @@ impl Case<'_> {
             relation: self.bound.relation.clone(),
             occasion: self.first().map(|o| (o.id.clone(), o.epoch)),
             template: template.to_owned(),
+            ask: None,
             channel: self.text.text.channel,
             address: self.text.text.from.clone(),
             address_hash: self.text.text.from_hash.clone(),

@@ -32,6 +32,33 @@ pub(crate) fn context(
     house: &House,
     now: Timestamp,
 ) -> Value {
+    let occasions = occasions(about, material);
+    context_of_all(about, &occasions, material, house, now)
+}
+
+/// What it tells of: the occasions that our own answer names, else the one that it hangs on.
+pub(crate) fn occasions<'a>(about: &About<'a>, material: &'a Material) -> Vec<&'a Occasion> {
+    let data = about.reminder.data.as_ref();
+    let named = data
+        .into_iter()
+        .flat_map(|data| data.reveal().occasions())
+        .filter_map(|id| material.occasions.get(&id));
+    let named: Vec<&Occasion> = named.collect();
+    if named.is_empty() {
+        about.occasion.into_iter().collect()
+    } else {
+        named
+    }
+}
+
+/// The same for a message about `occasions`, in the order of time.
+pub(crate) fn context_of_all(
+    about: &About<'_>,
+    occasions: &[&Occasion],
+    material: &Material,
+    house: &House,
+    now: Timestamp,
+) -> Value {
     let zone = about.rule.map_or(&house.timezone, |rule| &rule.timezone);
     let today = wall::date(zone, now);
     let day = day_of(about).unwrap_or(today);
@@ -49,8 +76,15 @@ pub(crate) fn context(
     }
     all.insert("recipient".to_owned(), recipient_values(about, material));
     if let Some(occasion) = about.occasion {
-        let values = occasion_values(occasion, material);
-        all.insert("occasions".to_owned(), json!([values]));
+        let list = occasions.iter().map(|one| occasion_values(one, material));
+        all.insert("occasions".to_owned(), list.collect());
+        let mut values = occasion_values(occasion, material);
+        // The date that the recipient was told before it moved.
+        let told = material.told.get(&about.reminder.id).copied().flatten();
+        let previous = told.map(|at| json!({"date": at.date().to_string(), "clock": clock(at)}));
+        if let Some(values) = values.as_object_mut() {
+            values.insert("previous".to_owned(), json!(previous));
+        }
         all.insert("occasion".to_owned(), values);
     } else {
         all.insert(
@@ -105,7 +139,7 @@ pub(crate) fn languages<'a>(about: &About<'a>, house: &'a House) -> Vec<&'a str>
 }
 
 /// The day of the occasion, or of the computed occurrence.
-fn day_of(about: &About<'_>) -> Option<Date> {
+pub(crate) fn day_of(about: &About<'_>) -> Option<Date> {
     match about.occasion {
         Some(occasion) => Some(occasion.when.date()),
         None => about.reminder.plan.occurrence.get(..10)?.parse().ok(),
@@ -155,15 +189,18 @@ fn recipient_values(about: &About<'_>, material: &Material) -> Value {
 }
 
 fn occasion_values(occasion: &Occasion, material: &Material) -> Value {
-    let clock = match occasion.when {
-        OccasionTime::At(at) => Some(at.strftime("%H:%M").to_string()),
-        OccasionTime::On(_) => None,
-    };
     json!({
-        "kind": occasion.kind, "date": occasion.when.date().to_string(), "clock": clock, "doctor": occasion.doctor,
+        "kind": occasion.kind, "date": occasion.when.date().to_string(), "clock": clock(occasion.when), "doctor": occasion.doctor,
         "place": occasion.place, "department": occasion.department.as_deref().map(|id| department(id, material)),
         "attributes": occasion.attributes, "confirmation": occasion.confirmation,
     })
+}
+
+fn clock(when: OccasionTime) -> Option<String> {
+    match when {
+        OccasionTime::At(at) => Some(at.strftime("%H:%M").to_string()),
+        OccasionTime::On(_) => None,
+    }
 }
 
 /// What a department is called, or its id where it has no name.

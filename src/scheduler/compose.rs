@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::gates;
 use crate::model::id::ReminderId;
 use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::material::Material;
 use crate::scheduler::Settings;
-use crate::scheduler::make::{Bench, Made, make};
+use crate::scheduler::make::{Bench, make_all};
 use crate::stage::Bell;
 use crate::store::due::{self, Outcome};
 use crate::store::messages::{self, Desk};
@@ -31,6 +32,8 @@ pub struct ComposeStage {
     pub desk: Arc<Desk>,
     /// Caps and chunk.
     pub settings: Settings,
+    /// What needs consent.
+    pub gates: gates::Settings,
     /// The one source of now.
     pub clock: Clock,
     /// Rung when messages wait to be delivered.
@@ -52,7 +55,10 @@ impl ComposeStage {
         };
         let mut reminders = Vec::new();
         if due::alone(&mut tx, WORK).await? {
-            let ready = due::due(&mut tx, self.book.broken(), now, self.settings.limit()).await?;
+            let broken = self.book.broken();
+            let mut ready = due::due(&mut tx, broken, now, self.settings.limit()).await?;
+            let beside = due::beside(&mut tx, &ready, broken, now).await?;
+            ready.extend(beside);
             reminders = due::hold(&mut tx, ready).await?;
         }
         if reminders.is_empty() {
@@ -60,19 +66,17 @@ impl ComposeStage {
             tx.rollback().await?;
             return Ok(0);
         }
-        let mut material =
+        let material =
             Material::load(&mut tx, &reminders, &self.book, &self.house, now).await?;
         let bench = Bench {
             book: &self.book,
             house: &self.house,
             desk: &self.desk,
             settings: &self.settings,
+            gates: &self.gates,
             now,
         };
-        let made: Vec<(ReminderId, Made)> = reminders
-            .iter()
-            .map(|reminder| (reminder.id.clone(), make(bench, reminder, &mut material)))
-            .collect();
+        let made = make_all(bench, &reminders, &material);
         if !self.store.is_shared() {
             drop(tx);
             tx = self.store.write().await?;

@@ -11,11 +11,11 @@ use crate::model::occasion::OccasionTime;
 
 /// One of the steps whose messages are looked at for a reminder.
 #[derive(Clone, Debug, Serialize)]
-pub struct Sibling<'a> {
+pub struct Sibling {
     /// The reminder that is to be decided.
-    pub id: &'a ReminderId,
+    pub id: ReminderId,
     /// The step's id.
-    pub step: &'a str,
+    pub step: String,
 }
 
 /// What became of the messages of other steps for the same occurrence.
@@ -35,7 +35,7 @@ pub struct Heard {
 /// When the database fails.
 pub async fn heard(
     tx: &mut Tx,
-    siblings: &[Sibling<'_>],
+    siblings: &[Sibling],
 ) -> Result<HashMap<ReminderId, Heard>, StoreError> {
     const SQL: &str = "SELECT r.id, CAST(MAX(CASE WHEN q.state = 'answered' THEN 1 ELSE 0 END) AS BIGINT),
           CAST(MAX(CASE WHEN q.state = 'answered' AND EXISTS (SELECT 1 FROM reply p WHERE p.message_id = m.id AND p.intent = 'confirm') THEN 1 ELSE 0 END) AS BIGINT),

@@ -159,7 +159,7 @@ async fn read(
         expires_at: i64,
     }
     const SQL: &str = "SELECT id, message_id, patient_id, relation_id, occasions, kind, options, asked_at, expires_at FROM question
-        WHERE id IN (SELECT q.id FROM question q WHERE q.address_hash = $1 UNION SELECT a.question_id FROM question_address a WHERE a.address_hash = $1)
+        WHERE id IN (SELECT q.id FROM question q WHERE q.address_hash = $1 UNION SELECT a.question_id FROM question_reach a WHERE a.address_hash = $1)
           AND expires_at > $2 AND state = $3 ORDER BY asked_at DESC, id DESC";
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(address_hash).bind(now.as_millisecond()).bind(state).fetch_all(conn).await)?;
     let bad = |what| StoreError::BadRow {
@@ -205,7 +205,7 @@ pub(super) async fn follow(tx: &mut Tx, switched: &[(&MessageId, &str)]) -> Resu
         id: &'a MessageId,
         address_hash: &'a str,
     }
-    const SQL: &str = "INSERT INTO question_address (address_hash, question_id)
+    const SQL: &str = "INSERT INTO question_reach (address_hash, question_id)
         SELECT j.value ->> 'address_hash', q.id FROM json_each($1) AS j CROSS JOIN question q
         WHERE q.message_id = j.value ->> 'id' AND q.address_hash <> j.value ->> 'address_hash'
         ON CONFLICT (address_hash, question_id) DO NOTHING";

@@ -184,6 +184,7 @@ pub(super) async fn clinics(rules: &[(&str, &str)], now: &str) -> Vec<Clinic> {
             house,
             desk,
             settings,
+            gates: crate::gates::Settings::default(),
             clock: clock.clone(),
             delivery: bell,
         };
