@@ -47,7 +47,11 @@ pub async fn apply(
     struct Key<'a> {
         key: &'a str,
     }
-    const SUPERSEDE: &str = "UPDATE reminder SET state = 'superseded', reason = 'superseded', updated_at = $4
+    // What vanished since its recipient refused it says so; it comes back when they want to hear from us again.
+    const SUPERSEDE: &str = "UPDATE reminder SET state = 'superseded', updated_at = $4,
+          reason = CASE WHEN role <> 'staff' AND EXISTS (SELECT 1 FROM consent AS c WHERE c.patient_id = reminder.patient_id
+              AND c.relation_id = COALESCE(reminder.relation_id, '') AND c.granted = FALSE AND c.scope IN ('all', reminder.class))
+            THEN 'opted_out' ELSE 'superseded' END
         WHERE state = 'planned' AND patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
           AND EXISTS (SELECT 1 FROM json_each($2) AS r
             WHERE r.value ->> 'id' = reminder.rule_id AND reminder.due_at < CAST(r.value ->> 'until' AS BIGINT))

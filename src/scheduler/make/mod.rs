@@ -158,7 +158,7 @@ fn piece<'a>(
     let ask = bench
         .book
         .ask(plan)
-        .filter(|_| may_ask && plan.role != Role::Staff);
+        .filter(|ask| ask.is_ours() || (may_ask && plan.role != Role::Staff));
     Ok(Piece {
         bench,
         about: About {
