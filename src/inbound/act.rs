@@ -22,8 +22,7 @@ use crate::store::replies::{self, NewChangeRequest, NewReply};
 use crate::store::suppressions::{self, NewSuppression, SuppressionReason};
 use crate::store::tasks::{self, NewTask};
 use crate::store::{
-    StoreError, Tx, consents, contact_points, marks, occasions, patients, questions,
-    withdraw,
+    StoreError, Tx, consents, contact_points, marks, occasions, patients, questions, withdraw,
 };
 
 /// What a person says of messages at all.

@@ -3,7 +3,15 @@
 /// Whether the reply says that it means all of them.
 pub(crate) fn says_all(text: &str) -> bool {
     const CHINESE: [&str; 9] = [
-        "全部", "全都", "都取消", "都改", "都不", "所有", "全取消", "全改", "都要",
+        "全部",
+        "全都",
+        "都取消",
+        "都改",
+        "都不",
+        "所有",
+        "全取消",
+        "全改",
+        "都要",
     ];
     let text = fold(text);
     let words: Vec<&str> = words(&text).collect();
@@ -68,8 +76,30 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 /// Numbers that stand behind a word which makes them a place: "cancel 2", "第2个", "取消2", "#2".
 fn places(text: &str) -> impl Iterator<Item = usize> {
     const BEFORE: [&str; 24] = [
-        "第", "#", "取消", "改", "改期", "no", "no.", "nr", "nr.", "number", "option", "visit", "appointment", "cancel",
-        "reschedule", "move", "change", "numero", "número", "cita", "cancelar", "cancele", "cambiar", "only",
+        "第",
+        "#",
+        "取消",
+        "改",
+        "改期",
+        "no",
+        "no.",
+        "nr",
+        "nr.",
+        "number",
+        "option",
+        "visit",
+        "appointment",
+        "cancel",
+        "reschedule",
+        "move",
+        "change",
+        "numero",
+        "número",
+        "cita",
+        "cancelar",
+        "cancele",
+        "cambiar",
+        "only",
     ];
     let number = |(at, first): (usize, char)| {
         let value = digit(first)?;
@@ -91,9 +121,7 @@ fn places(text: &str) -> impl Iterator<Item = usize> {
 
 fn digit(c: char) -> Option<usize> {
     const CHINESE: [char; 9] = ['一', '二', '三', '四', '五', '六', '七', '八', '九'];
-    let plain = c
-        .to_digit(10)
-        .and_then(|value| usize::try_from(value).ok());
+    let plain = c.to_digit(10).and_then(|value| usize::try_from(value).ok());
     plain.or_else(|| CHINESE.iter().position(|one| *one == c).map(|at| at + 1))
 }
 

@@ -39,8 +39,9 @@ impl ReminderState {
             (Self::Planned, E::Composed) => Some(Self::Composed),
             (Self::Planned, E::Skipped) => Some(Self::Skipped),
             (Self::Planned, E::Superseded) => Some(Self::Superseded),
-            (Self::Superseded, E::Replanned)
-            | (Self::Composed | Self::Skipped, E::Recalled) => Some(Self::Planned),
+            (Self::Superseded, E::Replanned) | (Self::Composed | Self::Skipped, E::Recalled) => {
+                Some(Self::Planned)
+            }
             _ => None,
         }
     }

@@ -66,8 +66,7 @@ impl ComposeStage {
             tx.rollback().await?;
             return Ok(0);
         }
-        let material =
-            Material::load(&mut tx, &reminders, &self.book, &self.house, now).await?;
+        let material = Material::load(&mut tx, &reminders, &self.book, &self.house, now).await?;
         let bench = Bench {
             book: &self.book,
             house: &self.house,

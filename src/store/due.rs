@@ -197,8 +197,7 @@ async fn whole(
     outcomes: &[(ReminderId, Outcome)],
     done: Vec<ReminderId>,
 ) -> Result<Vec<ReminderId>, StoreError> {
-    const SQL: &str =
-        "UPDATE reminder SET state = 'planned', reason = NULL, message_id = NULL WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    const SQL: &str = "UPDATE reminder SET state = 'planned', reason = NULL, message_id = NULL WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     if done.len() == outcomes.len() {
         return Ok(done);
     }

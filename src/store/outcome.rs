@@ -363,7 +363,9 @@ async fn carry_out(
     if !waiting.is_empty() {
         execute!(&mut *tx, sqlx::query(WAIT).bind(rows(&waiting)))?;
     }
-    let switched = set.iter().filter_map(|row| Some((row.id, row.address_hash?)));
+    let switched = set
+        .iter()
+        .filter_map(|row| Some((row.id, row.address_hash?)));
     questions::follow(tx, &switched.collect::<Vec<_>>()).await?;
     let news: Vec<_> = set
         .iter()

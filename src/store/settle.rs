@@ -251,6 +251,8 @@ async fn move_messages(
             sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond())
         )?;
     }
-    let switched = set.iter().filter_map(|row| Some((row.id, row.address_hash?)));
+    let switched = set
+        .iter()
+        .filter_map(|row| Some((row.id, row.address_hash?)));
     questions::follow(tx, &switched.collect::<Vec<_>>()).await
 }

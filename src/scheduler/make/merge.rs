@@ -122,8 +122,7 @@ fn recipient(piece: &Piece<'_>) -> Recipient {
 fn gives_way(piece: &Piece<'_>) -> bool {
     let plan = &piece.about.reminder.plan;
     let at_once = [Lead::Created.to_string(), CATCH_UP.to_owned()].contains(&plan.lead);
-    !piece.is_moved()
-        && (at_once || wall::minute(plan.due_at) == wall::minute(piece.bench.now))
+    !piece.is_moved() && (at_once || wall::minute(plan.due_at) == wall::minute(piece.bench.now))
 }
 
 /// Of each occasion one piece goes with the others; what says something else of the same occasion goes alone.
@@ -160,8 +159,7 @@ fn message_of(group: Vec<Going<'_>>, material: &Material) -> Vec<(ReminderId, Ma
         .filter_map(|(piece, _)| piece.about.occasion)
         .filter(|occasion| seen.insert(&occasion.id))
         .collect();
-    let can_list =
-        occasions.len() < 2 || group.iter().all(|one| lists(one, &occasions, material));
+    let can_list = occasions.len() < 2 || group.iter().all(|one| lists(one, &occasions, material));
     let id = |piece: &Piece<'_>| piece.about.reminder.id.clone();
     if let (true, Some(((head, open), rest))) = (can_list, group.split_first()) {
         let made = head.for_people_about(open, &occasions, until(&group), material);

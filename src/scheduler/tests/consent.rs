@@ -76,15 +76,22 @@ async fn a_refusal_is_called_one_whoever_looks_first() {
     for clinic in clinics(&[("recheck", RECHECK)], "2026-07-02T10:00").await {
         let ana = clinic.patient("Ana").await;
         clinic.book(&ana, "recheck", "2026-07-24T10:00").await;
-        clinic.run().await;
+        clinic.clock_to("2026-07-20T08:30").await;
         clinic.change("INSERT INTO consent (patient_id, scope, granted, origin, at) SELECT id, 'all', FALSE, 'reply', 0 FROM patient", &[]).await;
+        clinic.run().await;
         clinic.clock_to("2026-07-21T09:00").await;
-        let reasons = clinic.texts("SELECT DISTINCT reason FROM reminder WHERE role = 'patient'").await;
+        let reasons = clinic
+            .texts("SELECT DISTINCT reason FROM reminder WHERE role = 'patient'")
+            .await;
         assert_eq!(reasons, ["opted_out"]);
-        let words = clinic.texts("SELECT text FROM task WHERE kind = 'unreachable'").await;
+        let words = clinic
+            .texts("SELECT text FROM task WHERE kind = 'unreachable'")
+            .await;
         assert!(words[0].contains("they have opted out"), "{words:?}");
         // Whoever wants to hear from us again does.
-        clinic.change("UPDATE consent SET granted = TRUE", &[]).await;
+        clinic
+            .change("UPDATE consent SET granted = TRUE", &[])
+            .await;
         clinic.clock_to("2026-07-23T09:00").await;
         assert_eq!(clinic.messages().await.len(), 1);
     }
@@ -99,6 +106,9 @@ async fn one_channel_refused_leaves_the_others() {
         clinic.run().await;
         clinic.sql("INSERT INTO consent (patient_id, scope, granted, origin, at) SELECT id, 'sms', FALSE, 'x', 0 FROM patient", &[]).await;
         clinic.clock_to("2026-07-21T09:00").await;
-        assert_eq!(clinic.texts("SELECT channels FROM message").await, ["[\"email\"]"]);
+        assert_eq!(
+            clinic.texts("SELECT channels FROM message").await,
+            ["[\"email\"]"]
+        );
     }
 }

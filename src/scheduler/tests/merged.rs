@@ -38,29 +38,34 @@ async fn two(clinic: &Clinic) -> [OccasionId; 2] {
 async fn two_bookings_on_one_day_are_told_in_one_message() {
     for clinic in clinics(&[("check", CHECK)], "2026-07-02T10:00").await {
         let visits = two(&clinic).await;
+        assert_eq!(clinic.messages().await, ["Ana: 1) 10:00 2) 15:00 reply 1"]);
         assert_eq!(
-            clinic.messages().await,
-            ["Ana: 1) 10:00 2) 15:00 reply 1"]
-        );
-        assert_eq!(
-            clinic.reminders().await.iter().filter(|line| line.ends_with("skipped/merged")).count(),
+            clinic
+                .reminders()
+                .await
+                .iter()
+                .filter(|line| line.ends_with("skipped/merged"))
+                .count(),
             1
         );
         let same = clinic
             .texts("SELECT DISTINCT message_id FROM reminder WHERE message_id IS NOT NULL")
             .await;
         assert_eq!(same.len(), 1, "both point to the one message");
-        let asked: Vec<crate::store::questions::Asked> = serde_json::from_str(
-            &clinic.texts("SELECT occasions FROM question").await[0],
-        )
-        .unwrap();
-        assert_eq!(asked.iter().map(|one| one.id.clone()).collect::<Vec<_>>(), visits);
+        let asked: Vec<crate::store::questions::Asked> =
+            serde_json::from_str(&clinic.texts("SELECT occasions FROM question").await[0]).unwrap();
+        assert_eq!(
+            asked.iter().map(|one| one.id.clone()).collect::<Vec<_>>(),
+            visits
+        );
         assert_eq!(
             clinic.texts("SELECT confirmation FROM occasion").await,
             ["awaiting", "awaiting"]
         );
         let ends = clinic
-            .texts("SELECT id FROM message WHERE expires_at = (SELECT MIN(expires_at) FROM reminder)")
+            .texts(
+                "SELECT id FROM message WHERE expires_at = (SELECT MIN(expires_at) FROM reminder)",
+            )
             .await;
         assert_eq!(ends.len(), 1, "it is of use as long as all of it is");
     }
@@ -82,10 +87,18 @@ async fn bookings_of_two_rules_go_together_and_those_of_two_days_do_not() {
         texts.sort();
         assert_eq!(
             texts,
-            ["Ana: 1) 10:00 2) 11:00 reply 1", "Bob: 2026-07-24 11:00 reply 1"]
+            [
+                "Ana: 1) 10:00 2) 11:00 reply 1",
+                "Bob: 2026-07-24 11:00 reply 1"
+            ]
         );
         clinic.clock_to("2026-07-22T09:00").await;
-        assert!(clinic.messages().await.contains(&"Ana: 2026-07-25 11:00 reply 1".to_owned()));
+        assert!(
+            clinic
+                .messages()
+                .await
+                .contains(&"Ana: 2026-07-25 11:00 reply 1".to_owned())
+        );
     }
 }
 
@@ -95,7 +108,10 @@ async fn words_that_have_no_place_for_several_are_sent_one_by_one() {
         two(&clinic).await;
         assert_eq!(
             clinic.messages().await,
-            ["Ana: recheck 2026-07-24 reply 1", "Ana: recheck 2026-07-24 reply 1"]
+            [
+                "Ana: recheck 2026-07-24 reply 1",
+                "Ana: recheck 2026-07-24 reply 1"
+            ]
         );
     }
 }
@@ -137,9 +153,14 @@ async fn what_moves_before_the_text_left_is_taken_out_and_the_rest_told_anew() {
                 .texts("SELECT bodies FROM message WHERE state = 'queued'")
                 .await;
             assert_eq!(left.len(), 1, "{left:?}");
-            assert!(left[0].contains(&format!("2026-07-24 {stays} reply 1")), "{left:?}");
+            assert!(
+                left[0].contains(&format!("2026-07-24 {stays} reply 1")),
+                "{left:?}"
+            );
             assert_eq!(
-                clinic.texts("SELECT reason FROM message WHERE state = 'cancelled'").await,
+                clinic
+                    .texts("SELECT reason FROM message WHERE state = 'cancelled'")
+                    .await,
                 ["superseded"]
             );
             let open = clinic.texts("SELECT m.id FROM question q JOIN message m ON m.id = q.message_id WHERE m.state = 'queued'").await;
@@ -157,10 +178,15 @@ async fn what_moves_before_the_text_left_is_taken_out_and_the_rest_told_anew() {
 async fn what_is_on_the_wire_goes_its_way() {
     for clinic in clinics(&[("check", CHECK)], "2026-07-02T10:00").await {
         let visits = two(&clinic).await;
-        clinic.sql("UPDATE message SET state = 'submitted'", &[]).await;
+        clinic
+            .sql("UPDATE message SET state = 'submitted'", &[])
+            .await;
         clinic.shift(&visits[0], "2026-08-24T10:00").await;
         clinic.run().await;
-        assert_eq!(clinic.texts("SELECT state FROM message").await, ["submitted"]);
+        assert_eq!(
+            clinic.texts("SELECT state FROM message").await,
+            ["submitted"]
+        );
     }
 }
 
@@ -182,9 +208,19 @@ async fn a_text_of_several_is_made_of_all_or_of_none() {
         ];
         tx.commit().await.unwrap();
         // One of them moves after the records were read.
-        clinic.sql("UPDATE occasion SET epoch = 2 WHERE id = $1", &[early.as_str()]).await;
+        clinic
+            .sql(
+                "UPDATE occasion SET epoch = 2 WHERE id = $1",
+                &[early.as_str()],
+            )
+            .await;
         let mut tx = clinic.tx().await;
-        assert!(settle(&mut tx, &outcomes, at(MORNING)).await.unwrap().is_empty());
+        assert!(
+            settle(&mut tx, &outcomes, at(MORNING))
+                .await
+                .unwrap()
+                .is_empty()
+        );
         tx.commit().await.unwrap();
         assert_eq!(
             clinic.reminders().await,

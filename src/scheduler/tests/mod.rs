@@ -130,7 +130,10 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
         "{{ patient.name }}: moved to {{ occasion.date }}{% if occasion.previous %} from {{ occasion.previous.date }}{% endif %}{% if ask %} reply 1{% endif %}",
     ),
     ("invite/en.sms.txt", "Come to us, {{ patient.name }}"),
-    ("family/en.sms.txt", "{{ recipient.name }}: {{ patient.name }} on {{ occasion.date }}"),
+    (
+        "family/en.sms.txt",
+        "{{ recipient.name }}: {{ patient.name }} on {{ occasion.date }}",
+    ),
     ("answer_stop/en.sms.txt", "You are opted out."),
     ("answer_help/en.sms.txt", "Hello {{ data.word }}"),
 ];

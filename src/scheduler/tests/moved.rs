@@ -44,7 +44,9 @@ async fn who_was_told_the_old_date_hears_of_the_new_one_at_once() {
                 ["Ana: moved to 2026-08-24 from 2026-07-24 reply 1"],
                 "{state}"
             );
-            let asked = clinic.texts("SELECT occasions FROM question ORDER BY asked_at DESC").await;
+            let asked = clinic
+                .texts("SELECT occasions FROM question ORDER BY asked_at DESC")
+                .await;
             assert!(asked[0].contains("\"epoch\":2"), "{asked:?}");
             // What is due for the new date goes as ever.
             clinic.clock_to("2026-08-21T09:00").await;
@@ -55,7 +57,14 @@ async fn who_was_told_the_old_date_hears_of_the_new_one_at_once() {
 
 #[tokio::test]
 async fn who_was_never_told_is_not() {
-    for state in ["queued", "failed", "cancelled", "suppressed", "undelivered", "expired"] {
+    for state in [
+        "queued",
+        "failed",
+        "cancelled",
+        "suppressed",
+        "undelivered",
+        "expired",
+    ] {
         for clinic in clinics(&[("check", RULE)], "2026-07-02T10:00").await {
             let visit = booked(&clinic).await;
             clinic.clock_to("2026-07-21T09:00").await;
@@ -64,7 +73,9 @@ async fn who_was_never_told_is_not() {
             clinic.shift(&visit, "2026-08-24T10:00").await;
             clinic.run().await;
             assert_eq!(
-                clinic.texts("SELECT reason FROM reminder WHERE lead = 'moved'").await,
+                clinic
+                    .texts("SELECT reason FROM reminder WHERE lead = 'moved'")
+                    .await,
                 ["not_told"],
                 "{state}"
             );
@@ -77,7 +88,9 @@ async fn the_notice_of_a_move_stands_for_a_late_reminder() {
     for clinic in clinics(&[("check", RULE)], "2026-07-02T10:00").await {
         let visit = booked(&clinic).await;
         clinic.clock_to("2026-07-21T09:00").await;
-        clinic.sql("UPDATE message SET state = 'delivered'", &[]).await;
+        clinic
+            .sql("UPDATE message SET state = 'delivered'", &[])
+            .await;
         clinic.clock_to("2026-07-21T10:00").await;
         // All leads of the new date are past.
         clinic.shift(&visit, "2026-07-22T10:00").await;
@@ -87,7 +100,9 @@ async fn the_notice_of_a_move_stands_for_a_late_reminder() {
             ["Ana: moved to 2026-07-22 from 2026-07-24 reply 1"]
         );
         assert_eq!(
-            clinic.texts("SELECT state || '/' || reason FROM reminder WHERE lead = 'catch_up'").await,
+            clinic
+                .texts("SELECT state || '/' || reason FROM reminder WHERE lead = 'catch_up'")
+                .await,
             ["skipped/merged"]
         );
     }
@@ -100,10 +115,7 @@ async fn who_was_not_told_gets_the_late_reminder_instead() {
         clinic.clock_to("2026-07-10T10:00").await;
         clinic.shift(&visit, "2026-07-11T15:00").await;
         clinic.run().await;
-        assert_eq!(
-            clinic.messages().await,
-            ["Ana: 2026-07-11 15:00 reply 1"]
-        );
+        assert_eq!(clinic.messages().await, ["Ana: 2026-07-11 15:00 reply 1"]);
     }
 }
 
@@ -113,7 +125,9 @@ async fn a_step_for_new_bookings_gives_way_to_the_notice_of_a_move() {
     for clinic in clinics(&[("check", &rule)], "2026-07-02T10:00").await {
         let visit = booked(&clinic).await;
         assert_eq!(clinic.messages().await, ["Ana: 2026-07-24 10:00 reply 1"]);
-        clinic.sql("UPDATE message SET state = 'delivered'", &[]).await;
+        clinic
+            .sql("UPDATE message SET state = 'delivered'", &[])
+            .await;
         clinic.clock_to("2026-07-10T10:00").await;
         clinic.shift(&visit, "2026-08-24T10:00").await;
         clinic.run().await;
@@ -122,7 +136,10 @@ async fn a_step_for_new_bookings_gives_way_to_the_notice_of_a_move() {
             ["Ana: moved to 2026-08-24 from 2026-07-24 reply 1"]
         );
         assert!(
-            clinic.reminders().await.contains(&"created patient skipped/merged".to_owned())
+            clinic
+                .reminders()
+                .await
+                .contains(&"created patient skipped/merged".to_owned())
         );
     }
 }
