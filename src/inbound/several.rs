@@ -63,6 +63,9 @@ pub(super) fn meant(case: &Case<'_>) -> Meant {
             None if intent == Intent::Cancel => Meant::Which(Ask::WhichToCancel),
             None => Meant::Which(Ask::WhichToMove),
         },
+        Intent::OptOut if asked > 1 && which::cancels_all(text) => {
+            Meant::Act(Intent::Cancel, all.clone())
+        }
         // "I come to the second one" says nothing good about the first.
         Intent::Confirm if asked > 1 && named.is_some() && !which::says_all(text) => Meant::Doubt,
         other => Meant::Act(other, all.clone()),

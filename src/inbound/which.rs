@@ -24,6 +24,13 @@ pub(crate) fn says_all(text: &str) -> bool {
     latin || CHINESE.iter().any(|word| text.contains(word))
 }
 
+/// Whether it is "cancel all" and nothing else: of a list of visits that speaks of the visits, else of all messages.
+pub(crate) fn cancels_all(text: &str) -> bool {
+    let text = fold(text);
+    let mut words = words(&text).filter(|word| *word != "please");
+    words.next() == Some("cancel") && words.next() == Some("all") && words.next().is_none()
+}
+
 /// The one place in a list of `count` that the reply names in so many words.
 ///
 /// A bare number is none: the message asked for 1, 2 or 3 as answers.
@@ -137,7 +144,7 @@ fn ordinals(text: &str) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{named, says_all};
+    use super::{cancels_all, named, says_all};
 
     #[track_caller]
     fn check(text: &str, all: bool, place: Option<usize>) {
@@ -181,5 +188,6 @@ mod tests {
         check("cancel both please", true, None);
         check("cancelar todas", true, None);
         check("I cannot come at all", false, None);
+        assert!(cancels_all("Cancel all, please!") && !cancels_all("cancel all texts"));
     }
 }

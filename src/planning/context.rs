@@ -10,6 +10,8 @@ use crate::model::occasion::{Occasion, OccasionTime};
 use crate::model::patient::{Fact, Patient, PersonName, Relation};
 use crate::planning::House;
 use crate::planning::material::Material;
+use crate::rules::lead::Lead;
+use crate::rules::plan::CATCH_UP;
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
 use crate::store::reminders::Reminder;
@@ -23,6 +25,19 @@ pub(crate) struct About<'a> {
     pub(crate) relation: Option<&'a Relation>,
     pub(crate) occasion: Option<&'a Occasion>,
     pub(crate) asks: bool,
+}
+
+impl About<'_> {
+    /// Whether it is the word of a move, for who was told the old date.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.reminder.plan.lead == Lead::Moved.to_string()
+    }
+
+    /// Whether it is due only since the occasion came up or was moved just now.
+    pub(crate) fn is_at_once(&self) -> bool {
+        let lead = &self.reminder.plan.lead;
+        *lead == Lead::Created.to_string() || lead == CATCH_UP
+    }
 }
 
 /// The values for the template of `about`.

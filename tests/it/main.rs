@@ -10,5 +10,6 @@ mod house;
 mod privacy;
 mod promises;
 mod replies;
+mod several;
 mod smpp_peer;
 mod smpp_tls;

@@ -12,8 +12,6 @@ use crate::model::id::{MessageId, OccasionId, PatientId, RelationId, ReminderId}
 use crate::model::occasion::Occasion;
 use crate::planning::context;
 use crate::planning::material::Material;
-use crate::rules::lead::Lead;
-use crate::rules::plan::CATCH_UP;
 use crate::scheduler::make::{Made, Piece};
 use crate::store::due::Outcome;
 
@@ -51,7 +49,7 @@ impl Company {
             day: piece.about.occasion?.when.date(),
             planned_on: wall::date(&piece.bench.house.timezone, planned),
             ask: piece.ask.map(|ask| ask.to_string()),
-            is_moved: piece.is_moved(),
+            is_moved: piece.about.is_moved(),
             family: (plan.class != Class::Appointment).then(own),
         })
     }
@@ -63,7 +61,7 @@ pub(super) fn together(going: Vec<Going<'_>>, material: &Material) -> Vec<(Remin
     let mut by_company = BTreeMap::<Company, Vec<Going<'_>>>::new();
     let moved: Vec<(Recipient, ReminderId)> = going
         .iter()
-        .filter(|(piece, _)| piece.is_moved())
+        .filter(|(piece, _)| piece.about.is_moved())
         .map(|(piece, _)| (recipient(piece), piece.about.reminder.id.clone()))
         .collect();
     for one in going {
@@ -120,9 +118,9 @@ fn recipient(piece: &Piece<'_>) -> Recipient {
 
 /// Whether it says nothing that the notice of the move does not say: it is due for the booking's sake, or this minute.
 fn gives_way(piece: &Piece<'_>) -> bool {
-    let plan = &piece.about.reminder.plan;
-    let at_once = [Lead::Created.to_string(), CATCH_UP.to_owned()].contains(&plan.lead);
-    !piece.is_moved() && (at_once || wall::minute(plan.due_at) == wall::minute(piece.bench.now))
+    let due = piece.about.reminder.plan.due_at;
+    let is_now = wall::minute(due) == wall::minute(piece.bench.now);
+    !piece.about.is_moved() && (piece.about.is_at_once() || is_now)
 }
 
 /// Of each occasion one piece goes with the others; what says something else of the same occasion goes alone.

@@ -21,7 +21,6 @@ use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::context::{self, About};
 use crate::planning::material::Material;
-use crate::rules::lead::Lead;
 use crate::scheduler::Settings;
 use crate::store::due::Outcome;
 use crate::store::messages::{Desk, NewMessage};
@@ -211,10 +210,6 @@ impl<'a> Piece<'a> {
         self.about.occasion.is_some() && self.about.reminder.plan.class.is_transactional()
     }
 
-    fn is_moved(&self) -> bool {
-        self.about.reminder.plan.lead == Lead::Moved.to_string()
-    }
-
     fn case(&self, given: u32, material: &'a Material) -> Case<'a> {
         let reminder = self.about.reminder;
         let plan = &reminder.plan;
@@ -262,7 +257,7 @@ impl<'a> Piece<'a> {
             is_delivered: material.delivered.contains(id),
             is_answered: heard.is_answered,
             is_confirmed: heard.is_confirmed,
-            is_told: !self.is_moved() || material.told.contains_key(id),
+            is_told: !self.about.is_moved() || material.told.contains_key(id),
             cleared: self.cleared(material),
         }
     }
