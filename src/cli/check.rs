@@ -2,29 +2,44 @@
 
 use std::io::Write as _;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+
 use crate::app::site;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::intents::Reader;
 use crate::model::class::{Channel, Class};
-use crate::planning::book::Book;
+use crate::planning::book::{Book, DIGEST};
 use crate::render;
+use crate::rules::site::Site;
+
+/// The month in which the next year's days off are announced in China.
+const ANNOUNCED_IN: i8 = 11;
 
 /// Checks everything that can be checked without a database; warnings alone are fine.
 ///
 /// # Errors
 /// When the output cannot be written.
 pub fn check(config: &Config, json: bool) -> anyhow::Result<u8> {
-    let site = site(config);
-    let (book, problems) = Book::load(
-        &config.path(&config.rules.dir),
-        &config.path(&config.templates.dir),
-        &site,
-    );
+    let (site, fault) = match site(config) {
+        Ok(site) => (site, None),
+        Err(fault) => (
+            Site::new(config.zone(), config.site.country.clone()),
+            Some((false, fault.to_string())),
+        ),
+    };
+    let rules_dir = config.path(&config.rules.dir);
+    let (book, problems) = Book::load(&rules_dir, &config.path(&config.templates.dir), &site);
+    let (packs, beside) = book.beside(&rules_dir, &site);
     let mut findings: Vec<(bool, String)> = problems
         .iter()
+        .chain(&beside)
         .map(|p| (p.is_warning, p.text.clone()))
         .collect();
-    let uses = uses(&book);
+    findings.extend(fault);
+    findings.extend(missing_workdays(&book, Clock::System.now()));
+    let uses = [uses(&book), uses(&packs)].concat();
     let lints = render::lint(&book.catalog, &uses);
     findings.extend(lints.iter().map(|f| {
         (
@@ -67,6 +82,26 @@ pub fn check(config: &Config, json: bool) -> anyhow::Result<u8> {
     Ok(u8::from(errors > 0))
 }
 
+/// The years that rules go by and no table of working days knows: this one, and when it is due to be announced the next.
+fn missing_workdays(book: &Book, now: Timestamp) -> Vec<(bool, String)> {
+    let mut all = Vec::new();
+    for rule in book.active() {
+        let today = rule.timezone.to_datetime(now).date();
+        let ahead = if today.month() >= ANNOUNCED_IN { 1 } else { 0 };
+        let to = Date::new(today.year() + ahead, 1, 1).unwrap_or(today);
+        let missing = rule.missing_workday_years(today, today.max(to));
+        let zone = rule.timezone.iana_name().unwrap_or_default();
+        all.extend(missing.into_iter().map(|year| {
+            let text = format!(
+                "rule `{}`: the table of working days for {zone} lacks {year}, so Monday to Friday count; give it under [calendar] workdays",
+                rule.id
+            );
+            (true, text)
+        }));
+    }
+    all
+}
+
 /// What each rule sends, by which channel, in which class; without `by` the channels that all have by default.
 fn uses(book: &Book) -> Vec<(&str, Channel, Class)> {
     let mut all = Vec::new();
@@ -76,7 +111,8 @@ fn uses(book: &Book) -> Vec<(&str, Channel, Class)> {
                 .by
                 .as_deref()
                 .unwrap_or(&[Channel::Sms, Channel::Email]);
-            for template in step.all_templates() {
+            let gathered = step.digest.then_some(DIGEST);
+            for template in step.all_templates().chain(gathered) {
                 let uses = channels
                     .iter()
                     .map(|channel| (template, *channel, rule.class));

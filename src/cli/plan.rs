@@ -15,7 +15,7 @@ use crate::model::private::Private;
 use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::preview::{Line, Look, Not, Preview, preview};
-use crate::store::{Store, patients};
+use crate::store::{Store, patients, rule_switches};
 
 /// Prints the plan of `days` days from `from`, of one rule or patient (`source/key` or `pat_…`) if given.
 ///
@@ -63,14 +63,38 @@ pub async fn plan(
         rule,
         patient: who.as_ref(),
     };
+    for (rule, year) in missing_workdays(book, from, from.saturating_add(days.days()), rule) {
+        writeln!(
+            err,
+            "rule `{rule}`: no table of working days knows {year}, so Monday to Friday count"
+        )?;
+    }
     let found = preview(store, book, house, &look).await?;
+    let held = rule_switches::held(&mut store.read().await?, &[]).await?;
     let mut out = std::io::stdout().lock();
     if json {
-        writeln!(out, "{}", as_json(&found, book, house, from, days))?;
+        writeln!(out, "{}", as_json(&found, &held, book, house, from, days))?;
     } else {
-        write_text(&mut out, &found, book, house)?;
+        write_text(&mut out, &found, &held, book, house)?;
     }
     Ok(0)
+}
+
+/// The years of the plan that a rule goes by and no table of working days knows.
+fn missing_workdays<'a>(
+    book: &'a Book,
+    from: Date,
+    to: Date,
+    only: Option<&str>,
+) -> Vec<(&'a str, i16)> {
+    let asked = book
+        .active()
+        .filter(|rule| only.is_none_or(|id| rule.id == id));
+    let missing = asked.flat_map(|rule| {
+        let years = rule.missing_workday_years(from, to).into_iter();
+        years.map(|year| (rule.id.as_str(), year))
+    });
+    missing.collect()
 }
 
 async fn find(store: &Store, name: &str) -> anyhow::Result<Option<PatientId>> {
@@ -107,6 +131,7 @@ fn words(channels: &[Channel]) -> String {
 fn write_text(
     out: &mut dyn Write,
     found: &Preview,
+    held: &[String],
     book: &Book,
     house: &House,
 ) -> std::io::Result<()> {
@@ -132,6 +157,9 @@ fn write_text(
         )?;
         if line.segments > 0 {
             write!(out, "  {} segments", line.segments)?;
+        }
+        if held.contains(&plan.rule) {
+            write!(out, "  WAITS FOR APPROVAL")?;
         }
         match &line.problem {
             Some((reason, why)) => writeln!(out, "  NOT SENT: {reason}: {why}")?,
@@ -177,11 +205,22 @@ fn write_text(
     )
 }
 
-fn as_json(found: &Preview, book: &Book, house: &House, from: Date, days: i32) -> Value {
+fn as_json(
+    found: &Preview,
+    held: &[String],
+    book: &Book,
+    house: &House,
+    from: Date,
+    days: i32,
+) -> Value {
     let lines: Vec<Value> = found
         .lines
         .iter()
-        .map(|line| line_json(line, book, house))
+        .map(|line| {
+            let mut shown = line_json(line, book, house);
+            shown["waits_for_approval"] = json!(held.contains(&line.plan.rule));
+            shown
+        })
         .collect();
     let not: Vec<Value> = found
         .not

@@ -10,6 +10,7 @@ use crate::model::occasion::{Occasion, OccasionTime};
 use crate::model::patient::{Fact, Patient, PersonName, Relation};
 use crate::planning::House;
 use crate::planning::material::Material;
+use crate::rules::audience::Moment;
 use crate::rules::lead::Lead;
 use crate::rules::plan::CATCH_UP;
 use crate::rules::rule::Rule;
@@ -31,6 +32,19 @@ impl About<'_> {
     /// Whether it is the word of a move, for who was told the old date.
     pub(crate) fn is_moved(&self) -> bool {
         self.reminder.plan.lead == Lead::Moved.to_string()
+    }
+
+    /// Whether the record shows that the rest of the occurrence is needless.
+    pub(crate) fn is_done(&self, facts: &[Fact]) -> bool {
+        let (Some(rule), Some(day)) = (self.rule, day_of(self)) else {
+            return false;
+        };
+        let moment = Moment {
+            day,
+            kind: rule.trigger.word(),
+            occasion: self.occasion,
+        };
+        rule.done(facts, moment).is_some()
     }
 
     /// Whether it is due only since the occasion came up or was moved just now.
@@ -154,7 +168,7 @@ pub(crate) fn languages<'a>(about: &About<'a>, house: &'a House) -> Vec<&'a str>
 }
 
 /// The day of the occasion, or of the computed occurrence.
-pub(crate) fn day_of(about: &About<'_>) -> Option<Date> {
+fn day_of(about: &About<'_>) -> Option<Date> {
     match about.occasion {
         Some(occasion) => Some(occasion.when.date()),
         None => about.reminder.plan.occurrence.get(..10)?.parse().ok(),

@@ -3,10 +3,14 @@
 //! Decides and writes nothing. The wording is `render`'s, the moment's last word `gates`'.
 
 pub mod book;
+pub mod campaign;
 pub(crate) mod context;
 pub mod decide;
 pub(crate) mod material;
+pub mod own;
 pub mod preview;
+pub(crate) mod roster;
+pub mod spread;
 pub mod subject;
 pub mod walk;
 

@@ -82,6 +82,19 @@ pub struct Amount {
     pub segments: usize,
 }
 
+impl Line {
+    /// A line that is not filled yet.
+    pub(super) fn of(plan: NewReminder, patient: Option<(String, Private<String>)>) -> Self {
+        Self {
+            plan,
+            patient,
+            count: 1,
+            segments: 0,
+            problem: None,
+        }
+    }
+}
+
 impl Preview {
     /// How much goes out by day (of the house), channel and class.
     pub fn amounts(&self, house: &House) -> BTreeMap<(jiff::civil::Date, Channel, Class), Amount> {
@@ -141,7 +154,7 @@ pub async fn preview(
     preview
         .lines
         .sort_by(|a, b| (a.plan.due_at, &a.plan.plan_key).cmp(&(b.plan.due_at, &b.plan.plan_key)));
-    fill(store, book, house, look, &mut preview.lines).await?;
+    fill(store, book, house, look.now, &mut preview.lines).await?;
     Ok(preview)
 }
 
@@ -176,11 +189,8 @@ fn look_at(
                 )
             });
             preview.lines.push(Line {
-                plan,
-                patient,
-                count: 1,
-                segments: 0,
                 problem,
+                ..Line::of(plan, patient)
             });
         }
     }
@@ -209,20 +219,20 @@ fn is_worth_telling(decision: &Decision, look: &Look<'_>) -> bool {
 }
 
 /// Counts segments and finds texts that cannot be made.
-async fn fill(
+pub(super) async fn fill(
     store: &Store,
     book: &Book,
     house: &House,
-    look: &Look<'_>,
+    now: Timestamp,
     lines: &mut [Line],
 ) -> Result<(), StoreError> {
     for lines in lines.chunks_mut(usize::try_from(PAGE).unwrap_or(1)) {
         let reminders: Vec<Reminder> = lines
             .iter()
-            .map(|line| as_reminder(&line.plan, look.now))
+            .map(|line| as_reminder(&line.plan, now))
             .collect();
         let mut tx = store.read().await?;
-        let material = Material::load(&mut tx, &reminders, book, house, look.now).await?;
+        let material = Material::load(&mut tx, &reminders, book, house, now).await?;
         drop(tx);
         for (line, reminder) in lines.iter_mut().zip(&reminders) {
             fill_one(line, reminder, book, house, &material);

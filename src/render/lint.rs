@@ -159,7 +159,7 @@ fn check_text(
 }
 
 /// What the composer gives; `*` stands for anything below.
-const KNOWN: [&str; 37] = [
+const KNOWN: [&str; 39] = [
     "site",
     "site.name",
     "site.phone",
@@ -192,6 +192,8 @@ const KNOWN: [&str; 37] = [
     "rule.id",
     "rule.title",
     "count",
+    "items",
+    "today",
     "lead",
     "lead.days",
     "ask",

@@ -12,10 +12,13 @@ pub mod error;
 pub mod explain;
 pub mod lead;
 mod node;
+pub mod overrides;
 pub mod plan;
 mod planned;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod second_reckoning;
 mod reader;
 mod recipient;
 pub mod rule;
@@ -24,3 +27,4 @@ mod steps;
 mod timing;
 pub mod trigger;
 mod triggers;
+mod written;

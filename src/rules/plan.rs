@@ -11,6 +11,7 @@ use crate::model::occasion::Occasion;
 use crate::model::patient::{Fact, Patient};
 use crate::model::reminder::{SkipReason, Unless};
 use crate::rules::draft::Draft;
+use crate::rules::overrides::{self, Override};
 use crate::rules::rule::{Mode, Rule};
 use crate::rules::triggers::{self, Records, manual};
 
@@ -30,6 +31,8 @@ pub struct Subject<'a> {
     pub sent: &'a [SentLead],
     /// Whether the patient is a sensitive one: nothing is planned then.
     pub sensitive: bool,
+    /// The patient's own settings, which win over rules.
+    pub overrides: &'a [Override],
 }
 
 /// A lead that is settled: it went out, and is never repeated in the same epoch.
@@ -139,9 +142,17 @@ pub fn plan_by_mode(
 /// What a manual rule yields when somebody starts it for the moment `at`.
 pub fn plan_manual(rule: &Rule, subject: &Subject<'_>, now: Timestamp, at: Timestamp) -> Plan {
     let mut silent = |_: &str, _: &str, _: String| {};
+    let Some(own) = overrides::lay_over(rule, subject.patient, subject.overrides) else {
+        return refuse_all(SkipReason::Overridden, OVERRIDDEN);
+    };
+    let (rule, patient) = (own.rule.as_ref(), own.patient.as_ref());
+    let subject = Subject {
+        patient,
+        ..*subject
+    };
     let mut draft = Draft {
         rule,
-        subject,
+        subject: &subject,
         now,
         window: Timestamp::MIN..Timestamp::MAX,
         plan: Plan::default(),
@@ -165,14 +176,22 @@ pub(crate) fn draw(
     window: Range<Timestamp>,
     note: Note<'_>,
 ) -> Plan {
+    let Some(own) = overrides::lay_over(rule, subject.patient, subject.overrides) else {
+        return refuse_all(SkipReason::Overridden, OVERRIDDEN);
+    };
+    let (rule, patient) = (own.rule.as_ref(), own.patient.as_ref());
+    let subject = Subject {
+        patient,
+        ..*subject
+    };
     let records = Records {
-        patient: subject.patient,
+        patient,
         facts: subject.facts,
         occasions: subject.occasions,
     };
     let mut draft = Draft {
         rule,
-        subject,
+        subject: &subject,
         now,
         window: window.clone(),
         plan: Plan::default(),
@@ -195,6 +214,9 @@ pub(crate) fn draw(
     }
     draft.plan
 }
+
+/// Why a patient whose own setting turns a rule off gets nothing of it.
+const OVERRIDDEN: &str = "the patient's own setting turns the rule off";
 
 /// A decision on all steps and leads.
 pub(crate) fn whole(reason: SkipReason, detail: &str) -> Decision {

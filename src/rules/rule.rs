@@ -13,7 +13,7 @@ use crate::model::message::Ask;
 use crate::model::patient::Fact;
 use crate::model::reminder::Unless;
 use crate::model::words::words;
-use crate::rules::audience::Audience;
+use crate::rules::audience::{Audience, Moment};
 use crate::rules::error::RuleError;
 use crate::rules::lead::{Distance, Lead};
 use crate::rules::trigger::Trigger;
@@ -147,16 +147,21 @@ impl Rule {
         &self.timing_hash
     }
 
-    /// What the record shows that makes the rest of an occurrence on `day` needless, if it does.
-    pub fn done(&self, facts: &[Fact], day: Date) -> Option<String> {
+    /// What the record shows that makes the rest of an occurrence needless, if it does.
+    ///
+    /// A fact counts from `since` before the day of the occurrence on; what the rule itself follows does not stop it.
+    pub(crate) fn done(&self, facts: &[Fact], moment: Moment<'_>) -> Option<String> {
         let stop = self.stop.as_ref()?;
-        let since = stop.since.from_day(day, -1);
-        let counts = |fact: &&Fact| {
-            fact.kind == stop.fact
-                && fact.on.is_some_and(|on| on >= since)
-                && begins(fact, &stop.codes)
-        };
-        let found = facts.iter().find(counts)?.on?;
+        let since = stop.since.from_day(moment.day, -1);
+        let follows_it = moment.occasion.is_none() && moment.kind == stop.fact;
+        let counts = |fact: &&Fact| fact.kind == stop.fact && begins(fact, &stop.codes);
+        let days = facts
+            .iter()
+            .filter(counts)
+            .filter_map(|fact| fact.day(&self.timezone));
+        let found = days
+            .filter(|on| *on >= since && !(follows_it && *on == moment.day))
+            .min()?;
         Some(format!("the record has a {} of {found}", stop.fact))
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn moment(
     let is_at_once = matches!(lead, Lead::Created | Lead::Moved);
     let mut due = lead.instant(zone, start, occurrence.day, step.at);
     note(format!("lead {lead} points at {}", shown(rule, due)));
-    if step.to == Role::Staff && step.previous_workday && !is_at_once {
+    if goes_back(step) && !is_at_once {
         due = previous_workday(rule, due, note);
     }
     let runs_after = matches!(lead, Lead::After(_));
@@ -71,18 +71,21 @@ pub(crate) fn moment(
     if let Some(why) = dropped {
         return Moment::Dropped(due, SkipReason::QuietHours, why);
     }
-    if rule
-        .effective_from
-        .is_some_and(|from| wall::date(zone, due) < from)
-    {
-        return Moment::Dropped(
-            due,
-            SkipReason::NotEffective,
-            "before the rule's first day".to_owned(),
-        );
-    }
+    // What was past anyhow was missed, whatever the rule's first day: a late booking is still told of.
     if due < wall::minute(earliest) {
-        Moment::Missed(due)
+        return Moment::Missed(due);
+    }
+    in_effect(rule, due)
+}
+
+/// Due, unless the rule's first day is still to come.
+fn in_effect(rule: &Rule, due: Timestamp) -> Moment {
+    let too_early = rule
+        .effective_from
+        .is_some_and(|from| wall::date(&rule.timezone, due) < from);
+    if too_early {
+        let why = "before the rule's first day".to_owned();
+        Moment::Dropped(due, SkipReason::NotEffective, why)
     } else {
         Moment::Due(due)
     }
@@ -114,21 +117,14 @@ pub(crate) fn catch_up(
     );
     match dropped {
         Some(why) => Moment::Dropped(due, SkipReason::QuietHours, why),
-        None if rule
-            .effective_from
-            .is_some_and(|from| wall::date(&rule.timezone, due) < from) =>
-        {
-            Moment::Dropped(
-                due,
-                SkipReason::NotEffective,
-                "before the rule's first day".to_owned(),
-            )
-        }
-        None => Moment::Due(due),
+        None => in_effect(rule, due),
     }
 }
 
-/// The next time the clock shows `step.at` on or before the last day of a season.
+/// A long holiday is shorter; who looks further for a working day finds none.
+const LATE_ENTRY_DAYS: i64 = 21;
+
+/// The next time the clock shows `step.at` on or before the last day of a season; for staff who keep working days, on one of these.
 pub(crate) fn late_entry(
     rule: &Rule,
     step: &Step,
@@ -145,11 +141,14 @@ pub(crate) fn late_entry(
         ))
     });
     let today = wall::date(&rule.timezone, effective);
-    let mut days = (0..3)
+    let mut days = (0..LATE_ENTRY_DAYS)
         .map(|days| wall::add_days(today, days))
         .take_while(|day| *day <= last);
     days.find_map(|day| {
-        let due = wall::instant(&rule.timezone, day.to_datetime(step.at));
+        let mut due = wall::instant(&rule.timezone, day.to_datetime(step.at));
+        if goes_back(step) {
+            due = previous_workday(rule, due, note);
+        }
         if due < effective {
             return None;
         }
@@ -171,6 +170,11 @@ fn useful_until(rule: &Rule, occurrence: &Occurrence<'_>) -> Timestamp {
         .end
         .saturating_sub(rule.min_useful)
         .unwrap_or(Timestamp::MIN)
+}
+
+/// Whether it moves back to a working day; patients and family are never moved.
+fn goes_back(step: &Step) -> bool {
+    step.to == Role::Staff && step.previous_workday
 }
 
 fn previous_workday(rule: &Rule, due: Timestamp, note: &mut dyn FnMut(String)) -> Timestamp {

@@ -10,11 +10,12 @@ use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::material::Material;
 use crate::scheduler::Settings;
+use crate::scheduler::digest;
 use crate::scheduler::make::{Bench, make_all};
 use crate::stage::Bell;
 use crate::store::due::{self, Outcome};
 use crate::store::messages::{self, Desk};
-use crate::store::{Store, StoreError, questions, tasks};
+use crate::store::{Store, StoreError, questions, rule_switches, tasks};
 
 /// Names this work among processes that share a database.
 const WORK: i64 = 0x6361_7262_0002;
@@ -55,10 +56,11 @@ impl ComposeStage {
         };
         let mut reminders = Vec::new();
         if due::alone(&mut tx, WORK).await? {
-            let broken = self.book.broken();
-            let mut ready = due::due(&mut tx, broken, now, self.settings.limit()).await?;
-            let beside = due::beside(&mut tx, &ready, broken, now).await?;
+            let held = rule_switches::held(&mut tx, self.book.broken()).await?;
+            let mut ready = due::due(&mut tx, &held, now, self.settings.limit()).await?;
+            let beside = due::beside(&mut tx, &ready, &held, now).await?;
             ready.extend(beside);
+            let ready = digest::complete(&mut tx, &self.book, &held, ready, now).await?;
             reminders = due::hold(&mut tx, ready).await?;
         }
         if reminders.is_empty() {
@@ -75,7 +77,8 @@ impl ComposeStage {
             gates: &self.gates,
             now,
         };
-        let made = make_all(bench, &reminders, &material);
+        let mut made = make_all(bench, &reminders, &material);
+        let digests = digest::gather(bench, &material, &mut made);
         if !self.store.is_shared() {
             drop(tx);
             tx = self.store.write().await?;
@@ -95,6 +98,10 @@ impl ComposeStage {
             to_do.extend(made.tasks);
             to_ask.extend(made.questions);
         }
+        let (digests_to_send, digests_to_do) =
+            digest::write(&mut tx, bench, &material, digests, &ours).await?;
+        to_send.extend(digests_to_send);
+        to_do.extend(digests_to_do);
         messages::insert(&mut tx, &to_send, &self.desk, now).await?;
         questions::ask(&mut tx, &to_ask, now).await?;
         tasks::add(&mut tx, &to_do, now).await?;

@@ -33,7 +33,7 @@ pub async fn due(
     found.into_iter().map(ReminderRow::into_reminder).collect()
 }
 
-/// What else is due of the patients of `reminders`, so that what belongs together is composed together.
+/// What else is due for the patients of `reminders` and their families, so that what belongs together is composed together.
 ///
 /// # Errors
 /// When the database fails or a row cannot be read.
@@ -47,7 +47,7 @@ pub async fn beside(
           lead, role, department, channels, template, ask, unless, catch_up, due_at, planned_for, expires_at, state, reason, answer_to, data,
           created_at
         FROM reminder WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($2) AS j) AND due_at <= $1
-          AND CAST(state AS TEXT) = 'planned' AND rule_id NOT IN (SELECT j.value ->> 'id' FROM json_each($3) AS j)
+          AND CAST(state AS TEXT) = 'planned' AND role <> 'staff' AND rule_id NOT IN (SELECT j.value ->> 'id' FROM json_each($3) AS j)
           AND id NOT IN (SELECT j.value ->> 'id' FROM json_each($4) AS j)
         ORDER BY due_at, id";
     let patients: BTreeSet<&PatientId> = reminders

@@ -20,6 +20,18 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0003_told.sql"),
         include_str!("../../migrations/postgres/0003_told.sql"),
     ),
+    (
+        4,
+        "staff",
+        include_str!("../../migrations/sqlite/0004_staff.sql"),
+        include_str!("../../migrations/postgres/0004_staff.sql"),
+    ),
+    (
+        5,
+        "campaigns",
+        include_str!("../../migrations/sqlite/0005_campaigns.sql"),
+        include_str!("../../migrations/postgres/0005_campaigns.sql"),
+    ),
 ];
 
 /// What a database needs.

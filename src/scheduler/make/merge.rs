@@ -197,6 +197,7 @@ fn merged(message: &MessageId) -> Made {
         messages: Vec::new(),
         tasks: Vec::new(),
         questions: Vec::new(),
+        item: None,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Makes of due reminders what is to be written: messages, tasks, or a named reason why not. Pure.
 
 mod merge;
-mod send;
+pub(crate) mod send;
+pub(crate) mod staff;
 mod work;
 
 use std::cmp::Reverse;
@@ -12,16 +13,18 @@ use jiff::tz::TimeZone;
 
 use crate::calendar::wall;
 use crate::gates::{self, Case, Earlier, Open, Verdict};
-use crate::model::class::Role;
+use crate::model::class::{Class, Role};
 use crate::model::id::{PatientId, RelationId, ReminderId};
 use crate::model::message::Ask;
 use crate::model::occasion::{Confirmation, OccasionStatus};
 use crate::model::reminder::{SkipReason, Unless};
 use crate::planning::House;
 use crate::planning::book::Book;
-use crate::planning::context::{self, About};
+use crate::planning::context::About;
 use crate::planning::material::Material;
+use crate::rules::rule::Step;
 use crate::scheduler::Settings;
+use crate::scheduler::digest::Item;
 use crate::store::due::Outcome;
 use crate::store::messages::{Desk, NewMessage};
 use crate::store::questions::NewQuestion;
@@ -46,6 +49,8 @@ pub(crate) struct Made {
     pub(crate) messages: Vec<NewMessage>,
     pub(crate) tasks: Vec<NewTask>,
     pub(crate) questions: Vec<NewQuestion>,
+    /// It is told with others, in a digest: that settles what became of it.
+    pub(crate) item: Option<Box<Item>>,
 }
 
 impl Made {
@@ -55,6 +60,22 @@ impl Made {
             messages: Vec::new(),
             tasks: Vec::new(),
             questions: Vec::new(),
+            item: None,
+        }
+    }
+
+    fn put_off(at: Timestamp) -> Self {
+        Self {
+            outcome: Outcome::PutOff(at),
+            ..Self::skipped(SkipReason::QuietHours)
+        }
+    }
+
+    fn work(task: NewTask) -> Self {
+        Self {
+            outcome: Outcome::Task(task.id.clone()),
+            tasks: vec![task],
+            ..Self::skipped(SkipReason::Superseded)
         }
     }
 
@@ -68,6 +89,7 @@ impl Made {
 struct Piece<'a> {
     bench: Bench<'a>,
     about: About<'a>,
+    step: Option<&'a Step>,
     template: &'a str,
     ask: Option<Ask>,
     unless: Option<Unless>,
@@ -95,7 +117,7 @@ pub(crate) fn make_all(
     material: &Material,
 ) -> Vec<(ReminderId, Made)> {
     let mut order: Vec<&Reminder> = reminders.iter().collect();
-    order.sort_by_key(|reminder| Reverse(reminder.plan.class.worth()));
+    order.sort_by_key(|reminder| Reverse(worth(reminder)));
     let (mut all, mut going, mut given) = (Vec::new(), Vec::new(), Given::new());
     for reminder in order {
         let plan = &reminder.plan;
@@ -125,6 +147,14 @@ pub(crate) fn make_all(
     }
     all.extend(merge::together(going, material));
     all
+}
+
+/// No cap binds what is for staff.
+fn worth(reminder: &Reminder) -> u8 {
+    match reminder.plan.role {
+        Role::Staff => Class::Clinical.worth(),
+        Role::Patient | Role::Family => reminder.plan.class.worth(),
+    }
 }
 
 fn piece<'a>(
@@ -168,6 +198,7 @@ fn piece<'a>(
             occasion,
             asks: ask.is_some(),
         },
+        step,
         template: bench.book.template(plan),
         ask,
         unless: bench.book.unless(plan),
@@ -180,10 +211,7 @@ impl<'a> Piece<'a> {
         let plan = &self.about.reminder.plan;
         let case = self.case(given, material);
         match gates::may_send(&case, self.bench.now) {
-            Verdict::Wait(at) => Judged::Made(Made {
-                outcome: Outcome::PutOff(at),
-                ..Made::skipped(SkipReason::QuietHours)
-            }),
+            Verdict::Wait(at) => Judged::Made(Made::put_off(at)),
             Verdict::No(reason) => {
                 let hides = matches!(
                     reason,
@@ -267,9 +295,7 @@ impl<'a> Piece<'a> {
         let reminder = self.about.reminder;
         let patient = reminder.plan.patient.as_ref()?;
         let facts = material.facts.get(patient).map_or(&[][..], Vec::as_slice);
-        if let (Some(rule), Some(day)) = (self.about.rule, context::day_of(&self.about))
-            && rule.done(facts, day).is_some()
-        {
+        if self.about.is_done(facts) {
             return Some(SkipReason::Done);
         }
         let group = material.group.get(&reminder.id)?;

@@ -4,6 +4,7 @@ mod ahead;
 mod answers;
 mod changes;
 mod consent;
+mod doctors;
 mod groups;
 mod merged;
 mod moved;
@@ -133,6 +134,18 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
     (
         "family/en.sms.txt",
         "{{ recipient.name }}: {{ patient.name }} on {{ occasion.date }}",
+    ),
+    (
+        "holiday_staff/en.email.txt",
+        "Subject: {{ holiday.id }}\n{{ count }} patients by mail",
+    ),
+    (
+        "digest_staff/en.task.txt",
+        "Subject: {{ count }} for {{ recipient.name }}\n{% for one in items %}{{ one.clock }} {{ one.title }} {{ one.patient }}; {% endfor %}",
+    ),
+    (
+        "digest_staff/en.email.txt",
+        "Subject: {{ count }}\n{% for one in items %}{{ one.clock }} {{ one.title }} {{ one.patient }}; {% endfor %}",
     ),
     ("answer_stop/en.sms.txt", "You are opted out."),
     ("answer_help/en.sms.txt", "Hello {{ data.word }}"),
