@@ -53,7 +53,6 @@ pub(crate) async fn act(tx: &mut Tx, case: &Case<'_>) -> Result<bool, StoreError
         other => {
             let outcome = match other {
                 Meant::Which(ask) => case.which(tx, &reply, ask).await?,
-                Meant::NoVisit => case.answered(tx, &reply).await?,
                 Meant::Doubt | Meant::Act(..) => case.to_people(tx, &reply, "task").await?,
             };
             replies::add(tx, &case.kept(reply, outcome), case.now).await?;
@@ -223,6 +222,9 @@ impl Case<'_> {
 
     async fn confirm(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
         if !self.set(tx, ConfirmationEvent::SaidYes).await? {
+            if self.is_about_no_booking() {
+                return self.answered(tx, reply).await;
+            }
             return self.to_people(tx, reply, "task").await;
         }
         for occasion in &self.bound.occasions {
@@ -236,6 +238,11 @@ impl Case<'_> {
 
     async fn decline(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
         if !self.set(tx, ConfirmationEvent::SaidNo).await? {
+            if self.is_about_no_booking() {
+                // Who does not want to come to what nobody booked needs no call.
+                self.close(tx).await?;
+                return Ok("answered");
+            }
             return self.to_people(tx, reply, "task").await;
         }
         self.wish(tx, reply, "cancel").await?;
@@ -307,6 +314,12 @@ impl Case<'_> {
         Ok(any)
     }
 
+    /// Whether it answers an invitation to something that has no booking yet.
+    fn is_about_no_booking(&self) -> bool {
+        let question = self.bound.question.as_ref();
+        question.is_some_and(|question| question.occasions.is_empty())
+    }
+
     /// Which of several was meant is known for good; what they were asked themselves they may answer anew.
     pub(super) async fn close(&self, tx: &mut Tx) -> Result<(), StoreError> {
         match &self.bound.question {
@@ -363,8 +376,7 @@ impl Case<'_> {
             Intent::Question => "A patient asks something",
             Intent::Choice => "A patient chose one of the times offered",
             Intent::Rating => "A patient rated a visit",
-            Intent::Confirm if outcome == "answered" => "A patient accepts an invitation",
-            Intent::Cancel if outcome == "answered" => "A patient declines an invitation",
+            Intent::Confirm if self.is_about_no_booking() => "A patient accepts an invitation",
             _ => "A reply needs a person",
         };
         self.task(tx, reply, TaskKind::Reply, Priority::Normal, title)

@@ -18,8 +18,6 @@ pub(super) enum Meant {
     Which(Ask),
     /// A person has to find out.
     Doubt,
-    /// An answer to a question that hangs on no visit.
-    NoVisit,
 }
 
 /// What the reply of `case` means.
@@ -35,11 +33,6 @@ pub(super) fn meant(case: &Case<'_>) -> Meant {
     };
     let named = which::named(text, asked).map(one);
     match intent {
-        Intent::Confirm | Intent::Cancel | Intent::Reschedule
-            if question.is_some_and(|question| question.occasions.is_empty()) =>
-        {
-            Meant::NoVisit
-        }
         Intent::Choice if is_which => {
             let place = case.reading.slots.choice;
             let chosen = place.and_then(|n| one(usize::try_from(n).ok()?));

@@ -30,35 +30,49 @@ pub(super) fn ids(patients: &[PatientId]) -> String {
     )
 }
 
+/// Words as a set of rows with one column `id`; empty for `None`, which stands for all.
+pub(super) fn words(words: Option<&[&str]>) -> String {
+    let set = |words: &[&str]| rows(&words.iter().map(|id| super::Id { id }).collect::<Vec<_>>());
+    words.map_or_else(|| "[]".to_owned(), set)
+}
+
 /// These patients, with contact points, family and refusals, in the order of their ids.
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
 pub async fn load(tx: &mut Tx, patients: &[PatientId]) -> Result<Vec<Patient>, StoreError> {
+    let mut found = bare(tx, patients).await?;
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let set = ids(patients);
+    let (mut contacts, mut of_relations) = contacts(tx, &set).await?;
+    let mut said = said(tx, &set).await?;
+    let mut family = family(tx, &set, &mut of_relations, &mut said).await?;
+    for patient in &mut found {
+        patient.contacts = contacts.remove(&patient.id).unwrap_or_default();
+        patient.family = family.remove(&patient.id).unwrap_or_default();
+        (patient.opt_outs, patient.consents) = said
+            .remove(&(patient.id.clone(), String::new()))
+            .unwrap_or_default();
+    }
+    Ok(found)
+}
+
+/// The same without contact points, family and refusals: what an audience looks at.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn bare(tx: &mut Tx, patients: &[PatientId]) -> Result<Vec<Patient>, StoreError> {
     const SQL: &str = "SELECT p.id, p.source, p.source_key, p.name, p.sex, p.birth_on, p.lunar_md, p.language, p.deceased, p.special, p.held,
         p.tags, p.prefer, p.attributes
         FROM patient AS p WHERE p.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY p.id";
     if patients.is_empty() {
         return Ok(Vec::new());
     }
-    let set = ids(patients);
     let found: Vec<PatientRow> =
-        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(&set).fetch_all(conn).await)?;
-    let (mut contacts, mut of_relations) = contacts(tx, &set).await?;
-    let mut said = said(tx, &set).await?;
-    let mut family = family(tx, &set, &mut of_relations, &mut said).await?;
-    found
-        .into_iter()
-        .map(|row| {
-            let mut patient = row.into_patient()?;
-            patient.contacts = contacts.remove(&patient.id).unwrap_or_default();
-            patient.family = family.remove(&patient.id).unwrap_or_default();
-            (patient.opt_outs, patient.consents) = said
-                .remove(&(patient.id.clone(), String::new()))
-                .unwrap_or_default();
-            Ok(patient)
-        })
-        .collect()
+        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    found.into_iter().map(PatientRow::into_patient).collect()
 }
 
 /// The patient that a source knows by `key`.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{StoreError, Tx, execute, on, rows};
+use super::{Id, StoreError, Tx, execute, on, rows};
 use crate::model::class::{Channel, Class, Role};
 use crate::model::id::{OccasionId, PatientId, RelationId, ReminderId};
 use crate::model::message::Ask;
@@ -207,17 +207,54 @@ pub async fn of(
     patients: &[PatientId],
     since: Timestamp,
 ) -> Result<BTreeMap<PatientId, Vec<Reminder>>, StoreError> {
+    of_rule(tx, patients, since, None).await
+}
+
+/// The same, of one rule alone; of all with `None`.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn of_rule(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    since: Timestamp,
+    rule: Option<&str>,
+) -> Result<BTreeMap<PatientId, Vec<Reminder>>, StoreError> {
     const SQL: &str = "SELECT r.id, r.plan_key, r.rule_id, r.rule_version, r.timing, r.class, r.patient_id, r.relation_id, r.occasion_id, r.epoch,
           r.occurrence, r.step, r.lead, r.role, r.department, r.channels, r.template, r.ask, r.unless, r.catch_up, r.due_at, r.planned_for,
           r.expires_at, r.state, r.reason, NULL AS answer_to, NULL AS data, r.created_at
         FROM reminder AS r WHERE r.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
-          AND r.due_at >= $2 AND r.state <> 'superseded' AND r.rule_id <> '' ORDER BY r.patient_id, r.due_at, r.id";
-    let mut all: BTreeMap<PatientId, Vec<Reminder>> = BTreeMap::new();
+          AND r.due_at >= $2 AND r.state <> 'superseded' AND r.rule_id <> '' AND ($3 = '' OR r.rule_id = $3)
+        ORDER BY r.patient_id, r.due_at, r.id";
     if patients.is_empty() {
-        return Ok(all);
+        return Ok(BTreeMap::new());
     }
     let found: Vec<ReminderRow> = on!(tx, conn => sqlx::query_as(SQL).bind(super::patients::ids(patients))
-        .bind(since.as_millisecond()).fetch_all(conn).await)?;
+        .bind(since.as_millisecond()).bind(rule.unwrap_or_default()).fetch_all(conn).await)?;
+    by_patient(found)
+}
+
+/// The same of what hangs on these occasions.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn of_occasions(
+    tx: &mut Tx,
+    occasions: &[OccasionId],
+) -> Result<BTreeMap<PatientId, Vec<Reminder>>, StoreError> {
+    const SQL: &str = "SELECT r.id, r.plan_key, r.rule_id, r.rule_version, r.timing, r.class, r.patient_id, r.relation_id, r.occasion_id, r.epoch,
+          r.occurrence, r.step, r.lead, r.role, r.department, r.channels, r.template, r.ask, r.unless, r.catch_up, r.due_at, r.planned_for,
+          r.expires_at, r.state, r.reason, NULL AS answer_to, NULL AS data, r.created_at
+        FROM reminder AS r WHERE r.occasion_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
+          AND r.state <> 'superseded' AND r.rule_id <> '' ORDER BY r.patient_id, r.due_at, r.id";
+    let set: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
+    let found: Vec<ReminderRow> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    by_patient(found)
+}
+
+fn by_patient(found: Vec<ReminderRow>) -> Result<BTreeMap<PatientId, Vec<Reminder>>, StoreError> {
+    let mut all: BTreeMap<PatientId, Vec<Reminder>> = BTreeMap::new();
     for row in found {
         let reminder = row.into_reminder()?;
         if let Some(patient) = reminder.plan.patient.clone() {

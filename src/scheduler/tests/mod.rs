@@ -10,7 +10,9 @@ mod merged;
 mod moved;
 mod people;
 mod reasons;
+mod singly;
 mod staff;
+mod walks;
 
 use std::sync::Arc;
 
