@@ -109,6 +109,7 @@ impl Subject {
                 contacts: Vec::new(),
                 family: Vec::new(),
                 opt_outs: Vec::new(),
+                consents: Vec::new(),
             },
             facts: Vec::new(),
             occasions: Vec::new(),

@@ -21,6 +21,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0002_planning.sql"),
     ),
     (
+        3,
+        "told",
+        include_str!("../../migrations/sqlite/0003_told.sql"),
+        include_str!("../../migrations/postgres/0003_told.sql"),
+    ),
+    (
         4,
         "staff",
         include_str!("../../migrations/sqlite/0004_staff.sql"),

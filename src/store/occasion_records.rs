@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::bulk::{Cell, Insert};
 use super::events::{self, NewEvent};
-use super::{Id, StoreError, Tx, marks, on, replies, rows};
+use super::{Id, StoreError, Tx, earlier, marks, on, rows, withdraw};
 use crate::model::id::{ChangeRequestId, OccasionId, PatientId};
 use crate::model::occasion::{Confirmation, OccasionStatus};
 
@@ -248,10 +248,15 @@ pub async fn put(
     if occasions.is_empty() {
         return Ok(());
     }
+    let dates: Vec<(&str, &str)> = occasions
+        .iter()
+        .map(|put| (put.source_key.as_str(), put.local_at.as_str()))
+        .collect();
+    earlier::keep_dates(tx, source, &dates).await?;
     let written: Vec<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(occasions)).bind(now.as_millisecond()).fetch_all(conn).await)?;
     let ids: Vec<OccasionId> = written.iter().map(|(id, _)| id.clone()).collect();
     settle_wishes(tx, &ids, now).await?;
-    replies::withdraw_stale(tx, &ids, now).await?;
+    withdraw::withdraw_stale(tx, &ids, now).await?;
     marks::add_occasions(tx, &written, now).await
 }
 
@@ -278,7 +283,7 @@ pub async fn cancel(
     let written: Vec<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(set).bind(now.as_millisecond()).fetch_all(conn).await)?;
     let ids: Vec<OccasionId> = written.iter().map(|(id, _)| id.clone()).collect();
     settle_wishes(tx, &ids, now).await?;
-    replies::withdraw_stale(tx, &ids, now).await?;
+    withdraw::withdraw_stale(tx, &ids, now).await?;
     marks::add_occasions(tx, &written, now).await?;
     Ok(written.into_iter().map(|(_, patient)| patient).collect())
 }

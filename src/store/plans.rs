@@ -56,6 +56,7 @@ pub async fn apply(
     struct Key<'a> {
         key: &'a str,
     }
+    // What vanished since its recipient refused it says so; it comes back when they want to hear from us again.
     macro_rules! supersede {
         ($of:literal) => {
             concat!(

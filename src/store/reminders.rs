@@ -96,6 +96,18 @@ pub struct AnswerData {
     pub address_hash: String,
 }
 
+impl AnswerData {
+    /// The occasions that the answer speaks of, where they are several.
+    pub fn occasions(&self) -> impl Iterator<Item = OccasionId> {
+        let ids = self.data.get(OCCASIONS).and_then(|ids| ids.as_array());
+        let ids = ids.into_iter().flatten();
+        ids.filter_map(|id| OccasionId::parse(id.as_str()?))
+    }
+}
+
+/// The name in an answer's data for the ids of the occasions that it speaks of.
+pub const OCCASIONS: &str = "occasion_ids";
+
 /// Our own answer to what somebody wrote, to go out now.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -107,6 +119,8 @@ pub struct Answer {
     pub occasion: Option<(OccasionId, i64)>,
     /// `answer_…`.
     pub template: String,
+    /// What it asks in its turn.
+    pub ask: Option<Ask>,
     /// The channel the text came by.
     pub channel: Channel,
     /// The address that wrote.
@@ -157,7 +171,7 @@ pub async fn answer(tx: &mut Tx, answer: &Answer, now: Timestamp) -> Result<(), 
         department: None,
         channels: vec![answer.channel],
         template: answer.template.clone(),
-        ask: None,
+        ask: answer.ask,
         unless: None,
         catch_up: false,
         due_at: now,
@@ -172,10 +186,10 @@ pub async fn answer(tx: &mut Tx, answer: &Answer, now: Timestamp) -> Result<(), 
     row.answer_to = Some(answer.address.reveal());
     row.data = Some(serde_json::to_string(&data).expect("a map of JSON values is plain JSON"));
     const SQL: &str = "INSERT INTO reminder (id, plan_key, rule_id, rule_version, timing, class, patient_id, relation_id, occasion_id, epoch,
-          occurrence, step, lead, role, channels, template, catch_up, due_at, expires_at, state, answer_to, data, created_at, updated_at)
+          occurrence, step, lead, role, channels, template, ask, catch_up, due_at, expires_at, state, answer_to, data, created_at, updated_at)
         SELECT j.value ->> 'id', j.value ->> 'plan_key', j.value ->> 'rule_id', '', '', j.value ->> 'class', j.value ->> 'patient_id',
           j.value ->> 'relation_id', j.value ->> 'occasion_id', CAST(j.value ->> 'epoch' AS BIGINT), j.value ->> 'occurrence',
-          j.value ->> 'step', j.value ->> 'lead', j.value ->> 'role', j.value ->> 'channels', j.value ->> 'template', FALSE,
+          j.value ->> 'step', j.value ->> 'lead', j.value ->> 'role', j.value ->> 'channels', j.value ->> 'template', j.value ->> 'ask', FALSE,
           CAST(j.value ->> 'due_at' AS BIGINT), CAST(j.value ->> 'expires_at' AS BIGINT), 'planned', j.value ->> 'answer_to',
           j.value ->> 'data', $2, $2
         FROM json_each($1) AS j WHERE TRUE ON CONFLICT (plan_key) DO NOTHING";
