@@ -192,6 +192,9 @@ impl Case<'_> {
 
     async fn confirm(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
         if !self.set(tx, ConfirmationEvent::SaidYes).await? {
+            if self.is_about_no_booking() {
+                return self.answered(tx, reply).await;
+            }
             return self.to_people(tx, reply, "task").await;
         }
         for occasion in &self.bound.occasions {
@@ -205,6 +208,11 @@ impl Case<'_> {
 
     async fn decline(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
         if !self.set(tx, ConfirmationEvent::SaidNo).await? {
+            if self.is_about_no_booking() {
+                // Who does not want to come to what nobody booked needs no call.
+                self.close(tx).await?;
+                return Ok("answered");
+            }
             return self.to_people(tx, reply, "task").await;
         }
         self.wish(tx, reply, "cancel").await?;
@@ -276,6 +284,12 @@ impl Case<'_> {
         Ok(any)
     }
 
+    /// Whether it answers an invitation to something that has no booking yet.
+    fn is_about_no_booking(&self) -> bool {
+        let question = self.bound.question.as_ref();
+        question.is_some_and(|question| question.occasions.is_empty())
+    }
+
     async fn close(&self, tx: &mut Tx) -> Result<(), StoreError> {
         if let Some(question) = &self.bound.question {
             questions::answered(tx, &question.id).await?;
@@ -328,6 +342,7 @@ impl Case<'_> {
             Intent::Question => "A patient asks something",
             Intent::Choice => "A patient chose one of the times offered",
             Intent::Rating => "A patient rated a visit",
+            Intent::Confirm if self.is_about_no_booking() => "A patient accepts an invitation",
             _ => "A reply needs a person",
         };
         self.task(tx, reply, TaskKind::Reply, Priority::Normal, title)

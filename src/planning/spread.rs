@@ -105,8 +105,9 @@ impl<'r> Days<'r> {
             },
         };
         let kept = self.given.get(&part).copied();
-        if kept.is_some() && waits.is_some() && plan.due_at != original {
+        if let Some(day) = kept.filter(|_| waits.is_some() && plan.due_at != original) {
             // It stands on its day, or the composer put it off from there.
+            plan.expires_at = wall::end_of_day(&self.rule.timezone, day);
             return Placed::Moved(original);
         }
         let last = self.last_day(plan, wall.date());

@@ -154,7 +154,7 @@ impl<'a> Draft<'a, '_> {
         }
         let note = &mut *self.note;
         let mut note = |text| note(&step.id, CATCH_UP, text);
-        let moment = if occurrence.late_until.is_some() {
+        let moment = if occurrence.late_until.is_some() && !prepares(step) {
             timing::late_entry(rule, step, occurrence, self.now, &mut note).map(Moment::Due)
         } else if occurrence.catches_up && rule.class.is_transactional() && !step.is_on_created() {
             Some(timing::catch_up(
@@ -278,4 +278,10 @@ impl<'a> Draft<'a, '_> {
         };
         self.sent(occurrence).any(|sent| !staff_only(sent))
     }
+}
+
+/// Whether staff hear of it only ahead of the day: what was to be made ready is ready when somebody comes late.
+fn prepares(step: &Step) -> bool {
+    let is_ahead = |lead: &Lead| matches!(lead, Lead::Before(distance) if distance.count > 0);
+    step.to == Role::Staff && step.leads.iter().all(is_ahead)
 }

@@ -98,7 +98,13 @@ fn trigger(rule: &Rule) -> Value {
 
 fn audience(rule: &Rule) -> Value {
     let audience = &rule.audience;
-    let mut all = json!({"diagnosis": audience.diagnosis, "tags": audience.tags});
+    let mut all = json!({});
+    for (key, list) in [("diagnosis", &audience.diagnosis), ("tags", &audience.tags)] {
+        // An empty list is refused where it is read: it looks as if it named somebody.
+        if !list.is_empty() {
+            all[key] = json!(list);
+        }
+    }
     if audience.min_age.is_some() || audience.max_age.is_some() {
         all["age"] = without_null(json!({"min": audience.min_age, "max": audience.max_age}));
     }

@@ -14,7 +14,7 @@ use crate::planning::subject::{self, Needs, Subject};
 use crate::planning::{House, spread, walk};
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
-use crate::scheduler::{Settings, workdays};
+use crate::scheduler::{Settings, switching, workdays};
 use crate::stage::Bell;
 use crate::store::plans::{self, Of, Scope};
 use crate::store::reminders::NewReminder;
@@ -84,6 +84,7 @@ impl PlanStage {
             .partition(|rule| subject::follows(rule));
         let subjects = subject::load_occasions(&mut tx, &ids, &alone).await?;
         let mut planned = decide_all(&alone, &subjects, &horizon);
+        switching::forget_missed(&mut tx, &subjects, &mut planned).await?;
         // What facts start as well is looked at beside them: the whole patient by those rules.
         let whole: BTreeSet<&PatientId> = marks
             .iter()
@@ -95,6 +96,7 @@ impl PlanStage {
         if !whole.is_empty() {
             let subjects = subject::load(&mut tx, &whole, &Needs::all(), now).await?;
             beside = decide_all(&follow, &subjects, &horizon);
+            switching::forget_missed(&mut tx, &subjects, &mut beside).await?;
         }
         planned.extend(beside.iter().cloned());
         let mut tx = self.to_write(tx).await?;
@@ -130,6 +132,7 @@ impl PlanStage {
         let rules: Vec<&Rule> = self.book.active().collect();
         let subjects = subject::load(&mut tx, &ids, &Needs::all(), now).await?;
         let mut planned = decide_all(&rules, &subjects, &horizon);
+        switching::forget_missed(&mut tx, &subjects, &mut planned).await?;
         let mut tx = self.to_write(tx).await?;
         let capped = rules.iter().copied();
         let moved = spread::spread(&mut tx, capped, &subjects, &mut planned, now).await?;
@@ -248,6 +251,7 @@ impl PlanStage {
         let mut planned = decide_all(&[rule], &subjects, horizon);
         // What staff are told once of all is decided once, when the walk ends.
         planned.retain(|new| new.patient.is_some());
+        switching::forget_missed(&mut tx, &subjects, &mut planned).await?;
         let mut tx = self.to_write(tx).await?;
         let now = horizon.now;
         let one = std::iter::once(rule);

@@ -115,6 +115,28 @@ pub async fn load(tx: &mut Tx, occasions: &[OccasionId]) -> Result<Vec<Occasion>
     found.into_iter().map(occasion).collect()
 }
 
+/// When these occasions last came in anew or changed.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn updated_at(
+    tx: &mut Tx,
+    occasions: &[&OccasionId],
+) -> Result<HashMap<OccasionId, Timestamp>, StoreError> {
+    const SQL: &str = "SELECT o.id, o.updated_at FROM json_each($1) AS j CROSS JOIN occasion AS o WHERE o.id = j.value ->> 'id'";
+    let set: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
+    let found: Vec<(OccasionId, i64)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    let read = |(id, ms)| {
+        let at = Timestamp::from_millisecond(ms).map_err(|_| StoreError::BadRow {
+            table: "occasion",
+            what: "an instant",
+        })?;
+        Ok((id, at))
+    };
+    found.into_iter().map(read).collect()
+}
+
 /// The occasion that a source knows by `key`.
 ///
 /// # Errors
@@ -122,6 +144,21 @@ pub async fn load(tx: &mut Tx, occasions: &[OccasionId]) -> Result<Vec<Occasion>
 pub async fn find(tx: &mut Tx, source: &str, key: &str) -> Result<Option<OccasionId>, StoreError> {
     const SQL: &str = "SELECT id FROM occasion WHERE source = $1 AND source_key = $2";
     on!(tx, conn => sqlx::query_scalar(SQL).bind(source).bind(key).fetch_optional(conn).await)
+}
+
+/// The occasion that a source knows by `key`, or the first of those that it repeats as.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_first(
+    tx: &mut Tx,
+    source: &str,
+    key: &str,
+) -> Result<Option<OccasionId>, StoreError> {
+    match find(tx, source, key).await? {
+        Some(single) => Ok(Some(single)),
+        None => find(tx, source, &format!("{key}#1")).await,
+    }
 }
 
 /// Keeps what the patient answered about `epoch` of an occasion, and tells of it.

@@ -1,12 +1,15 @@
 //! What we asked, bound to the address that was asked, so that a bare "1" finds its booking.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::events::{self, NewEvent};
 use super::{StoreError, Tx, execute, on, rows};
 use crate::model::id::{MessageId, OccasionId, PatientId, QuestionId, RelationId};
 use crate::model::message::Ask;
+
+/// People answer a survey when they find the time.
+const A_WEEK: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 /// One occasion that is asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,17 @@ pub struct NewQuestion {
     pub options: Vec<String>,
     /// An answer that comes later is not one.
     pub expires_at: Timestamp,
+}
+
+impl NewQuestion {
+    /// How long it is open: to the booking it asks about; where it asks about none that comes, a week at least.
+    fn open_until(&self, now: Timestamp) -> Timestamp {
+        if self.kind != Ask::Survey && !self.occasions.is_empty() {
+            return self.expires_at;
+        }
+        let week = now.saturating_add(A_WEEK).unwrap_or(self.expires_at);
+        self.expires_at.max(week)
+    }
 }
 
 /// A question that was asked.
@@ -103,7 +117,7 @@ pub async fn ask(tx: &mut Tx, questions: &[NewQuestion], now: Timestamp) -> Resu
             occasions: json(serde_json::to_string(&q.occasions)),
             kind: q.kind,
             options: json(serde_json::to_string(&q.options)),
-            expires_at: q.expires_at.as_millisecond(),
+            expires_at: q.open_until(now).as_millisecond(),
         })
         .collect();
     execute!(

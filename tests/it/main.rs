@@ -2,14 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bookings;
+mod campaigns;
 mod clinic;
 mod crash;
 mod delivery;
 mod demo;
 mod history;
 mod house;
+mod packs;
 mod privacy;
 mod promises;
 mod replies;
 mod smpp_peer;
 mod smpp_tls;
+mod staff;

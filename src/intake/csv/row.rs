@@ -7,7 +7,7 @@ use crate::intake::birth::Birth;
 use crate::intake::import::Parsed;
 use crate::intake::record::{
     Coding, ConsentRecord, Consented, FactRecord, Field, Key, OccasionRecord, Origin,
-    PatientRecord, RecordKind, RecordUpdate, RelationRecord,
+    PatientRecord, RecordKind, RecordUpdate, RelationRecord, Series,
 };
 use crate::intake::report::Fault;
 use crate::intake::{moment, names};
@@ -314,15 +314,7 @@ impl Row<'_> {
         let kind = self
             .said(map.kind.as_ref())?
             .map_or_else(|| "appointment".to_owned(), |word| words::kind(&word));
-        let status = match self.said(map.status.as_ref())? {
-            Some(word) => words::status(&word).ok_or_else(|| {
-                self.fault_of(
-                    map.status.as_ref(),
-                    "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them",
-                )
-            })?,
-            None => OccasionStatus::Booked,
-        };
+        let status = self.status(map)?;
         let zone = &self.table.site.timezone;
         let created_at = match self.said(map.created_at.as_ref())? {
             Some(text) => Some(
@@ -350,6 +342,7 @@ impl Row<'_> {
             key.unwrap_or_else(|| format!("{}/{kind}/{}", patient.key.reveal(), when.to_text()));
         let secret = self.truth(map.sensitive.as_ref())?;
         let record = OccasionRecord {
+            series: Series::Untold,
             origin: self.origin.clone(),
             key: Key::new(&self.table.source, key),
             patient: patient.clone(),
@@ -375,6 +368,18 @@ impl Row<'_> {
         };
         self.parsed.update(RecordUpdate::Occasion(Box::new(record)));
         Ok(())
+    }
+
+    fn status(&self, map: &OccasionMap) -> Read<OccasionStatus> {
+        let Some(word) = self.said(map.status.as_ref())? else {
+            return Ok(OccasionStatus::Booked);
+        };
+        words::status(&word).ok_or_else(|| {
+            self.fault_of(
+                map.status.as_ref(),
+                "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them",
+            )
+        })
     }
 
     fn when(&self, map: &OccasionMap) -> Read<Option<OccasionTime>> {
