@@ -72,7 +72,7 @@ struct Tag {
 macro_rules! fits {
     () => {
         "p.deceased = FALSE AND ($1 = '' OR p.sex = $1) AND ($2 = '' OR p.birth_on <= $2) AND ($3 = '' OR p.birth_on > $3)
-          AND NOT EXISTS (SELECT 1 FROM json_each($4) AS t WHERE REPLACE(p.tags, t.value ->> 'word', '') = p.tags)"
+          AND ($4 = '[]' OR NOT EXISTS (SELECT 1 FROM json_each($4) AS t WHERE REPLACE(p.tags, t.value ->> 'word', '') = p.tags))"
     };
 }
 
