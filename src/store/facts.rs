@@ -172,7 +172,6 @@ pub async fn insert(
         "INSERT INTO fact (id, patient_id, source, source_key, coding, kind, code, system, on_day, at, department, attributes, row_hash, updated_at) VALUES",
         "(?, ?, $1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, $2)",
         "ON CONFLICT (source, kind, source_key, coding) DO NOTHING",
-        2,
     );
     const BACK: &str =
         "DELETE FROM fact WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";

@@ -162,7 +162,6 @@ pub async fn insert(
             created_at, moved_at, cancelled_at, department, doctor, doctor_key, place, attributes, version, row_hash, updated_at) VALUES",
         "(?, ?, $1, ?, ?, ?, ?, ?, ?, 1, 'none', ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, $2)",
         "ON CONFLICT (source, source_key) DO NOTHING",
-        2,
     );
     const BACK: &str =
         "DELETE FROM occasion WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
