@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::channels::sms::smpp::provider::settings as smpp;
 use crate::model::class::Channel;
 use crate::model::route::{Route, Routes};
-use crate::{delivery, inbound, intake, scheduler, telemetry};
+use crate::{delivery, gates, inbound, intake, scheduler, telemetry};
 
 /// Everything that can be set. `carebell.example.toml` says what each key means.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -44,6 +44,8 @@ pub struct Config {
     pub calendar: Calendar,
     /// Planning and composing.
     pub scheduler: scheduler::Settings,
+    /// What may be sent to whom.
+    pub gates: gates::Settings,
     /// Logs.
     pub log: telemetry::Settings,
     /// The folder that relative paths start from.

@@ -15,7 +15,7 @@ use crate::planning::book::Book;
 use crate::planning::decide::{Decided, is_settled, keep_moment, new_reminder, sent};
 use crate::planning::preview::{Amount, Line, fill};
 use crate::planning::spread::{self, Days};
-use crate::planning::subject::{self, Subject};
+use crate::planning::subject::{self, Needs, Subject};
 use crate::rules::lead::Lead;
 use crate::rules::plan::{self, SentLead};
 use crate::rules::rule::Rule;
@@ -206,7 +206,7 @@ pub async fn preview(
     loop {
         let mut tx = store.read().await?;
         let ids = candidates::page(&mut tx, &candidates(rule), after.as_ref(), PAGE).await?;
-        let subjects = subject::load(&mut tx, &ids, &house.address_key, now).await?;
+        let subjects = subject::load(&mut tx, &ids, &Needs::of(rule), now).await?;
         if let Some(days) = &mut days {
             days.know(&mut tx, &ids).await?;
         }

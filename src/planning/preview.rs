@@ -16,7 +16,7 @@ use crate::planning::context::{self, About};
 use crate::planning::decide::{Decided, Horizon, decide};
 use crate::planning::material::Material;
 use crate::planning::spread::{self, Days};
-use crate::planning::subject::{self, Subject};
+use crate::planning::subject::{self, Needs, Subject};
 use crate::planning::walk;
 use crate::render::RenderError;
 use crate::rules::plan::Decision;
@@ -38,6 +38,17 @@ pub struct Look<'a> {
     pub rule: Option<&'a str>,
     /// Only this patient, and then with every reason why not.
     pub patient: Option<&'a PatientId>,
+}
+
+impl Look<'_> {
+    fn horizon(&self) -> Horizon {
+        Horizon {
+            now: self.now.min(self.window.start),
+            ahead: SignedDuration::ZERO,
+            looks_back: true,
+            to: Some(self.window.end),
+        }
+    }
 }
 
 /// One thing that would be sent or done.
@@ -132,6 +143,11 @@ pub async fn preview(
             .map_or(r.mode != Mode::Off, |wanted| r.id == wanted)
     });
     for rule in rules {
+        if look.patient.is_none() {
+            let mut tx = store.read().await?;
+            let shared = walk::shared(&mut tx, rule, house, &look.horizon(), true).await?;
+            take(rule, shared, None, look, &mut told, &mut preview);
+        }
         let started = campaign::moments(rule, &current);
         let Some(among) = campaign::among(rule, &current)
             .or_else(|| walk::candidates(rule, &spread::window(rule, &look.window), true))
@@ -146,7 +162,7 @@ pub async fn preview(
                 Some(patient) => vec![patient.clone()],
                 None => candidates::page(&mut tx, &among, after.as_ref(), PAGE).await?,
             };
-            let subjects = subject::load(&mut tx, &ids, &house.address_key, look.now).await?;
+            let subjects = subject::load(&mut tx, &ids, &Needs::of(rule), look.now).await?;
             if let Some(days) = &mut days {
                 days.know(&mut tx, &ids).await?;
             }
@@ -177,16 +193,11 @@ fn look_at(
     told: &mut HashSet<String>,
     preview: &mut Preview,
 ) {
-    let horizon = Horizon {
-        now: look.now.min(look.window.start),
-        ahead: SignedDuration::ZERO,
-        looks_back: true,
-        to: Some(look.window.end),
-    };
     let who = (
         subject.patient.source.clone(),
         subject.patient.source_key.clone(),
     );
+    let horizon = look.horizon();
     let mut decided = decide(std::iter::once(rule), subject, &horizon);
     for at in started {
         let one = campaign::plan_one(rule, subject, *at, horizon.now);
@@ -198,9 +209,29 @@ fn look_at(
         reminders,
         decisions,
     } = decided;
+    take(rule, reminders, Some(&who), look, told, preview);
+    let of_use = decisions
+        .into_iter()
+        .filter(|(_, decision)| is_worth_telling(decision, look));
+    preview.not.extend(of_use.map(|(rule, decision)| Not {
+        rule,
+        patient: who.clone(),
+        decision,
+    }));
+}
+
+/// Takes what would be sent within the window, each thing once.
+fn take(
+    rule: &Rule,
+    reminders: Vec<NewReminder>,
+    who: Option<&(String, Private<String>)>,
+    look: &Look<'_>,
+    told: &mut HashSet<String>,
+    preview: &mut Preview,
+) {
     for plan in reminders {
         if look.window.contains(&plan.due_at) && told.insert(plan.plan_key.clone()) {
-            let patient = plan.patient.as_ref().map(|_| who.clone());
+            let patient = plan.patient.as_ref().and(who).cloned();
             let problem = (rule.mode == Mode::Shadow).then(|| {
                 (
                     SkipReason::Shadow,
@@ -213,14 +244,6 @@ fn look_at(
             });
         }
     }
-    let of_use = decisions
-        .into_iter()
-        .filter(|(_, decision)| is_worth_telling(decision, look));
-    preview.not.extend(of_use.map(|(rule, decision)| Not {
-        rule,
-        patient: who.clone(),
-        decision,
-    }));
 }
 
 /// Of many patients only what somebody might have expected; of one patient everything.

@@ -3,7 +3,7 @@
 //!
 //! What comes in day by day is no switch: only what a walk adds to it counts.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
@@ -21,7 +21,7 @@ use crate::store::reminders::NewReminder;
 use crate::store::rule_days::{self, Which};
 use crate::store::rule_plans::{self, RulePlan};
 use crate::store::rule_switches::{self, Switch};
-use crate::store::{Store, StoreError, Tx, campaign_progress, plans, tasks};
+use crate::store::{Store, StoreError, Tx, campaign_progress, occasions, plans, tasks};
 
 /// What is due within this long counts.
 const FIRST_DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -127,22 +127,19 @@ fn is_settled(known: &Switch, rule: &Rule) -> bool {
 }
 
 /// Leaves out what would make up for leads that were past before a rule was switched on: a patient who changes
-/// later is no reason to tell what is over.
-pub(super) fn leave_missed(
-    switches: &BTreeMap<String, Switch>,
+/// later is no reason to tell what is over. A booking that came in or changed since is caught up as ever.
+pub(super) async fn forget_missed(
+    tx: &mut Tx,
     subjects: &[Subject],
     planned: &mut Vec<NewReminder>,
-) {
-    if !planned
-        .iter()
-        .any(|plan| plan.catch_up && plan.occasion.is_some())
-    {
-        return;
+) -> Result<(), StoreError> {
+    let late = planned.iter().filter(|plan| plan.catch_up);
+    let late: BTreeSet<&OccasionId> = late.filter_map(|plan| plan.occasion.as_ref()).collect();
+    if late.is_empty() {
+        return Ok(());
     }
-    let occasions = subjects.iter().flat_map(|subject| &subject.occasions);
-    let since: HashMap<&OccasionId, Option<Timestamp>> = occasions
-        .map(|occasion| (&occasion.id, occasion.created_at.max(occasion.moved_at)))
-        .collect();
+    let switches = rule_switches::all(tx).await?;
+    let changed = occasions::updated_at(tx, &late.into_iter().collect::<Vec<_>>()).await?;
     let reminders = subjects.iter().flat_map(|subject| &subject.reminders);
     let known: HashSet<(&str, &OccasionId)> = reminders
         .filter_map(|r| Some((r.plan.rule.as_str(), r.plan.occasion.as_ref()?)))
@@ -154,10 +151,10 @@ pub(super) fn leave_missed(
         let Some(switch) = switches.get(&plan.rule) else {
             return true;
         };
-        let came_up = since.get(occasion).copied().flatten();
-        came_up.is_none_or(|at| at >= switch.since)
-            || known.contains(&(plan.rule.as_str(), occasion))
+        let is_news = changed.get(occasion).is_none_or(|at| *at >= switch.since);
+        is_news || known.contains(&(plan.rule.as_str(), occasion))
     });
+    Ok(())
 }
 
 /// Opens the switch, or has it wait where the rule reaches too many.

@@ -173,7 +173,8 @@ async fn read(
         expires_at: i64,
     }
     const SQL: &str = "SELECT id, message_id, patient_id, relation_id, occasions, kind, options, asked_at, expires_at FROM question
-        WHERE address_hash = $1 AND expires_at > $2 AND state = $3 ORDER BY asked_at DESC, id DESC";
+        WHERE id IN (SELECT q.id FROM question q WHERE q.address_hash = $1 UNION SELECT a.question_id FROM question_reach a WHERE a.address_hash = $1)
+          AND expires_at > $2 AND state = $3 ORDER BY asked_at DESC, id DESC";
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(address_hash).bind(now.as_millisecond()).bind(state).fetch_all(conn).await)?;
     let bad = |what| StoreError::BadRow {
         table: "question",
@@ -205,6 +206,32 @@ async fn read(
 pub async fn answered(tx: &mut Tx, question: &QuestionId) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE question SET state = 'answered' WHERE id = $1 AND state = 'open'";
     Ok(execute!(tx, sqlx::query(SQL).bind(question))? > 0)
+}
+
+/// Binds the questions of messages to the addresses that these went on to, each a message and a hash.
+///
+/// The first address stays bound: what did not arrive as far as the network knows may have been read all the same.
+/// # Errors
+/// When the database fails.
+pub(super) async fn follow(tx: &mut Tx, switched: &[(&MessageId, &str)]) -> Result<(), StoreError> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        id: &'a MessageId,
+        address_hash: &'a str,
+    }
+    const SQL: &str = "INSERT INTO question_reach (address_hash, question_id)
+        SELECT j.value ->> 'address_hash', q.id FROM json_each($1) AS j CROSS JOIN question q
+        WHERE q.message_id = j.value ->> 'id' AND q.address_hash <> j.value ->> 'address_hash'
+        ON CONFLICT (address_hash, question_id) DO NOTHING";
+    if switched.is_empty() {
+        return Ok(());
+    }
+    let set: Vec<Row<'_>> = switched
+        .iter()
+        .map(|(id, address_hash)| Row { id, address_hash })
+        .collect();
+    execute!(tx, sqlx::query(SQL).bind(rows(&set)))?;
+    Ok(())
 }
 
 /// Closes the open questions of a message that will not be read any more.

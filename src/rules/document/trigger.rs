@@ -51,30 +51,7 @@ pub(super) fn read_trigger(
         "season" => read_season(&table, faults),
         "every" => read_every(&table, faults),
         "manual" => Some(Trigger::Manual),
-        _ => {
-            const KNOWN: &[&str] = &[
-                "birthday",
-                "holiday",
-                "season",
-                "every",
-                "manual",
-                "appointment",
-                "revisit",
-                "recheck",
-            ];
-            if let Some(near) = nearest(&word, KNOWN.iter().copied()) {
-                faults.warn(
-                    &on.place,
-                    format!("`{word}` is read as a kind of occasion; did you mean `{near}`?"),
-                );
-            }
-            let expected = "a list of codes such as [\"Z23\"]";
-            let codes = table
-                .get("code")
-                .map(|field| field.texts(expected, faults))
-                .unwrap_or_default();
-            Some(Trigger::Occasion { kind: word, codes })
-        }
+        _ => Some(read_occasion(&table, &on, word, faults)),
     };
     trigger.map(|trigger| (trigger, cap))
 }
@@ -87,6 +64,31 @@ fn read_cap(table: &Table<'_>, word: &str, faults: &mut Faults) -> Option<u32> {
     }
     let cap = field.integer(1, 1_000_000, faults)?;
     u32::try_from(cap).ok()
+}
+
+fn read_occasion(table: &Table<'_>, on: &Field<'_>, kind: String, faults: &mut Faults) -> Trigger {
+    const KNOWN: &[&str] = &[
+        "birthday",
+        "holiday",
+        "season",
+        "every",
+        "manual",
+        "appointment",
+        "revisit",
+        "recheck",
+    ];
+    if let Some(near) = nearest(&kind, KNOWN.iter().copied()) {
+        faults.warn(
+            &on.place,
+            format!("`{kind}` is read as a kind of occasion; did you mean `{near}`?"),
+        );
+    }
+    let expected = "a list of codes such as [\"Z23\"]";
+    let codes = table
+        .get("code")
+        .map(|field| field.texts(expected, faults))
+        .unwrap_or_default();
+    Trigger::Occasion { kind, codes }
 }
 
 fn kind(text: &str) -> Option<String> {

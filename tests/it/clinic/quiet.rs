@@ -8,7 +8,7 @@ use super::{Clinic, LOOK, PATIENCE};
 
 /// What is left to do, all from one snapshot.
 const LEFT: &str = "SELECT
-    (SELECT COUNT(*) FROM plan_mark),
+    (SELECT COUNT(*) FROM plan_mark) + (SELECT COUNT(*) FROM plan_mark_occasion),
     (SELECT COUNT(*) FROM reminder WHERE state = 'planned' AND due_at <= $1
       AND rule_id NOT IN (SELECT rule_id FROM rule_switch WHERE state = 'waiting')),
     (SELECT COUNT(*) FROM dispatch WHERE lease_owner IS NOT NULL OR (due_at <= $1 AND work IN ('send', 'deadline'))),
