@@ -301,7 +301,13 @@ async fn a_rule_switched_on_sends_nothing_late_and_waits_where_it_reaches_many()
         assert_eq!(clinic.texts().await, 10);
         // Off and on again: what is planned goes and comes back, what was sent stays sent.
         clinic.edit("recheck", recheck!("\"3d\"", "off")).await;
-        assert!(!clinic.leads().await.iter().any(|lead| lead == "3d planned"));
+        let is_planned = async |clinic: &Clinic| {
+                let leads = clinic.leads().await;
+                leads.iter().any(|lead| lead == "3d planned")
+            };
+            clinic
+                .until("what is planned goes", async || !is_planned(clinic).await)
+                .await;
         clinic.edit("recheck", recheck!("\"3d\"", "live")).await;
         let planned = clinic.leads().await;
         assert_eq!(planned.iter().filter(|lead| *lead == "3d planned").count(), 10);
