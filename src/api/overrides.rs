@@ -127,7 +127,7 @@ pub(super) async fn put_override(
     Body(body): Body,
 ) -> Result<Json<OverrideOutcome>, Problem> {
     caller.must(Scope::RecordsWrite)?;
-    if !state.rules.iter().any(|known| *known == rule) {
+    if !state.rules.contains(&rule) {
         return Err(Problem::not_found());
     }
     let set = wanted(&rule, &body)?;

@@ -257,6 +257,16 @@ const WORDS: &[Word] = &[
         "the record shows that it is done",
         "记录显示已完成",
     ),
+    (
+        "reason.not_told",
+        "was never told the old date",
+        "未曾告知原日期",
+    ),
+    (
+        "reason.overridden",
+        "set otherwise for this patient",
+        "已为该患者单独设置",
+    ),
     ("reason.superseded", "the plan changed", "计划已变"),
     ("reason.already_answered", "answered already", "已答复"),
     ("reason.declined", "will not come", "患者不来"),
@@ -281,21 +291,6 @@ const WORDS: &[Word] = &[
         "规则未生效",
     ),
     ("reason.duplicate", "goes out already", "已有相同提醒"),
-    (
-        "reason.done",
-        "done already by the records",
-        "档案显示已完成",
-    ),
-    (
-        "reason.not_told",
-        "was never told the old date",
-        "原时间未曾告知",
-    ),
-    (
-        "reason.overridden",
-        "the patient's own setting",
-        "患者个人设置",
-    ),
     (
         "reason.no_guardian",
         "a minor without a guardian to tell",

@@ -11,16 +11,18 @@ use crate::model::private::Private;
 use crate::model::reminder::{ReminderState, SkipReason};
 use crate::planning::House;
 use crate::planning::book::Book;
+use crate::planning::campaign;
 use crate::planning::context::{self, About};
 use crate::planning::decide::{Decided, Horizon, decide};
 use crate::planning::material::Material;
+use crate::planning::spread::{self, Days};
 use crate::planning::subject::{self, Needs, Subject};
 use crate::planning::walk;
 use crate::render::RenderError;
 use crate::rules::plan::Decision;
 use crate::rules::rule::{Mode, Rule};
 use crate::store::reminders::{NewReminder, Reminder};
-use crate::store::{Store, StoreError, candidates};
+use crate::store::{Store, StoreError, campaigns, candidates};
 
 /// Patients looked at together.
 const PAGE: i64 = 500;
@@ -135,6 +137,7 @@ pub async fn preview(
 ) -> Result<Preview, StoreError> {
     let mut preview = Preview::default();
     let mut told = HashSet::new();
+    let current = campaigns::current(&mut store.read().await?, Timestamp::MIN).await?;
     let rules = book.rules().filter(|r| {
         look.rule
             .map_or(r.mode != Mode::Off, |wanted| r.id == wanted)
@@ -145,9 +148,13 @@ pub async fn preview(
             let shared = walk::shared(&mut tx, rule, house, &look.horizon(), true).await?;
             take(rule, shared, None, look, &mut told, &mut preview);
         }
-        let Some(among) = walk::candidates(rule, &look.window, true) else {
+        let started = campaign::moments(rule, &current);
+        let Some(among) = campaign::among(rule, &current)
+            .or_else(|| walk::candidates(rule, &spread::window(rule, &look.window), true))
+        else {
             continue;
         };
+        let mut days = Days::load(&mut store.read().await?, rule, look.now).await?;
         let mut after: Option<PatientId> = None;
         loop {
             let mut tx = store.read().await?;
@@ -156,8 +163,12 @@ pub async fn preview(
                 None => candidates::page(&mut tx, &among, after.as_ref(), PAGE).await?,
             };
             let subjects = subject::load(&mut tx, &ids, &Needs::of(rule), look.now).await?;
+            if let Some(days) = &mut days {
+                days.know(&mut tx, &ids).await?;
+            }
             for subject in &subjects {
-                look_at(rule, subject, look, &mut told, &mut preview);
+                let turn = (&started[..], &mut days);
+                look_at(rule, subject, look, turn, &mut told, &mut preview);
             }
             let is_last =
                 look.patient.is_some() || ids.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
@@ -178,6 +189,7 @@ fn look_at(
     rule: &Rule,
     subject: &Subject,
     look: &Look<'_>,
+    (started, days): (&[Timestamp], &mut Option<Days<'_>>),
     told: &mut HashSet<String>,
     preview: &mut Preview,
 ) {
@@ -185,10 +197,18 @@ fn look_at(
         subject.patient.source.clone(),
         subject.patient.source_key.clone(),
     );
+    let horizon = look.horizon();
+    let mut decided = decide(std::iter::once(rule), subject, &horizon);
+    for at in started {
+        let one = campaign::plan_one(rule, subject, *at, horizon.now);
+        decided.reminders.extend(one.reminders);
+        decided.decisions.extend(one.decisions);
+    }
+    spread::place(days, subject, &mut decided, look.now);
     let Decided {
         reminders,
         decisions,
-    } = decide(std::iter::once(rule), subject, &look.horizon());
+    } = decided;
     take(rule, reminders, Some(&who), look, told, preview);
     let of_use = decisions
         .into_iter()

@@ -38,9 +38,10 @@ impl Rule {
                 json!({"from_age": self.family.from_age, "copy": self.family.copy, "fallback": self.family.fallback}),
             ),
         );
-        let stop = self.stop.as_ref().map(
-            |stop| json!({"fact": stop.fact, "code": stop.codes, "since": stop.since.to_string()}),
-        );
+        let stop = self.stop.as_ref().map(|stop| {
+            let code = Some(&stop.codes).filter(|codes| !codes.is_empty());
+            without_null(json!({"fact": stop.fact, "code": code, "since": stop.since.to_string()}))
+        });
         put("stop", stop.unwrap_or(Value::Null));
         put("step", self.steps.iter().map(step).collect());
         Value::Object(all)

@@ -79,7 +79,7 @@ pub async fn changed(
     occasions: &[OccasionId],
 ) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
     const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
-        o.moved_at, o.cancelled_at, o.department, o.doctor, o.place, o.attributes
+        o.moved_at, o.cancelled_at, o.department, o.doctor, o.doctor_key, o.place, o.attributes
         FROM occasion AS o WHERE o.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND o.at > o.updated_at - $2
         ORDER BY o.patient_id, o.at, o.id";
     let set: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();

@@ -8,22 +8,16 @@ use crate::access::Scope;
 #[tokio::test]
 async fn a_rule_is_started_once_and_called_off() -> Outcome {
     for mut bench in benches().await {
-        let body = json!({"rule": "open_day", "at": "2026-12-01T09:00:30+08:00"}).to_string();
-        let refused = bench
-            .ask("POST", "/v1/campaigns", &[], body.as_bytes())
-            .await?;
+        let body = json!({"rule": "open_day", "at": "2026-12-01T09:00:30+08:00"});
+        let refused = bench.post("/v1/campaigns", &body).await?;
         assert_eq!(refused.status, 403, "it takes an admin's key");
         bench.key = bench.key_for(&[Scope::Admin]).await?;
-        let started = bench
-            .ask("POST", "/v1/campaigns", &[], body.as_bytes())
-            .await?;
+        let started = bench.post("/v1/campaigns", &body).await?;
         assert_eq!(started.status, 202, "{}", started.text);
         let shown = started.json();
         assert_eq!(shown["state"], "counting");
         assert_eq!(shown["at"], "2026-12-01T01:00:00Z");
-        let again = bench
-            .ask("POST", "/v1/campaigns", &[], body.as_bytes())
-            .await?;
+        let again = bench.post("/v1/campaigns", &body).await?;
         assert_eq!(
             (again.status, again.json()["code"].as_str()),
             (409, Some("already_started"))
@@ -35,41 +29,30 @@ async fn a_rule_is_started_once_and_called_off() -> Outcome {
             json!({"rule": "open_day", "to": "all"}),
             json!([]),
         ] {
-            let wrong = wrong.to_string();
-            let told = bench
-                .ask("POST", "/v1/campaigns", &[], wrong.as_bytes())
-                .await?;
+            let told = bench.post("/v1/campaigns", &wrong).await?;
             assert_eq!(told.status, 422, "{wrong}");
         }
         let id = shown["id"].as_str().unwrap_or_default().to_owned();
         let path = format!("/v1/campaigns/{id}");
         let approve = format!("{path}/approve");
-        let told = bench.ask("POST", &approve, &[], b"").await?;
+        let told = bench.post(&approve, &json!({})).await?;
         assert_eq!(
             (told.status, told.json()["code"].as_str()),
             (409, Some("not_waiting"))
         );
-        let told = bench
-            .ask("POST", &format!("{path}/cancel"), &[], b"")
-            .await?;
+        let told = bench.post(&format!("{path}/cancel"), &json!({})).await?;
         assert_eq!(
             (told.status, told.json()["state"].as_str()),
             (200, Some("cancelled"))
         );
-        let one = bench.ask("GET", &path, &[], b"").await?.json();
+        let one = bench.get(&path).await?.json();
         assert_eq!(
             (&one["state"], &one["progress"]["planned"]),
             (&json!("cancelled"), &json!(0))
         );
-        let all = bench.ask("GET", "/v1/campaigns", &[], b"").await?.json();
+        let all = bench.get("/v1/campaigns").await?.json();
         assert_eq!(all["data"].as_array().map(Vec::len), Some(1));
-        assert_eq!(
-            bench
-                .ask("GET", "/v1/campaigns/cmp_1", &[], b"")
-                .await?
-                .status,
-            404
-        );
+        assert_eq!(bench.get("/v1/campaigns/cmp_1").await?.status, 404);
     }
     Ok(())
 }
@@ -78,21 +61,18 @@ async fn a_rule_is_started_once_and_called_off() -> Outcome {
 async fn a_patients_own_setting_is_set_seen_and_taken_back() -> Outcome {
     for bench in benches().await {
         let patient = json!({"name": {"full": "Ana"}, "contacts": [{"phone": "+8613800000001"}]});
-        let patient = patient.to_string();
-        bench
-            .ask("PUT", "/v1/patients/his/P1", &[], patient.as_bytes())
-            .await?;
+        bench.put("/v1/patients/his/P1", &patient).await?;
         let path = "/v1/patients/his/P1/overrides/recheck";
-        assert_eq!(bench.ask("GET", path, &[], b"").await?.status, 404);
-        let body = json!({"before": ["5d", "1d"], "by": ["voice", "sms"]}).to_string();
+        assert_eq!(bench.get(path).await?.status, 404);
+        let body = json!({"before": ["5d", "1d"], "by": ["voice", "sms"]});
         for outcome in ["set", "unchanged"] {
-            let told = bench.ask("PUT", path, &[], body.as_bytes()).await?;
+            let told = bench.put(path, &body).await?;
             assert_eq!(
                 (told.status, told.json()["outcome"].as_str()),
                 (200, Some(outcome))
             );
         }
-        let shown = bench.ask("GET", path, &[], b"").await?.json();
+        let shown = bench.get(path).await?.json();
         assert_eq!(
             (&shown["before"], &shown["off"]),
             (&json!(["5d", "1d"]), &json!(false))
@@ -105,25 +85,17 @@ async fn a_patients_own_setting_is_set_seen_and_taken_back() -> Outcome {
             json!({"by": "sms"}),
             json!({"channel": "sms"}),
         ] {
-            let wrong = wrong.to_string();
-            assert_eq!(
-                bench.ask("PUT", path, &[], wrong.as_bytes()).await?.status,
-                422,
-                "{wrong}"
-            );
+            assert_eq!(bench.put(path, &wrong).await?.status, 422, "{wrong}");
         }
         for unknown in [
             "/v1/patients/his/P2/overrides/recheck",
             "/v1/patients/his/P1/overrides/x",
         ] {
-            let off = json!({"off": true}).to_string();
-            assert_eq!(
-                bench.ask("PUT", unknown, &[], off.as_bytes()).await?.status,
-                404
-            );
+            let off = json!({"off": true});
+            assert_eq!(bench.put(unknown, &off).await?.status, 404);
         }
-        assert_eq!(bench.ask("DELETE", path, &[], b"").await?.status, 204);
-        assert_eq!(bench.ask("DELETE", path, &[], b"").await?.status, 404);
+        assert_eq!(bench.delete(path).await?, 204);
+        assert_eq!(bench.delete(path).await?, 404);
     }
     Ok(())
 }

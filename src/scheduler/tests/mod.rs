@@ -142,6 +142,10 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
         "Subject: {{ holiday.id }}\n{{ count }} patients by mail",
     ),
     (
+        "season_staff/en.task.txt",
+        "Subject: Winter\n{{ count }} patients",
+    ),
+    (
         "digest_staff/en.task.txt",
         "Subject: {{ count }} for {{ recipient.name }}\n{% for one in items %}{{ one.clock }} {{ one.title }} {{ one.patient }}; {% endfor %}",
     ),

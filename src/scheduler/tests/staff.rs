@@ -90,7 +90,8 @@ async fn staff_hear_of_a_season_once() {
             "on = \"holiday\"\nholiday = \"new_year\"",
             "on = \"season\"\nfrom = \"12-30\"\nuntil = \"02-01\"",
         )
-        .replace("before = [\"3d\"]", "before = [\"0d\"]");
+        .replace("before = [\"3d\"]", "before = [\"0d\"]")
+        .replace("holiday_staff", "season_staff");
     for clinic in clinics(&[("winter", &season)], "2026-12-27T10:00").await {
         clinic.patient("Ana").await;
         for day in ["12-28", "12-29", "12-30", "12-31"] {
@@ -98,7 +99,7 @@ async fn staff_hear_of_a_season_once() {
         }
         clinic.clock_to("2027-01-03T10:00").await;
         let told = clinic
-            .texts("SELECT lead || ' ' || state FROM reminder WHERE role = 'staff'")
+            .texts("SELECT lead || ' ' || state || COALESCE('/' || reason, '') FROM reminder WHERE role = 'staff'")
             .await;
         assert_eq!(told, ["0d composed"]);
     }
