@@ -60,8 +60,11 @@ pub async fn apply(
     macro_rules! supersede {
         ($of:literal) => {
             concat!(
-                "UPDATE reminder SET state = 'superseded', reason = 'superseded', updated_at = $4
-                WHERE state = 'planned' AND ",
+                "UPDATE reminder SET state = 'superseded', updated_at = $4,
+                   reason = CASE WHEN role <> 'staff' AND EXISTS (SELECT 1 FROM consent AS c WHERE c.patient_id = reminder.patient_id
+                       AND c.relation_id = COALESCE(reminder.relation_id, '') AND c.granted = FALSE AND c.scope IN ('all', reminder.class))
+                     THEN 'opted_out' ELSE 'superseded' END
+                 WHERE state = 'planned' AND ",
                 $of,
                 " IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
                   AND EXISTS (SELECT 1 FROM json_each($2) AS r
