@@ -107,14 +107,7 @@ pub(super) fn occasion_updates(
             .map_err(|_| wrong("timezone", "expected an IANA name such as Asia/Shanghai"))?,
         None => site.timezone.clone(),
     };
-    let times = match &input.repeat {
-        Some(repeat) => repeat::times(repeat, &input.at, &zone)
-            .map_err(|(path, expected)| wrong(path, expected))?,
-        None => vec![moment::moment(&input.at, None, &zone).ok_or_else(|| {
-            let expected = "expected a date and time such as 2026-07-24T10:00";
-            wrong("at", expected)
-        })?],
-    };
+    let times = times(&input, &zone)?;
     let [first, ..] = times[..] else {
         return Ok(Vec::new());
     };
@@ -166,6 +159,20 @@ pub(super) fn occasion_updates(
     };
     let update = |record| RecordUpdate::Occasion(Box::new(record));
     Ok(records.into_iter().map(update).collect())
+}
+
+/// When it is, or each of those that it repeats as.
+fn times(
+    input: &OccasionInput,
+    zone: &jiff::tz::TimeZone,
+) -> Result<Vec<OccasionTime>, IntakeError> {
+    if let Some(repeat) = &input.repeat {
+        let times = repeat::times(repeat, &input.at, zone);
+        return times.map_err(|(path, expected)| wrong(path, expected));
+    }
+    let expected = "expected a date and time such as 2026-07-24T10:00";
+    let one = moment::moment(&input.at, None, zone).ok_or_else(|| wrong("at", expected))?;
+    Ok(vec![one])
 }
 
 /// The occasions of one that repeats.

@@ -42,7 +42,7 @@ impl Every {
         }
     }
 
-    fn from_day(self, anchor: Date, times: u32) -> Date {
+    fn after(self, anchor: Date, times: u32) -> Date {
         match self {
             Self::Days(days) => wall::add_days(anchor, days * i64::from(times)),
             Self::Months(months) => wall::add_months(anchor, months * i64::from(times)),
@@ -78,7 +78,7 @@ pub(crate) fn times(
         }
     };
     let on = |n| {
-        let day = every.from_day(anchor, n);
+        let day = every.after(anchor, n);
         clock.map_or(OccasionTime::On(day), |clock| {
             OccasionTime::At(day.to_datetime(clock))
         })

@@ -327,16 +327,7 @@ impl Row<'_> {
             ),
             None => None,
         };
-        let timezone = self.said(map.timezone.as_ref())?;
-        if timezone
-            .as_ref()
-            .is_some_and(|name| jiff::tz::TimeZone::get(name).is_err())
-        {
-            return Err(self.fault_of(
-                map.timezone.as_ref(),
-                "expected an IANA time zone such as Asia/Shanghai",
-            ));
-        }
+        let timezone = self.timezone(map)?;
         // Without a key of its own a booking is named by what it is; moved, it is another one.
         let key =
             key.unwrap_or_else(|| format!("{}/{kind}/{}", patient.key.reveal(), when.to_text()));
@@ -380,6 +371,16 @@ impl Row<'_> {
                 "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them",
             )
         })
+    }
+
+    fn timezone(&self, map: &OccasionMap) -> Read<Option<String>> {
+        let timezone = self.said(map.timezone.as_ref())?;
+        let unknown = |name: &String| jiff::tz::TimeZone::get(name).is_err();
+        if timezone.as_ref().is_some_and(unknown) {
+            let expected = "expected an IANA time zone such as Asia/Shanghai";
+            return Err(self.fault_of(map.timezone.as_ref(), expected));
+        }
+        Ok(timezone)
     }
 
     fn when(&self, map: &OccasionMap) -> Read<Option<OccasionTime>> {

@@ -91,6 +91,7 @@ fn everybody() -> Candidates {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table of patients and keys")]
 async fn every_key_narrows_the_page_and_the_count_alike() -> Result<(), StoreError> {
     const PATIENTS: &str = "INSERT INTO patient (id, source, source_key, name, sex, birth_on, birth_md, deceased, special, held, tags, prefer,
           attributes, row_hash, created_at, updated_at) VALUES
