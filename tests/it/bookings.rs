@@ -103,6 +103,12 @@ async fn a_booking_cancelled_while_its_text_waits_for_the_carrier_takes_the_text
         let ana = clinic.somebody("P1", "Ana Gómez", ANA).await;
         clinic.book("A1", "P1", "2026-03-30T09:30").await;
         clinic.carrier().line.cut();
+        let http = clinic.http().await;
+        clinic
+            .until("the line is seen to be down", async || {
+                http.get("/v1/providers").await.json()["data"][0]["up"] == false
+            })
+            .await;
         clinic.clock.set(crate::clinic::on_the_wall("Asia/Shanghai", "2026-03-28 09:00"));
         clinic.until("the text is queued", async || clinic.states().await.len() == 1).await;
         clinic.occasion("A1", json!({"patient": "P1", "kind": "appointment", "at": "2026-03-30T09:30", "status": "cancelled"})).await;

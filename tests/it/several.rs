@@ -168,6 +168,12 @@ async fn one_of_two_that_is_called_off_in_time_is_not_told_of() {
         clinic.book("A1", "P1", "2026-03-30T09:30").await;
         clinic.book("A2", "P1", "2026-03-30T14:00").await;
         clinic.carrier().line.cut();
+        let http = clinic.http().await;
+        clinic
+            .until("the line is seen to be down", async || {
+                http.get("/v1/providers").await.json()["data"][0]["up"] == false
+            })
+            .await;
         clinic.clock.set(crate::clinic::on_the_wall("Asia/Shanghai", "2026-03-28 09:00"));
         clinic
             .until("the text is queued", async || clinic.states().await.len() == 1)
