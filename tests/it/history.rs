@@ -101,9 +101,15 @@ impl Hospital {
         self.restart().await;
     }
 
-    /// Does all there is to do at this hour.
+    /// Does all there is to do at this hour; what is composed leaves at once.
     async fn run(&self) {
         while self.stages.0.pass().await.unwrap() + self.stages.1.pass().await.unwrap() > 0 {}
+        for sql in [
+            "UPDATE message SET state = 'delivered' WHERE state = 'queued'",
+            "DELETE FROM dispatch",
+        ] {
+            database::execute(&self.house.store, sql).await;
+        }
     }
 
     async fn bring(&self, updates: Vec<carebell::intake::record::RecordUpdate>) {
@@ -180,99 +186,142 @@ fn moment(dice: &mut Dice, zone: &TimeZone, now: Timestamp) -> DateTime {
     midnight.checked_add(minute.minutes()).unwrap()
 }
 
-/// Plays one history and compares after each waking.
-async fn play(database: Database, zone: &'static str, at: &str, seed: u64, acts: usize) {
-    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let mut hospital = Hospital::open(database, zone, at).await;
-    let tz = TimeZone::get(zone).unwrap();
-    let mut model = Model::new(zone);
-    let mut story = vec![format!("seed {seed} in {zone} from {at}")];
-    hospital.patient("P1", "a").await;
-    hospital.run().await;
-    model.awake(hospital.clock.now());
-    for _ in 0..acts {
-        let mut is_up = dice.roll(3) > 0;
-        let now = hospital.clock.now();
-        let shown = now.to_zoned(tz.clone()).datetime();
-        let key = format!("A{}", dice.roll(4));
-        match dice.roll(12) {
-            0..=3 => {
-                let at = moment(&mut dice, &tz, now);
-                // What was called off stays so: another booking has another key.
-                if model.visits.get(&key).is_some_and(|visit| visit.cancelled) {
-                    continue;
-                }
-                let body = json!({"patient": "P1", "kind": "recheck", "at": at.strftime("%Y-%m-%dT%H:%M").to_string()});
-                hospital.occasion(&key, &body).await;
-                model.book(&key, at, now);
-                story.push(format!("{shown} {key} is at {at}"));
-            }
-            4 => {
-                let Some(visit) = model.visits.get(&key) else {
-                    continue;
-                };
-                let body = json!({"patient": "P1", "kind": "recheck", "at": visit.at.strftime("%Y-%m-%dT%H:%M").to_string(), "status": "cancelled"});
-                hospital.occasion(&key, &body).await;
-                model.cancel(&key);
-                story.push(format!("{shown} {key} is called off"));
-            }
+/// One history as it unfolds.
+struct History {
+    dice: Dice,
+    hospital: Hospital,
+    zone: TimeZone,
+    model: Model,
+    story: Vec<String>,
+}
+
+impl History {
+    async fn begin(database: Database, zone: &'static str, at: &str, seed: u64) -> Self {
+        let mut history = Self {
+            dice: Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            hospital: Hospital::open(database, zone, at).await,
+            zone: TimeZone::get(zone).unwrap(),
+            model: Model::new(zone),
+            story: vec![format!("seed {seed} in {zone} from {at}")],
+        };
+        history.hospital.patient("P1", "a").await;
+        history.wake().await;
+        history
+    }
+
+    fn tell(&mut self, what: &str) {
+        let shown = self.hospital.clock.now().to_zoned(self.zone.clone());
+        self.story.push(format!("{} {what}", shown.datetime()));
+    }
+
+    /// Something happens. Says whether the daemon has to be up after it.
+    async fn act(&mut self) -> bool {
+        let key = format!("A{}", self.dice.roll(4));
+        match self.dice.roll(12) {
+            0..=3 => self.book(&key).await,
+            4 => self.call_off(&key).await,
             5 => {
-                hospital.patient("P1", &dice.roll(1000).to_string()).await;
-                story.push(format!("{shown} the patient's record is touched"));
+                let tag = self.dice.roll(1000).to_string();
+                self.hospital.patient("P1", &tag).await;
+                self.tell("the patient's record is touched");
             }
             6 => {
-                let passes = dice.roll(6);
-                hospital.die_after(passes).await;
+                let passes = self.dice.roll(6);
+                self.hospital.die_after(passes).await;
+                self.tell(&format!("dies after {passes} passes"));
                 // What it did before it died counts, so it does the rest at the same hour.
-                is_up = true;
-                story.push(format!("{shown} dies after {passes} passes"));
+                return true;
             }
             7 => {
-                // All is done at this hour when the department saves the file.
-                hospital.run().await;
-                model.awake(now);
-                let lead = if dice.roll(2) == 0 { "3d" } else { "2d" };
-                let wording = format!("# {}\n{}", dice.roll(1000), rule(lead));
-                let file = hospital.database.folder.join("rules/recheck.toml");
-                std::fs::write(file, wording).unwrap();
-                hospital.restart().await;
-                is_up = true;
-                hospital.run().await;
-                model.edit(lead, now);
-                story.push(format!("{shown} the first lead is {lead}"));
+                self.edit().await;
+                return true;
             }
             // Down, or nothing happens, for up to a day and a half.
             _ => {
-                let time = match dice.roll(3) {
-                    0 => dice.minutes(10),
-                    1 => dice.minutes(8 * 60),
-                    _ => dice.minutes(36 * 60),
+                let time = match self.dice.roll(3) {
+                    0 => self.dice.minutes(10),
+                    1 => self.dice.minutes(8 * 60),
+                    _ => self.dice.minutes(36 * 60),
                 };
-                hospital.clock.advance(time);
-                story.push(format!("{shown} {} minutes pass", time.as_mins()));
+                self.tell(&format!("{} minutes pass", time.as_mins()));
+                self.hospital.clock.advance(time);
             }
         }
-        if !is_up {
-            continue;
-        }
-        hospital.run().await;
-        let now = hospital.clock.now();
-        model.awake(now);
-        story.push(format!("{} awake", now.to_zoned(tz.clone()).datetime()));
-        let said = hospital.said().await;
-        let should: Vec<Said> = model.said.iter().cloned().collect();
-        if said != should {
-            story.extend(hospital.not_said().await);
-        }
-        assert_eq!(said, should, "said; {story:#?}");
-        assert_eq!(
-            hospital.waiting().await,
-            model.waiting(),
-            "waiting; {story:#?}"
-        );
+        false
     }
-    hospital.house.store.close().await;
-    hospital.database.remove().await;
+
+    async fn book(&mut self, key: &str) {
+        let now = self.hospital.clock.now();
+        let at = moment(&mut self.dice, &self.zone, now);
+        let known = self.model.visits.get(key);
+        // What was called off stays so: another booking has another key.
+        if known.is_some_and(|visit| visit.cancelled) {
+            return;
+        }
+        let wall = at.strftime("%Y-%m-%dT%H:%M").to_string();
+        let body = json!({"patient": "P1", "kind": "recheck", "at": wall});
+        self.hospital.occasion(key, &body).await;
+        self.model.book(key, at, now);
+        self.tell(&format!("{key} is at {at}"));
+    }
+
+    async fn call_off(&mut self, key: &str) {
+        let Some(visit) = self.model.visits.get(key) else {
+            return;
+        };
+        let wall = visit.at.strftime("%Y-%m-%dT%H:%M").to_string();
+        let body = json!({"patient": "P1", "kind": "recheck", "at": wall, "status": "cancelled"});
+        self.hospital.occasion(key, &body).await;
+        self.model.cancel(key);
+        self.tell(&format!("{key} is called off"));
+    }
+
+    /// The department saves another first lead; all is done at this hour.
+    async fn edit(&mut self) {
+        let now = self.hospital.clock.now();
+        self.wake().await;
+        let lead = if self.dice.roll(2) == 0 { "3d" } else { "2d" };
+        let wording = format!("# {}\n{}", self.dice.roll(1000), rule(lead));
+        let file = self.hospital.database.folder.join("rules/recheck.toml");
+        std::fs::write(file, wording).unwrap();
+        self.hospital.restart().await;
+        self.hospital.run().await;
+        self.model.edit(lead, now);
+        self.tell(&format!("the first lead is {lead}"));
+    }
+
+    /// The daemon is up and does all there is to do.
+    async fn wake(&mut self) {
+        self.hospital.run().await;
+        self.model.awake(self.hospital.clock.now());
+    }
+
+    async fn compare(&mut self) {
+        let said = self.hospital.said().await;
+        let should: Vec<Said> = self.model.said.iter().cloned().collect();
+        if said != should {
+            self.story.extend(self.hospital.not_said().await);
+        }
+        let story = &self.story;
+        assert_eq!(said, should, "said; {story:#?}");
+        let waiting = self.hospital.waiting().await;
+        assert_eq!(waiting, self.model.waiting(), "waiting; {story:#?}");
+    }
+}
+
+/// Plays one history and compares after each waking.
+async fn play(database: Database, zone: &'static str, at: &str, seed: u64, acts: usize) {
+    let mut history = History::begin(database, zone, at, seed).await;
+    for _ in 0..acts {
+        let wakes = history.dice.roll(3) > 0;
+        if history.act().await || wakes {
+            history.wake().await;
+            history.tell("awake");
+            history.compare().await;
+        }
+    }
+    history.hospital.house.store.close().await;
+    history.hospital.database.remove().await;
 }
 
 #[tokio::test]

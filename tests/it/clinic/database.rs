@@ -104,6 +104,14 @@ where
     }
 }
 
+/// Changes rows.
+pub(crate) async fn execute(store: &Store, sql: &'static str) {
+    match store {
+        Store::Sqlite { write, .. } => _ = sqlx::query(sql).execute(write).await.unwrap(),
+        Store::Postgres { pool } => _ = sqlx::query(sql).execute(pool).await.unwrap(),
+    }
+}
+
 /// Where `words` stand: the files of an SQLite database in `folder`, the tables of a PostgreSQL one.
 pub(crate) async fn holding(store: &Store, folder: &Path, words: &str) -> Vec<String> {
     match store {

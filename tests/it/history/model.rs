@@ -137,7 +137,15 @@ impl Model {
             let said: Vec<&Said> = self.said.iter().filter(of_epoch).collect();
             let earliest = visit.since.max(now);
             let anew = plan(&self.zone, visit.at, earliest, first_lead, &said, &items);
-            items.extend(anew.into_iter().filter(|item| item.lead != "created"));
+            // An edited rule makes up for nothing that was past before it; what waits to be made up for stays.
+            let is_new = |item: &Item| {
+                item.lead == "catch_up"
+                    && !before
+                        .iter()
+                        .any(|old| (old.step, old.lead) == (item.step, item.lead))
+            };
+            let wanted = |item: &Item| item.lead != "created" && !is_new(item);
+            items.extend(anew.into_iter().filter(wanted));
             visit.plan = Some(items);
         }
     }
