@@ -5,6 +5,7 @@ pub mod apikey;
 pub mod carrier;
 pub mod check;
 pub mod demo;
+pub mod explain;
 pub mod import;
 pub mod message;
 pub mod openapi;
@@ -81,6 +82,8 @@ enum HouseVerb {
     Import(Box<import::ImportArgs>),
     /// What would be sent, to whom, when, by what; and what would not, and why. Writes nothing.
     Plan(PlanArgs),
+    /// Why somebody gets something by a rule, or nothing: each decision in order. Writes nothing.
+    Explain(explain::ExplainArgs),
     /// One message through the real path; a running `serve` sends it.
     Send(Box<send::SendArgs>),
     /// Look at a message, or act on it.
@@ -246,6 +249,7 @@ async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Resu
             )
             .await?
         }
+        HouseVerb::Explain(args) => explain::run(&args, &house, now, json, &mut out).await?,
         HouseVerb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,
         HouseVerb::Message(verb) => {
             message::run(&verb, store, &house.desk, now, json, &mut out).await?

@@ -73,7 +73,8 @@ pub async fn plan(
     Ok(0)
 }
 
-async fn find(store: &Store, name: &str) -> anyhow::Result<Option<PatientId>> {
+/// The patient called `SOURCE/KEY` or `pat_…`.
+pub(super) async fn find(store: &Store, name: &str) -> anyhow::Result<Option<PatientId>> {
     if let Some(id) = PatientId::parse(name) {
         return Ok(Some(id));
     }
@@ -93,7 +94,8 @@ fn zone_of<'a>(book: &'a Book, house: &'a House, rule: &str) -> &'a TimeZone {
         .map_or(&house.timezone, |rule| &rule.timezone)
 }
 
-fn clock(at: Timestamp, zone: &TimeZone) -> String {
+/// An instant as people of `zone` read it.
+pub(super) fn clock(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone())
         .strftime("%Y-%m-%dT%H:%M%:z")
         .to_string()

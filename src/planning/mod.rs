@@ -6,6 +6,7 @@ pub mod book;
 pub(crate) mod context;
 pub mod decide;
 pub(crate) mod material;
+pub mod explain;
 pub mod preview;
 pub mod subject;
 pub mod walk;

@@ -278,7 +278,7 @@ fn fill_one(line: &mut Line, reminder: &Reminder, book: &Book, house: &House, ma
 }
 
 /// The reminder that this plan would be.
-fn as_reminder(plan: &NewReminder, now: Timestamp) -> Reminder {
+pub(crate) fn as_reminder(plan: &NewReminder, now: Timestamp) -> Reminder {
     Reminder {
         id: ReminderId::generate(),
         plan: plan.clone(),

@@ -12,6 +12,7 @@ pub mod error;
 pub mod explain;
 pub mod lead;
 mod node;
+mod note;
 pub mod plan;
 mod planned;
 #[cfg(test)]

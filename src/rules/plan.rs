@@ -11,6 +11,7 @@ use crate::model::occasion::Occasion;
 use crate::model::patient::{Fact, Patient};
 use crate::model::reminder::{SkipReason, Unless};
 use crate::rules::draft::Draft;
+use crate::rules::note::{Ear, Note};
 use crate::rules::rule::{Mode, Rule};
 use crate::rules::triggers::{self, Records, manual};
 
@@ -138,14 +139,24 @@ pub fn plan_by_mode(
 
 /// What a manual rule yields when somebody starts it for the moment `at`.
 pub fn plan_manual(rule: &Rule, subject: &Subject<'_>, now: Timestamp, at: Timestamp) -> Plan {
-    let mut silent = |_: &str, _: &str, _: String| {};
+    draw_manual(rule, subject, now, at, &mut |_, _, _| {})
+}
+
+/// Plans what somebody started, and tells `note` what it took.
+pub(crate) fn draw_manual(
+    rule: &Rule,
+    subject: &Subject<'_>,
+    now: Timestamp,
+    at: Timestamp,
+    note: Ear<'_>,
+) -> Plan {
     let mut draft = Draft {
         rule,
         subject,
         now,
         window: Timestamp::MIN..Timestamp::MAX,
         plan: Plan::default(),
-        note: &mut silent,
+        note,
     };
     if !draft.may_plan() {
         return draft.plan;
@@ -154,16 +165,13 @@ pub fn plan_manual(rule: &Rule, subject: &Subject<'_>, now: Timestamp, at: Times
     draft.plan
 }
 
-/// Takes step, lead and what happened to it.
-pub(crate) type Note<'n> = &'n mut dyn FnMut(&str, &str, String);
-
 /// Plans, and tells `note` what it took.
 pub(crate) fn draw(
     rule: &Rule,
     subject: &Subject<'_>,
     now: Timestamp,
     window: Range<Timestamp>,
-    note: Note<'_>,
+    note: Ear<'_>,
 ) -> Plan {
     let records = Records {
         patient: subject.patient,
@@ -183,6 +191,7 @@ pub(crate) fn draw(
     }
     let found = triggers::find(rule, records, &window);
     for closed in found.closed {
+        (draft.note)("", "", Note::Closed(&closed));
         let decision = Decision {
             at: Some(closed.at),
             occurrence: closed.key,

@@ -149,6 +149,13 @@ impl Rule {
 
     /// What the record shows that makes the rest of an occurrence on `day` needless, if it does.
     pub fn done(&self, facts: &[Fact], day: Date) -> Option<String> {
+        let found = self.done_on(facts, day)?;
+        let stop = self.stop.as_ref()?;
+        Some(format!("the record has a {} of {found}", stop.fact))
+    }
+
+    /// The day of the fact that makes the rest of an occurrence on `day` needless, if there is one.
+    pub(crate) fn done_on(&self, facts: &[Fact], day: Date) -> Option<Date> {
         let stop = self.stop.as_ref()?;
         let since = stop.since.from_day(day, -1);
         let counts = |fact: &&Fact| {
@@ -156,8 +163,7 @@ impl Rule {
                 && fact.on.is_some_and(|on| on >= since)
                 && begins(fact, &stop.codes)
         };
-        let found = facts.iter().find(counts)?.on?;
-        Some(format!("the record has a {} of {found}", stop.fact))
+        facts.iter().find(counts)?.on
     }
 
     /// The working days it goes by.

@@ -8,6 +8,7 @@ use crate::calendar::wall;
 use crate::model::class::Role;
 use crate::model::reminder::SkipReason;
 use crate::rules::lead::Lead;
+use crate::rules::note::Note;
 use crate::rules::rule::{Rule, Step};
 use crate::rules::triggers::Occurrence;
 
@@ -34,29 +35,46 @@ pub(crate) fn moment(
     lead: Lead,
     occurrence: &Occurrence<'_>,
     now: Timestamp,
-    note: &mut dyn FnMut(String),
+    note: &mut dyn FnMut(Note<'_>),
 ) -> Moment {
     let zone = &rule.timezone;
     let earliest = earliest(occurrence, now);
-    let (start, unknown) = match lead {
+    let (start, unknown, why) = match lead {
         Lead::Created => (
             occurrence.created,
             "nobody knows when it came up: it was there before the first import",
+            Note::NoCreation,
         ),
-        Lead::Moved => (occurrence.moved, "it was never moved"),
-        Lead::Now | Lead::Before(_) | Lead::After(_) => (Some(occurrence.start), ""),
+        Lead::Moved => (
+            occurrence.moved,
+            "it was never moved",
+            Note::NeverMoved,
+        ),
+        Lead::Now | Lead::Before(_) | Lead::After(_) => {
+            (Some(occurrence.start), "", Note::NoCreation)
+        }
     };
     let Some(start) = start else {
+        note(why);
         return Moment::Dropped(occurrence.start, SkipReason::Missed, unknown.to_owned());
     };
     let is_at_once = matches!(lead, Lead::Created | Lead::Moved);
     let mut due = lead.instant(zone, start, occurrence.day, step.at);
-    note(format!("lead {lead} points at {}", shown(rule, due)));
+    note(Note::Lead {
+        lead,
+        from: start,
+        day: occurrence.day,
+        due,
+    });
     if step.to == Role::Staff && step.previous_workday && !is_at_once {
         due = previous_workday(rule, due, note);
     }
     let runs_after = matches!(lead, Lead::After(_));
     if !runs_after && due > occurrence.end {
+        note(Note::AfterOccasion {
+            due,
+            end: occurrence.end,
+        });
         return Moment::Dropped(
             due,
             SkipReason::TooLate,
@@ -71,10 +89,11 @@ pub(crate) fn moment(
     if let Some(why) = dropped {
         return Moment::Dropped(due, SkipReason::QuietHours, why);
     }
-    if rule
+    if let Some(from) = rule
         .effective_from
-        .is_some_and(|from| wall::date(zone, due) < from)
+        .filter(|from| wall::date(zone, due) < *from)
     {
+        note(Note::NotEffective { due, from });
         return Moment::Dropped(
             due,
             SkipReason::NotEffective,
@@ -82,6 +101,7 @@ pub(crate) fn moment(
         );
     }
     if due < wall::minute(earliest) {
+        note(Note::Missed { due, at: earliest });
         Moment::Missed(due)
     } else {
         Moment::Due(due)
@@ -94,16 +114,21 @@ pub(crate) fn catch_up(
     step: &Step,
     occurrence: &Occurrence<'_>,
     now: Timestamp,
-    note: &mut dyn FnMut(String),
+    note: &mut dyn FnMut(Note<'_>),
 ) -> Moment {
     let earliest = earliest(occurrence, now);
     if earliest > useful_until(rule, occurrence) {
+        note(Note::TooLittleLeft {
+            end: occurrence.end,
+            min_useful: rule.min_useful,
+        });
         return Moment::Dropped(
             earliest,
             SkipReason::TooLate,
             "too little time is left before the occasion to catch up".to_owned(),
         );
     }
+    note(Note::CatchUp { at: earliest });
     let (due, dropped) = shift(
         rule,
         step,
@@ -112,20 +137,21 @@ pub(crate) fn catch_up(
         earliest,
         note,
     );
-    match dropped {
-        Some(why) => Moment::Dropped(due, SkipReason::QuietHours, why),
-        None if rule
-            .effective_from
-            .is_some_and(|from| wall::date(&rule.timezone, due) < from) =>
-        {
-            Moment::Dropped(
-                due,
-                SkipReason::NotEffective,
-                "before the rule's first day".to_owned(),
-            )
-        }
-        None => Moment::Due(due),
+    if let Some(why) = dropped {
+        return Moment::Dropped(due, SkipReason::QuietHours, why);
     }
+    if let Some(from) = rule
+        .effective_from
+        .filter(|from| wall::date(&rule.timezone, due) < *from)
+    {
+        note(Note::NotEffective { due, from });
+        return Moment::Dropped(
+            due,
+            SkipReason::NotEffective,
+            "before the rule's first day".to_owned(),
+        );
+    }
+    Moment::Due(due)
 }
 
 /// The next time the clock shows `step.at` on or before the last day of a season.
@@ -134,7 +160,7 @@ pub(crate) fn late_entry(
     step: &Step,
     occurrence: &Occurrence<'_>,
     now: Timestamp,
-    note: &mut dyn FnMut(String),
+    note: &mut dyn FnMut(Note<'_>),
 ) -> Option<Timestamp> {
     let last = occurrence.late_until?;
     let earliest = wall::minute(earliest(occurrence, now));
@@ -173,18 +199,17 @@ fn useful_until(rule: &Rule, occurrence: &Occurrence<'_>) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
-fn previous_workday(rule: &Rule, due: Timestamp, note: &mut dyn FnMut(String)) -> Timestamp {
+fn previous_workday(rule: &Rule, due: Timestamp, note: &mut dyn FnMut(Note<'_>)) -> Timestamp {
     let wall = rule.timezone.to_datetime(due);
     let day = rule.working_days.on_or_before(&rule.timezone, wall.date());
     if day == wall.date() {
         return due;
     }
     let moved = wall::instant(&rule.timezone, day.to_datetime(wall.time()));
-    note(format!(
-        "{} is no working day: moved to {}",
-        wall.date(),
-        shown(rule, moved)
-    ));
+    note(Note::Workday {
+        was: due,
+        due: moved,
+    });
     moved
 }
 
@@ -195,7 +220,7 @@ fn shift(
     due: Timestamp,
     limit: Option<Timestamp>,
     earliest: Timestamp,
-    note: &mut dyn FnMut(String),
+    note: &mut dyn FnMut(Note<'_>),
 ) -> (Timestamp, Option<String>) {
     let Some(quiet) = rule.quiet.filter(|_| step.to != Role::Staff) else {
         return (due, None);
@@ -203,22 +228,30 @@ fn shift(
     match quiet.shift(&rule.timezone, due, limit, earliest) {
         Shift::Stands => (due, None),
         Shift::Pushed(end) => {
-            note(format!(
-                "quiet hours {}: pushed to {}",
-                hours(quiet),
-                shown(rule, end)
-            ));
+            note(Note::Quiet {
+                hours: quiet,
+                was: due,
+                due: end,
+                is_back: false,
+            });
             (end, None)
         }
         Shift::PulledBack(evening) => {
-            note(format!(
-                "quiet hours {} end too late: pulled back to {}",
-                hours(quiet),
-                shown(rule, evening)
-            ));
+            note(Note::Quiet {
+                hours: quiet,
+                was: due,
+                due: evening,
+                is_back: true,
+            });
             (evening, None)
         }
         Shift::Dropped { end, evening } => {
+            note(Note::QuietDrop {
+                hours: quiet,
+                was: due,
+                end,
+                evening,
+            });
             let why = format!(
                 "in quiet hours {}; their end {} is too late, and {} is past",
                 hours(quiet),
