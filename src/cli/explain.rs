@@ -189,13 +189,7 @@ fn write_text(
         if let Some(step) = new_step(line, before) {
             writeln!(out, "\n{}", step_head(&step, rule, language))?;
         }
-        if before.is_none_or(|before| {
-            before.section != line.section
-                || before.occurrence != line.occurrence
-                || before.step != line.step
-                || before.lead != line.lead
-        }) && !is_same_history(line, before)
-        {
+        if begins(line, before) {
             let indent = if is_of_step(line) { "  " } else { "\n" };
             writeln!(out, "{indent}{}", section(line.section, language))?;
         }
@@ -219,9 +213,12 @@ fn is_of_step(line: &Line) -> bool {
     !line.step.is_empty() && line.section != Section::History
 }
 
-fn is_same_history(line: &Line, before: Option<&Line>) -> bool {
-    line.section == Section::History
-        && before.is_some_and(|before| before.section == Section::History)
+/// Whether a section begins with `line`.
+fn begins(line: &Line, before: Option<&Line>) -> bool {
+    let Some(before) = before.filter(|before| before.section == line.section) else {
+        return true;
+    };
+    is_of_step(line) && (&before.step, &before.lead) != (&line.step, &line.lead)
 }
 
 /// Step and lead of `line`, where they begin.

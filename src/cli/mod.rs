@@ -108,6 +108,9 @@ struct PlanArgs {
     /// One patient alone: SOURCE/KEY or pat_….
     #[arg(long, value_name = "PATIENT")]
     patient: Option<String>,
+    /// Totals only: by day, channel and class.
+    #[arg(long)]
+    summary: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -235,19 +238,17 @@ async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Resu
         }
         HouseVerb::Plan(args) => {
             let today = now.to_zoned(house.site.timezone.clone()).date();
-            let (rule, patient) = (args.rule.as_deref(), args.patient.as_deref());
-            let from = args.from.unwrap_or(today);
-            plan::plan(
-                store,
-                &house.book,
-                &house.plans,
-                from,
-                args.days,
-                rule,
-                patient,
+            let asked = plan::Asked {
+                from: args.from.unwrap_or(today),
+                days: args.days,
+                rule: args.rule.as_deref(),
+                patient: args.patient.as_deref(),
+                is_summary: args.summary,
+                tariff: &house.config.tariff(),
+                currency: house.config.site.currency.as_deref(),
                 json,
-            )
-            .await?
+            };
+            plan::plan(store, &house.book, &house.plans, &asked).await?
         }
         HouseVerb::Explain(args) => explain::run(&args, &house, now, json, &mut out).await?,
         HouseVerb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,

@@ -1,6 +1,7 @@
 //! `carebell plan`: what would be sent, to whom, when and by what; and what would not, and why. Writes nothing.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -14,28 +15,43 @@ use crate::model::id::PatientId;
 use crate::model::private::Private;
 use crate::planning::House;
 use crate::planning::book::Book;
-use crate::planning::preview::{Line, Look, Not, Preview, preview};
+use crate::planning::preview::{Line, Look, Manner, Not, Preview, look_ahead};
+use crate::planning::totals::{Amount, Tariff, Totals};
 use crate::store::{Store, patients};
 
-/// Prints the plan of `days` days from `from`, of one rule or patient (`source/key` or `pat_…`) if given.
+/// What `carebell plan` is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The first day.
+    pub from: Date,
+    /// How many days.
+    pub days: i32,
+    /// Only this rule.
+    pub rule: Option<&'a str>,
+    /// Only this patient: `source/key` or `pat_…`.
+    pub patient: Option<&'a str>,
+    /// Totals only.
+    pub is_summary: bool,
+    /// What segments cost.
+    pub tariff: &'a Tariff,
+    /// What that is in.
+    pub currency: Option<&'a str>,
+    /// Output for machines.
+    pub json: bool,
+}
+
+/// Prints the plan that `asked` asks for.
 ///
 /// Patients are named as the source names them. 1 when there is no such rule or patient.
 /// # Errors
 /// When the database fails or nothing can be written to standard output.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a verb has as many as its command line"
-)]
 pub async fn plan(
     store: &Store,
     book: &Book,
     house: &House,
-    from: Date,
-    days: i32,
-    rule: Option<&str>,
-    patient: Option<&str>,
-    json: bool,
+    asked: &Asked<'_>,
 ) -> anyhow::Result<u8> {
+    let Asked { rule, patient, from, days, .. } = *asked;
     let mut err = std::io::stderr();
     if let Some(rule) = rule.filter(|rule| book.rule(rule).is_none()) {
         writeln!(err, "there is no rule `{rule}`")?;
@@ -63,15 +79,34 @@ pub async fn plan(
         rule,
         patient: who.as_ref(),
     };
-    let found = preview(store, book, house, &look).await?;
+    let mut spoke = Instant::now();
+    let mut progress = |rule: &str, looked: usize| {
+        if spoke.elapsed() >= SILENCE {
+            spoke = Instant::now();
+            // Nobody may be listening, and the plan is none the worse for it.
+            let _ = writeln!(std::io::stderr(), "{rule}: {looked} patients looked at …");
+        }
+    };
+    let mut manner = Manner {
+        is_summary: asked.is_summary,
+        tariff: asked.tariff,
+        progress: &mut progress,
+    };
+    let found = look_ahead(store, book, house, &look, &mut manner).await?;
     let mut out = std::io::stdout().lock();
-    if json {
-        writeln!(out, "{}", as_json(&found, book, house, from, days))?;
+    if asked.json {
+        writeln!(out, "{}", as_json(&found, book, house, asked))?;
     } else {
-        write_text(&mut out, &found, book, house)?;
+        if !asked.is_summary {
+            write_lines(&mut out, &found, book, house)?;
+        }
+        write_totals(&mut out, &found.totals, asked)?;
     }
     Ok(0)
 }
+
+/// How long it works before it says how far it is.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// The patient called `SOURCE/KEY` or `pat_…`.
 pub(super) async fn find(store: &Store, name: &str) -> anyhow::Result<Option<PatientId>> {
@@ -106,7 +141,7 @@ fn words(channels: &[Channel]) -> String {
     words.join(",")
 }
 
-fn write_text(
+fn write_lines(
     out: &mut dyn Write,
     found: &Preview,
     book: &Book,
@@ -159,27 +194,45 @@ fn write_text(
             decision.detail
         )?;
     }
-    writeln!(out, "\nIn all:")?;
-    for ((day, channel, class), amount) in found.amounts(house) {
-        writeln!(
-            out,
-            "{day}  {channel}  {class}  {} messages  {} segments",
-            amount.messages, amount.segments
-        )?;
-    }
-    let all = found
-        .lines
-        .iter()
-        .filter(|line| line.problem.is_none())
-        .count();
-    writeln!(
-        out,
-        "{all} would be sent, {} would not",
-        found.not.len() + found.lines.len() - all
-    )
+    writeln!(out)
 }
 
-fn as_json(found: &Preview, book: &Book, house: &House, from: Date, days: i32) -> Value {
+/// Day, channel, class and how much; what it costs where prices are known.
+fn write_totals(out: &mut dyn Write, totals: &Totals, asked: &Asked<'_>) -> std::io::Result<()> {
+    let has_prices = !asked.tariff.prices.is_empty();
+    let currency = asked.currency.unwrap_or_default();
+    let amount = |amount: &Amount| {
+        let cost = if has_prices {
+            format!("  {:>12} {currency}", amount.cost.to_string())
+        } else {
+            String::new()
+        };
+        format!(
+            "{:>8} messages  {:>8} segments{cost}",
+            amount.messages, amount.segments
+        )
+    };
+    writeln!(out, "In all:")?;
+    for ((day, channel, class), found) in &totals.by_day {
+        let line = format!("{day}  {:<6} {:<12} {}", channel.as_str(), class.as_str(), amount(found));
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    let line = format!("{:<10}  {:<19} {}", "together", "", amount(&totals.all));
+    writeln!(out, "{}", line.trim_end())?;
+    for (reason, count) in &totals.not {
+        writeln!(out, "not sent    {:<19} {count:>8}", reason.as_str())?;
+    }
+    if totals.may_merge {
+        writeln!(
+            out,
+            "Each reminder counts for itself; several bookings of one patient on one day may go out as one message."
+        )?;
+    }
+    let not: usize = totals.not.values().sum();
+    writeln!(out, "{} would be sent, {not} would not", totals.all.messages)
+}
+
+fn as_json(found: &Preview, book: &Book, house: &House, asked: &Asked<'_>) -> Value {
     let lines: Vec<Value> = found
         .lines
         .iter()
@@ -190,14 +243,29 @@ fn as_json(found: &Preview, book: &Book, house: &House, from: Date, days: i32) -
         .iter()
         .map(|not| not_json(not, book, house))
         .collect();
-    let counts: Vec<Value> = found
-        .amounts(house)
-        .into_iter()
+    let has_prices = !asked.tariff.prices.is_empty();
+    let cost = |amount: &Amount| has_prices.then(|| amount.cost.to_string());
+    let totals = &found.totals;
+    let counts: Vec<Value> = totals
+        .by_day
+        .iter()
         .map(|((day, channel, class), amount)| {
-            json!({"day": day.to_string(), "channel": channel, "class": class, "messages": amount.messages, "segments": amount.segments})
+            json!({
+                "day": day.to_string(), "channel": channel, "class": class, "messages": amount.messages,
+                "segments": amount.segments, "cost": cost(amount),
+            })
         })
         .collect();
-    json!({"from": from.to_string(), "days": days, "reminders": lines, "not": not, "counts": counts})
+    let reasons: Vec<Value> = totals
+        .not
+        .iter()
+        .map(|(reason, count)| json!({"reason": reason, "count": count}))
+        .collect();
+    json!({
+        "from": asked.from.to_string(), "days": asked.days, "reminders": lines, "not": not, "counts": counts, "not_counts": reasons,
+        "total": {"messages": totals.all.messages, "segments": totals.all.segments, "cost": cost(&totals.all), "currency": asked.currency.filter(|_| has_prices)},
+        "may_merge": totals.may_merge,
+    })
 }
 
 fn line_json(line: &Line, book: &Book, house: &House) -> Value {

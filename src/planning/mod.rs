@@ -9,6 +9,7 @@ pub(crate) mod material;
 pub mod explain;
 pub mod preview;
 pub mod subject;
+pub mod totals;
 pub mod walk;
 
 /// The house, as far as plans and texts tell of it.

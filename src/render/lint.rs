@@ -28,6 +28,24 @@ pub struct Finding {
     pub message: String,
 }
 
+/// The words that carriers take for a stop where nothing else is said.
+pub const RESERVED_WORDS: [&str; 14] = [
+    "STOP",
+    "STOPALL",
+    "UNSUBSCRIBE",
+    "CANCEL",
+    "END",
+    "QUIT",
+    "REMOVE",
+    "REVOKE",
+    "OPTOUT",
+    "N",
+    "R",
+    "T",
+    "TD",
+    "退订",
+];
+
 /// Checks the templates of `catalog` that `uses` name, each with a channel and the class it is sent in.
 pub fn lint(catalog: &Catalog, uses: &[(&str, Channel, Class)]) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -14,7 +14,7 @@ mod source;
 mod tests;
 
 pub use catalog::{Catalog, TemplateText};
-pub use lint::{Finding, Severity, lint};
+pub use lint::{Finding, RESERVED_WORDS, Severity, lint};
 pub use sample::sample;
 
 use crate::model::private::Private;

@@ -9,7 +9,7 @@ use crate::model::patient::{Fact, Patient, Sex};
 use crate::model::reminder::SkipReason;
 use crate::rules::condition::Condition;
 use crate::rules::condition::record::Record;
-use crate::rules::note::Note;
+use crate::rules::note::{Asked, Note};
 
 /// Who qualifies: all that is given must hold.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,7 @@ impl Audience {
         let no = |detail: String| Err((SkipReason::NotInAudience, detail));
         if !self.diagnosis.is_empty() {
             let (asked, found) = (&self.diagnosis, diagnosis(facts, &self.diagnosis));
-            note(Note::Diagnosis { asked, found });
+            note(Note::Asked(Asked::Diagnosis { asked, found }));
             if found.is_none() {
                 return no(format!(
                     "no diagnosis that begins with {}",
@@ -77,12 +77,12 @@ impl Audience {
             .as_ref()
             .map(|birth| wall::age_on(*birth.reveal(), moment.day));
         if self.min_age.is_some() || self.max_age.is_some() {
-            note(Note::Age {
+            note(Note::Asked(Asked::Age {
                 min: self.min_age,
                 max: self.max_age,
                 day: moment.day,
                 age,
-            });
+            }));
         }
         if let Some(min) = self.min_age
             && age.is_none_or(|age| age < min)
@@ -99,21 +99,21 @@ impl Audience {
         }
         if let Some(asked) = self.sex {
             let found = patient.sex;
-            note(Note::Sex { asked, found });
+            note(Note::Asked(Asked::Sex { asked, found }));
             if found != Some(asked) {
                 return no(format!("not recorded as {asked}"));
             }
         }
         for asked in &self.tags {
             let found = patient.tags.contains(asked);
-            note(Note::Tag { asked, found });
+            note(Note::Asked(Asked::Tag { asked, found }));
             if !found {
                 return no(format!("no tag `{asked}`"));
             }
         }
         let Some(condition) = &self.condition else {
             if self.asks_nothing() {
-                note(Note::Everybody);
+                note(Note::Asked(Asked::Everybody));
             }
             return Ok(());
         };
@@ -121,10 +121,10 @@ impl Audience {
             &patient_record(patient, facts, age),
             &occasion_record(moment),
         );
-        note(Note::Where {
+        note(Note::Asked(Asked::Where {
             source: condition.source(),
             outcome: outcome.as_ref().map(|holds| *holds).map_err(String::as_str),
-        });
+        }));
         match outcome {
             Ok(true) => Ok(()),
             Ok(false) => no("`where` does not hold".to_owned()),

@@ -10,7 +10,7 @@ use crate::model::class::{Channel, Role};
 use crate::model::reminder::SkipReason;
 use crate::rules::audience::Moment as AudienceMoment;
 use crate::rules::lead::Lead;
-use crate::rules::note::{Ear, Note};
+use crate::rules::note::{Ear, Late, Note};
 use crate::rules::plan::{CATCH_UP, Decision, Plan, SentLead, Subject, whole};
 use crate::rules::planned::{Entry, address, reminder};
 use crate::rules::recipient;
@@ -172,7 +172,7 @@ impl<'a> Draft<'a, '_> {
     fn late(&mut self, step: &'a Step, occurrence: &Occurrence<'_>, seen: &mut Seen) {
         let rule = self.rule;
         if self.blocks_catch_up(occurrence, step) {
-            (self.note)(&step.id, CATCH_UP, Note::NoCatchUpSent);
+            (self.note)(&step.id, CATCH_UP, Note::Late(Late::NoCatchUpSent));
             return;
         }
         let note = &mut *self.note;
@@ -184,7 +184,9 @@ impl<'a> Draft<'a, '_> {
                 rule, step, occurrence, self.now, &mut note,
             ))
         } else {
-            note(Note::NoCatchUp);
+            note(Note::Late(Late::NoCatchUp {
+                is_old: occurrence.occasion.is_some() && !occurrence.catches_up,
+            }));
             None
         };
         let lead = CATCH_UP.to_owned();

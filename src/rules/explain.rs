@@ -166,12 +166,12 @@ pub fn explain_in(
             occurrence.clone_from(&closed.key);
         }
         let said = say::say(&note, rule, language);
-        // A decision says in general what the note before it said with its value.
+        // A decision says in general what a note before it said with its value.
         let told = |line: &Line| {
-            (line.is_no, &line.occurrence, line.step.as_str()) == (true, &occurrence, step)
-                && line.lead == lead
+            (&line.occurrence, line.step.as_str(), line.lead.as_str()) == (&occurrence, step, lead)
+                && line.is_no
         };
-        if matches!(note, Note::Refused(_)) && lines.last().is_some_and(told) {
+        if matches!(note, Note::Refused(_)) && lines.iter().any(told) {
             return;
         }
         lines.push(said.line(&occurrence, step, lead));

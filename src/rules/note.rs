@@ -22,6 +22,44 @@ pub(crate) enum Note<'a> {
     Occurrence(&'a Occurrence<'a>),
     /// An occasion that plans nothing.
     Closed(&'a Closed),
+    /// What the audience asks for.
+    Asked(Asked<'a>),
+    /// A fact that makes the rest needless, and the day of one that does.
+    Stop {
+        fact: &'a str,
+        since: Date,
+        found: Option<Date>,
+    },
+    /// Where a lead points, counted from the occurrence.
+    Lead {
+        lead: Lead,
+        from: Timestamp,
+        day: Date,
+        due: Timestamp,
+    },
+    /// What becomes of a lead that is past.
+    Late(Late),
+    /// What moves a lead away from where it points, or drops it.
+    Moved(Moved),
+    /// Why this one is the one who gets it.
+    Chosen(Chosen<'a>),
+    /// Why this one is not.
+    NotChosen(NotChosen),
+    /// What the record has for one channel of one reader.
+    Channel {
+        role: Role,
+        channel: Channel,
+        reach: Reach,
+    },
+    /// Not planned, in the plan's own words.
+    Refused(&'a Decision),
+    /// Planned.
+    Planned(&'a PlannedReminder),
+}
+
+/// What the audience asks for, and what the record has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asked<'a> {
     /// The audience asks for nothing.
     Everybody,
     /// The codes asked for, and the first of the record that begins so.
@@ -45,23 +83,34 @@ pub(crate) enum Note<'a> {
         source: &'a str,
         outcome: Result<bool, &'a str>,
     },
-    /// A fact that makes the rest needless, and the day of one that does.
-    Stop {
-        fact: &'a str,
-        since: Date,
-        found: Option<Date>,
-    },
-    /// Where a lead points, counted from the occurrence.
-    Lead {
-        lead: Lead,
-        from: Timestamp,
-        day: Date,
-        due: Timestamp,
-    },
+}
+
+/// What becomes of a lead that is past.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Late {
     /// Nobody knows when the occasion came up.
     NoCreation,
     /// The occasion was never moved.
     NeverMoved,
+    /// The lead was past at that moment.
+    Missed { due: Timestamp, at: Timestamp },
+    /// All leads of the step were missed, and this one late reminder stands for them.
+    CatchUp { at: Timestamp },
+    /// All leads were missed, and what went out already forbids a late one.
+    NoCatchUpSent,
+    /// All leads were missed, and nothing makes up for it: the occasion was there before the first import, or
+    /// this class, trigger or step has no late reminder.
+    NoCatchUp { is_old: bool },
+    /// Less time is left than a late reminder must leave.
+    TooLittleLeft {
+        end: Timestamp,
+        min_useful: SignedDuration,
+    },
+}
+
+/// What moves a lead away from where it points, or drops it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Moved {
     /// Back to a working day.
     Workday { was: Timestamp, due: Timestamp },
     /// Out of quiet hours: forward to their end, or back to the evening before.
@@ -80,35 +129,8 @@ pub(crate) enum Note<'a> {
     },
     /// It would fall after the occasion.
     AfterOccasion { due: Timestamp, end: Timestamp },
-    /// The lead was past at that moment.
-    Missed { due: Timestamp, at: Timestamp },
-    /// All leads of the step were missed, and this one late reminder stands for them.
-    CatchUp { at: Timestamp },
-    /// All leads were missed, and what went out already forbids a late one.
-    NoCatchUpSent,
-    /// All leads were missed, and this class, trigger or step makes up for nothing.
-    NoCatchUp,
-    /// Less time is left than a late reminder must leave.
-    TooLittleLeft {
-        end: Timestamp,
-        min_useful: SignedDuration,
-    },
     /// Before the rule's first day.
     NotEffective { due: Timestamp, from: Date },
-    /// Why this one is the one who gets it.
-    Chosen(Chosen<'a>),
-    /// Why this one is not.
-    NotChosen(NotChosen),
-    /// What the record has for one channel of one reader.
-    Channel {
-        role: Role,
-        channel: Channel,
-        reach: Reach,
-    },
-    /// Not planned, in the plan's own words.
-    Refused(&'a Decision),
-    /// Planned.
-    Planned(&'a PlannedReminder),
 }
 
 /// Why somebody gets it.

@@ -8,7 +8,7 @@ use crate::calendar::wall;
 use crate::model::class::Role;
 use crate::model::reminder::SkipReason;
 use crate::rules::lead::Lead;
-use crate::rules::note::Note;
+use crate::rules::note::{Late, Moved, Note};
 use crate::rules::rule::{Rule, Step};
 use crate::rules::triggers::Occurrence;
 
@@ -43,15 +43,15 @@ pub(crate) fn moment(
         Lead::Created => (
             occurrence.created,
             "nobody knows when it came up: it was there before the first import",
-            Note::NoCreation,
+            Note::Late(Late::NoCreation),
         ),
         Lead::Moved => (
             occurrence.moved,
             "it was never moved",
-            Note::NeverMoved,
+            Note::Late(Late::NeverMoved),
         ),
         Lead::Now | Lead::Before(_) | Lead::After(_) => {
-            (Some(occurrence.start), "", Note::NoCreation)
+            (Some(occurrence.start), "", Note::Late(Late::NoCreation))
         }
     };
     let Some(start) = start else {
@@ -71,10 +71,10 @@ pub(crate) fn moment(
     }
     let runs_after = matches!(lead, Lead::After(_));
     if !runs_after && due > occurrence.end {
-        note(Note::AfterOccasion {
+        note(Note::Moved(Moved::AfterOccasion {
             due,
             end: occurrence.end,
-        });
+        }));
         return Moment::Dropped(
             due,
             SkipReason::TooLate,
@@ -93,7 +93,7 @@ pub(crate) fn moment(
         .effective_from
         .filter(|from| wall::date(zone, due) < *from)
     {
-        note(Note::NotEffective { due, from });
+        note(Note::Moved(Moved::NotEffective { due, from }));
         return Moment::Dropped(
             due,
             SkipReason::NotEffective,
@@ -101,7 +101,7 @@ pub(crate) fn moment(
         );
     }
     if due < wall::minute(earliest) {
-        note(Note::Missed { due, at: earliest });
+        note(Note::Late(Late::Missed { due, at: earliest }));
         Moment::Missed(due)
     } else {
         Moment::Due(due)
@@ -118,17 +118,17 @@ pub(crate) fn catch_up(
 ) -> Moment {
     let earliest = earliest(occurrence, now);
     if earliest > useful_until(rule, occurrence) {
-        note(Note::TooLittleLeft {
+        note(Note::Late(Late::TooLittleLeft {
             end: occurrence.end,
             min_useful: rule.min_useful,
-        });
+        }));
         return Moment::Dropped(
             earliest,
             SkipReason::TooLate,
             "too little time is left before the occasion to catch up".to_owned(),
         );
     }
-    note(Note::CatchUp { at: earliest });
+    note(Note::Late(Late::CatchUp { at: earliest }));
     let (due, dropped) = shift(
         rule,
         step,
@@ -144,7 +144,7 @@ pub(crate) fn catch_up(
         .effective_from
         .filter(|from| wall::date(&rule.timezone, due) < *from)
     {
-        note(Note::NotEffective { due, from });
+        note(Note::Moved(Moved::NotEffective { due, from }));
         return Moment::Dropped(
             due,
             SkipReason::NotEffective,
@@ -206,10 +206,10 @@ fn previous_workday(rule: &Rule, due: Timestamp, note: &mut dyn FnMut(Note<'_>))
         return due;
     }
     let moved = wall::instant(&rule.timezone, day.to_datetime(wall.time()));
-    note(Note::Workday {
+    note(Note::Moved(Moved::Workday {
         was: due,
         due: moved,
-    });
+    }));
     moved
 }
 
@@ -228,30 +228,30 @@ fn shift(
     match quiet.shift(&rule.timezone, due, limit, earliest) {
         Shift::Stands => (due, None),
         Shift::Pushed(end) => {
-            note(Note::Quiet {
+            note(Note::Moved(Moved::Quiet {
                 hours: quiet,
                 was: due,
                 due: end,
                 is_back: false,
-            });
+            }));
             (end, None)
         }
         Shift::PulledBack(evening) => {
-            note(Note::Quiet {
+            note(Note::Moved(Moved::Quiet {
                 hours: quiet,
                 was: due,
                 due: evening,
                 is_back: true,
-            });
+            }));
             (evening, None)
         }
         Shift::Dropped { end, evening } => {
-            note(Note::QuietDrop {
+            note(Note::Moved(Moved::QuietDrop {
                 hours: quiet,
                 was: due,
                 end,
                 evening,
-            });
+            }));
             let why = format!(
                 "in quiet hours {}; their end {} is too late, and {} is past",
                 hours(quiet),

@@ -194,9 +194,15 @@ fn wording(case: &Case<'_>, about: &About<'_>, language: Language) -> (Said, Opt
                 let count = measure.segments;
                 language.pick(format!("，共{count}段短信"), format!(", {count} SMS segments"))
             });
+            let own = languages.first().is_some_and(|first| *first == tag);
+            let why = if plan.role == Role::Staff || !own || languages.len() == 1 {
+                language.pick("本院的语言", "the language of the house")
+            } else {
+                language.pick("收件人的语言", "the language the recipient reads")
+            };
             let text = language.pick(
-                format!("内容用模板 {template} 的 {tag} 版{length}。"),
-                format!("It says what the template {template} has in {tag}{length}."),
+                format!("内容用模板 {template} 的 {tag} 版（{why}）{length}。"),
+                format!("It says what the template {template} has in {tag} ({why}){length}."),
             );
             let said = Said::yes(Section::Template, "template", text).by(tag);
             (said, None)

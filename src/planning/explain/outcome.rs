@@ -69,7 +69,8 @@ pub(super) fn of(
         return message(case, next);
     }
     let has_people = rule.steps.iter().any(|step| step.to != Role::Staff);
-    let next = goes().min_by_key(|planned| planned.due_at);
+    // What stands in for the patient tells more than what staff get anyway.
+    let next = goes().min_by_key(|planned| (!planned.stands_in, planned.due_at));
     let refused = pairs()
         .filter(|(planned, _)| is_for_people(planned))
         .find_map(|(_, no)| *no);
@@ -140,12 +141,22 @@ fn why(case: &Case<'_>, reason: &str, line: Option<&Line>) -> String {
     });
     match (general, line) {
         (Some(general), Some(line)) if line.section == Section::Audience => {
-            let detail = line.text.trim_end_matches(['。', '.']);
+            let detail = clause(&line.text);
             language.pick(format!("{general}（{detail}）"), format!("{general} ({detail})"))
         }
         (Some(general), _) => general,
-        (None, Some(line)) => line.text.trim_end_matches(['。', '.']).to_owned(),
+        (None, Some(line)) => clause(&line.text),
         (None, None) => language.word("没有找到可提醒的内容", "there is nothing to remind of"),
+    }
+}
+
+/// A sentence as a part of another.
+fn clause(sentence: &str) -> String {
+    let plain = sentence.trim_end_matches(['。', '.']);
+    let mut letters = plain.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod occasion;
 mod person;
-mod read;
+pub(crate) mod read;
 mod value;
 
 use jiff::Timestamp;

@@ -4,11 +4,12 @@ use jiff::civil::Date;
 
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::Sex;
+use crate::model::reminder::SkipReason;
 use crate::rules::explain::language::Language;
 use crate::rules::explain::refusal::refusal;
 use crate::rules::explain::{Said, Section, say_whom};
 use crate::rules::lead::{Distance, Lead, Unit};
-use crate::rules::note::Note;
+use crate::rules::note::{Asked, Late, Moved, Note};
 use crate::rules::plan::Decision;
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
@@ -19,12 +20,7 @@ pub(crate) fn say(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
     match *note {
         Note::Occurrence(found) => occurrence(found, rule, language),
         Note::Closed(closed) => self::closed(closed, rule, language),
-        Note::Everybody
-        | Note::Diagnosis { .. }
-        | Note::Age { .. }
-        | Note::Sex { .. }
-        | Note::Tag { .. }
-        | Note::Where { .. } => audience(note, language),
+        Note::Asked(asked) => audience(asked, language),
         Note::Stop { fact, since, found } => stop(fact, since, found, language),
         Note::Lead {
             lead,
@@ -33,25 +29,17 @@ pub(crate) fn say(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
             due,
         } => {
             let due_shown = language.moment(due, &rule.timezone);
-            let text = lead_sum(lead, day, &language.moment(from, &rule.timezone), language);
+            let clock = language.clock(rule.timezone.to_datetime(due).time());
+            let from = language.moment(from, &rule.timezone);
+            let text = lead_sum(lead, day, &from, &clock, language);
             let text = language.pick(
-                format!("{text} = {due_shown}。"),
-                format!("{text} = {due_shown}."),
+                format!("{text}，即{due_shown}。"),
+                format!("{text} is {due_shown}."),
             );
             Said::yes(Section::Timing, "due", text).by(lead).at(due)
         }
-        Note::NoCreation
-        | Note::NeverMoved
-        | Note::Missed { .. }
-        | Note::CatchUp { .. }
-        | Note::NoCatchUpSent
-        | Note::NoCatchUp
-        | Note::TooLittleLeft { .. } => late(note, rule, language),
-        Note::Workday { .. }
-        | Note::Quiet { .. }
-        | Note::QuietDrop { .. }
-        | Note::AfterOccasion { .. }
-        | Note::NotEffective { .. } => shifted(note, rule, language),
+        Note::Late(late) => self::late(late, rule, language),
+        Note::Moved(moved) => shifted(moved, rule, language),
         Note::Chosen(chosen) => say_whom::chosen(chosen, language),
         Note::NotChosen(why) => say_whom::not_chosen(why, language),
         Note::Channel {
@@ -141,7 +129,7 @@ fn sex(sex: Sex, language: Language) -> &'static str {
 }
 
 /// What was asked of the patient, and what the record has.
-fn audience(note: &Note<'_>, language: Language) -> Said {
+fn audience(asked: Asked<'_>, language: Language) -> Said {
     const NO: &str = "not_in_audience";
     let said = |holds: bool, reason: &'static str, text: String| {
         if holds {
@@ -150,8 +138,8 @@ fn audience(note: &Note<'_>, language: Language) -> Said {
             Said::no(Section::Audience, NO, text)
         }
     };
-    match *note {
-        Note::Diagnosis { asked, found } => {
+    match asked {
+        Asked::Diagnosis { asked, found } => {
             let codes = asked.join(language.pick("、", " or "));
             let text = match found {
                 Some(code) => language.pick(
@@ -165,7 +153,7 @@ fn audience(note: &Note<'_>, language: Language) -> Said {
             };
             said(found.is_some(), "diagnosis", text).by(found.unwrap_or("none"))
         }
-        Note::Age { min, max, day, age } => {
+        Asked::Age { min, max, day, age } => {
             let holds = age.is_some_and(|age| {
                 min.is_none_or(|min| age >= min) && max.is_none_or(|max| age <= max)
             });
@@ -187,7 +175,7 @@ fn audience(note: &Note<'_>, language: Language) -> Said {
             let value = age.map_or_else(|| "unknown".to_owned(), |age| age.to_string());
             said(holds, "age", text).by(value)
         }
-        Note::Sex { asked, found } => {
+        Asked::Sex { asked, found } => {
             let has = sex(found.unwrap_or(Sex::Unknown), language);
             let asked_word = sex(asked, language);
             let holds = found == Some(asked);
@@ -197,15 +185,15 @@ fn audience(note: &Note<'_>, language: Language) -> Said {
             );
             said(holds, "sex", text).by(found.unwrap_or(Sex::Unknown))
         }
-        Note::Tag { asked, found } => {
+        Asked::Tag { asked, found } => {
             let text = language.pick(
                 format!("要求有标记“{asked}”：{}。", if found { "有，符合" } else { "没有" }),
                 format!("Asks for the mark \"{asked}\": {}.", if found { "it is there" } else { "it is not there" }),
             );
             said(found, "tag", text).by(asked)
         }
-        Note::Where { source, outcome } => condition(source, outcome, language),
-        _ => said(
+        Asked::Where { source, outcome } => condition(source, outcome, language),
+        Asked::Everybody => said(
             true,
             "everybody",
             language.word("规则面向所有患者。", "The rule is for every patient."),
@@ -286,14 +274,19 @@ fn stop(fact: &str, since: Date, found: Option<Date>, language: Language) -> Sai
 }
 
 /// The left side of the sum: how much, and from when.
-fn lead_sum(lead: Lead, day: Date, from: &str, language: Language) -> String {
+fn lead_sum(lead: Lead, day: Date, from: &str, clock: &str, language: Language) -> String {
     let by_day = |distance: &Distance| {
         matches!(distance.unit, Unit::Months | Unit::Weeks | Unit::Days)
     };
     let day = language.day(day);
-    let base = match lead {
-        Lead::Before(distance) | Lead::After(distance) if by_day(&distance) => day.as_str(),
-        Lead::Created | Lead::Moved | Lead::Now | Lead::Before(_) | Lead::After(_) => from,
+    let (base, clock) = match lead {
+        Lead::Before(distance) | Lead::After(distance) if by_day(&distance) => {
+            let clock = language.pick(format!("的{clock}"), format!(", at {clock},"));
+            (day.as_str(), clock)
+        }
+        Lead::Created | Lead::Moved | Lead::Now | Lead::Before(_) | Lead::After(_) => {
+            (from, language.word("", ""))
+        }
     };
     match lead {
         Lead::Before(distance) if distance.count == 0 => {
@@ -304,11 +297,17 @@ fn lead_sum(lead: Lead, day: Date, from: &str, language: Language) -> String {
         }
         Lead::Before(distance) => {
             let much = language.distance(distance);
-            language.pick(format!("{base}之前{much}"), format!("{much} before {base}"))
+            language.pick(
+                format!("{base}之前{much}{clock}"),
+                format!("{much} before {base}{clock}"),
+            )
         }
         Lead::After(distance) => {
             let much = language.distance(distance);
-            language.pick(format!("{base}之后{much}"), format!("{much} after {base}"))
+            language.pick(
+                format!("{base}之后{much}{clock}"),
+                format!("{much} after {base}{clock}"),
+            )
         }
         Lead::Created => language.word("登记或改期的那一刻", "The moment it was booked or moved"),
         Lead::Moved => language.word("改期的那一刻", "The moment it was moved"),
@@ -317,11 +316,11 @@ fn lead_sum(lead: Lead, day: Date, from: &str, language: Language) -> String {
 }
 
 /// What comes of a lead that is past.
-fn late(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
+fn late(late: Late, rule: &Rule, language: Language) -> Said {
     let shown = |at| language.moment(at, &rule.timezone);
     let no = |reason, text| Said::no(Section::Timing, reason, text);
-    match *note {
-        Note::Missed { due, at } => {
+    match late {
+        Late::Missed { due, at } => {
             let (was, at) = (shown(due), shown(at));
             let text = language.pick(
                 format!("错过：{was}到了{at}已经过去。"),
@@ -329,7 +328,7 @@ fn late(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
             );
             no("missed", text).at(due)
         }
-        Note::CatchUp { at } => {
+        Late::CatchUp { at } => {
             let text = language.pick(
                 format!("各次提醒都已错过，而这次安排还什么都没发，因此补发一次：{}。", shown(at)),
                 format!(
@@ -339,14 +338,14 @@ fn late(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
             );
             Said::yes(Section::Timing, "catch_up", text).at(at)
         }
-        Note::NoCatchUpSent => no(
+        Late::NoCatchUpSent => no(
             "missed",
             language.word(
                 "各次提醒都已错过；此前已经发过消息，不再补发。",
                 "All its times were missed; something was sent before, so nothing makes up for them.",
             ),
         ),
-        Note::TooLittleLeft { end, min_useful } => {
+        Late::TooLittleLeft { end, min_useful } => {
             let minutes = min_useful.as_mins();
             let text = language.pick(
                 format!("离{}不到{minutes}分钟，补发也来不及。", shown(end)),
@@ -357,18 +356,25 @@ fn late(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
             );
             no("too_late", text).at(end)
         }
-        Note::NoCreation => no(
+        Late::NoCreation => no(
             "missed",
             language.word(
                 "首次导入前就有的安排，没有“登记的那一刻”。",
                 "It was there before the first import, so there was no moment of booking.",
             ),
         ),
-        Note::NeverMoved => no(
+        Late::NeverMoved => no(
             "missed",
             language.word("没有改期过。", "It was never moved."),
         ),
-        _ => no(
+        Late::NoCatchUp { is_old: true } => no(
+            "missed",
+            language.word(
+                "各次提醒都已错过；首次导入前就有的安排不补发。",
+                "All its times were missed; what was there before the first import gets no late reminder.",
+            ),
+        ),
+        Late::NoCatchUp { is_old: false } => no(
             "missed",
             language.word(
                 "各次提醒都已错过；这类消息或这类日子不补发。",
@@ -379,17 +385,17 @@ fn late(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
 }
 
 /// What moves a lead away from where it points, or drops it.
-fn shifted(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
+fn shifted(moved: Moved, rule: &Rule, language: Language) -> Said {
     let shown = |at| language.moment(at, &rule.timezone);
-    match *note {
-        Note::Workday { was, due } => {
+    match moved {
+        Moved::Workday { was, due } => {
             let text = language.pick(
                 format!("{}不是工作日，提前到{}。", shown(was), shown(due)),
                 format!("{} is no working day: moved back to {}.", shown(was), shown(due)),
             );
             Said::yes(Section::Timing, "workday", text).at(due)
         }
-        Note::Quiet {
+        Moved::Quiet {
             hours,
             was,
             due,
@@ -411,7 +417,7 @@ fn shifted(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
             };
             Said::yes(Section::Timing, "quiet_shift", text).by(hours).at(due)
         }
-        Note::QuietDrop {
+        Moved::QuietDrop {
             hours,
             was,
             end,
@@ -434,7 +440,7 @@ fn shifted(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
             );
             Said::no(Section::Timing, "quiet_hours", text).by(hours).at(was)
         }
-        Note::NotEffective { due, from } => {
+        Moved::NotEffective { due, from } => {
             let from_shown = language.day(from);
             let text = language.pick(
                 format!("{}早于规则生效的日期{from_shown}。", shown(due)),
@@ -442,21 +448,30 @@ fn shifted(note: &Note<'_>, rule: &Rule, language: Language) -> Said {
             );
             Said::no(Section::Timing, "not_effective", text).by(from).at(due)
         }
-        Note::AfterOccasion { due, end } => {
+        Moved::AfterOccasion { due, end } => {
             let text = language.pick(
                 format!("{}已在安排（{}）之后，没有用了。", shown(due), shown(end)),
                 format!("{} falls after it, {}, and is of no use.", shown(due), shown(end)),
             );
             Said::no(Section::Timing, "too_late", text).at(due)
         }
-        _ => Said::yes(Section::Timing, "due", String::new()),
     }
 }
 
 fn refused(decision: &Decision, language: Language) -> Said {
     let why = refusal(decision.reason, language);
     let text = language.pick(format!("不发送：{why}。"), format!("Nothing goes out: {why}."));
-    let said = Said::no(Section::Plan, decision.reason.as_str(), text);
+    let is_person = matches!(
+        decision.reason,
+        SkipReason::Deceased | SkipReason::Sensitive
+    );
+    let section = if is_person {
+        Section::Audience
+    } else {
+        Section::Plan
+    };
+
+    let said = Said::no(section, decision.reason.as_str(), text);
     match decision.at {
         Some(at) => said.at(at),
         None => said,
