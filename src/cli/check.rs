@@ -2,18 +2,21 @@
 
 use std::io::Write as _;
 
+use jiff::civil::Date;
+
 use crate::app::site;
 use crate::config::Config;
 use crate::intents::Reader;
 use crate::model::class::{Channel, Class};
 use crate::planning::book::Book;
+use crate::planning::lint;
 use crate::render;
 
 /// Checks everything that can be checked without a database; warnings alone are fine.
 ///
 /// # Errors
 /// When the output cannot be written.
-pub fn check(config: &Config, json: bool) -> anyhow::Result<u8> {
+pub fn check(config: &Config, today: Date, json: bool) -> anyhow::Result<u8> {
     let site = site(config);
     let (book, problems) = Book::load(
         &config.path(&config.rules.dir),
@@ -32,6 +35,18 @@ pub fn check(config: &Config, json: bool) -> anyhow::Result<u8> {
             format!("{}:{}: {}", f.file, f.line, f.message),
         )
     }));
+    let carried: Vec<Channel> = Channel::ALL
+        .iter()
+        .copied()
+        .filter(|channel| config.routes().has(*channel))
+        .collect();
+    let ground = lint::Ground {
+        carried,
+        language: config.site.language.clone(),
+        today,
+    };
+    let between = lint::lint(&book, &ground);
+    findings.extend(between.into_iter().map(|p| (p.is_warning, p.text)));
     let words = config.path(&config.rules.dir).join("replies");
     if words.is_dir()
         && let Err(faults) = Reader::load_dir(&words)

@@ -14,6 +14,7 @@ use crate::planning::book::Book;
 use crate::planning::explain::{Answer, Question, answer};
 use crate::rules::explain::language::Language;
 use crate::rules::explain::{Line, Section};
+use crate::rules::reader::nearest;
 use crate::rules::rule::Rule;
 
 /// `carebell explain`.
@@ -93,16 +94,12 @@ fn complain(what: &str) -> std::io::Result<()> {
 
 /// There is no such rule: the nearest name, and all names where none is near.
 fn no_rule(id: &str, book: &Book, language: Language) -> String {
-    let near = book
-        .rules()
-        .map(|rule| (strsim(id, &rule.id), rule.id.as_str()))
-        .min();
-    match near {
-        Some((edits, near)) if edits <= id.chars().count() / 2 + 1 => language.pick(
+    match nearest(id, book.rules().map(|rule| rule.id.as_str())) {
+        Some(near) => language.pick(
             format!("没有规则 {id}；您要找的是 {near} 吗？"),
             format!("there is no rule `{id}`; did you mean `{near}`?"),
         ),
-        Some(_) | None => {
+        None => {
             let all: Vec<&str> = book.rules().map(|rule| rule.id.as_str()).collect();
             let all = all.join(language.pick("、", ", "));
             language.pick(
@@ -111,24 +108,6 @@ fn no_rule(id: &str, book: &Book, language: Language) -> String {
             )
         }
     }
-}
-
-/// Edits between two words (Levenshtein).
-fn strsim(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j] = left;
-            left = change.min(left + 1).min(diagonal + 1);
-        }
-        row[b.len()] = left;
-    }
-    row[b.len()]
 }
 
 fn no_patient(language: Language) -> String {

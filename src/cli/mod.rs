@@ -193,7 +193,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         // The demo tells its own story; who wants the log's as well sets a level.
         Verb::Demo(args) => runtime()?.block_on(demo::run(&config(true)?, args, cli.json)),
-        Verb::Check => check::check(&config(false)?, cli.json),
+        Verb::Check => {
+            let config = config(false)?;
+            let today = Clock::System.now().to_zoned(config.zone()).date();
+            check::check(&config, today, cli.json)
+        }
         Verb::Rules(RulesVerb::Test { files }) => {
             let config = config(false)?;
             let dir = config.path(&config.rules.dir);

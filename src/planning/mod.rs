@@ -7,6 +7,7 @@ pub(crate) mod context;
 pub mod decide;
 pub(crate) mod material;
 pub mod explain;
+pub mod lint;
 pub mod preview;
 pub mod subject;
 pub mod totals;

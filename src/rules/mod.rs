@@ -17,7 +17,7 @@ pub mod plan;
 mod planned;
 #[cfg(test)]
 mod properties;
-mod reader;
+pub(crate) mod reader;
 mod recipient;
 pub mod rule;
 pub mod site;
