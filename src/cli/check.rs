@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use crate::app::site;
 use crate::config::Config;
 use crate::intents::Reader;
-use crate::model::class::{Channel, Class};
+use crate::model::class::{Channel, Class, Role};
 use crate::planning::book::Book;
 use crate::planning::lint;
 use crate::render;
@@ -28,7 +28,7 @@ pub fn check(config: &Config, today: Date, json: bool) -> anyhow::Result<u8> {
         .map(|p| (p.is_warning, p.text.clone()))
         .collect();
     let uses = uses(&book);
-    let lints = render::lint(&book.catalog, &uses);
+    let lints = render::lint_with(&book.catalog, &uses, &config.reserved_words());
     findings.extend(lints.iter().map(|f| {
         (
             f.severity != render::Severity::Error,
@@ -87,10 +87,10 @@ fn uses(book: &Book) -> Vec<(&str, Channel, Class)> {
     let mut all = Vec::new();
     for rule in book.rules() {
         for step in &rule.steps {
-            let channels = step
-                .by
-                .as_deref()
-                .unwrap_or(&[Channel::Sms, Channel::Email]);
+            let channels = step.by.as_deref().unwrap_or(match step.to {
+                Role::Staff => &[Channel::Task],
+                Role::Patient | Role::Family => &[Channel::Sms, Channel::Email],
+            });
             for template in step.all_templates() {
                 let uses = channels
                     .iter()

@@ -156,7 +156,10 @@ fn write_text(
     let when = language.moment(at, &rule.timezone);
     let head = language.pick(
         format!("规则“{}”对患者 {who} 的说明（{when}）", rule.title),
-        format!("The rule \"{}\" for the patient {who}, as of {when}", rule.title),
+        format!(
+            "The rule \"{}\" for the patient {who}, as of {when}",
+            rule.title
+        ),
     );
     let sum = language.pick("结论：", "In short: ");
     writeln!(out, "{head}")?;

@@ -51,7 +51,13 @@ pub async fn plan(
     house: &House,
     asked: &Asked<'_>,
 ) -> anyhow::Result<u8> {
-    let Asked { rule, patient, from, days, .. } = *asked;
+    let Asked {
+        rule,
+        patient,
+        from,
+        days,
+        ..
+    } = *asked;
     let mut err = std::io::stderr();
     if let Some(rule) = rule.filter(|rule| book.rule(rule).is_none()) {
         writeln!(err, "there is no rule `{rule}`")?;
@@ -214,7 +220,12 @@ fn write_totals(out: &mut dyn Write, totals: &Totals, asked: &Asked<'_>) -> std:
     };
     writeln!(out, "In all:")?;
     for ((day, channel, class), found) in &totals.by_day {
-        let line = format!("{day}  {:<6} {:<12} {}", channel.as_str(), class.as_str(), amount(found));
+        let line = format!(
+            "{day}  {:<6} {:<12} {}",
+            channel.as_str(),
+            class.as_str(),
+            amount(found)
+        );
         writeln!(out, "{}", line.trim_end())?;
     }
     let line = format!("{:<10}  {:<19} {}", "together", "", amount(&totals.all));
@@ -229,7 +240,11 @@ fn write_totals(out: &mut dyn Write, totals: &Totals, asked: &Asked<'_>) -> std:
         )?;
     }
     let not: usize = totals.not.values().sum();
-    writeln!(out, "{} would be sent, {not} would not", totals.all.messages)
+    writeln!(
+        out,
+        "{} would be sent, {not} would not",
+        totals.all.messages
+    )
 }
 
 fn as_json(found: &Preview, book: &Book, house: &House, asked: &Asked<'_>) -> Value {

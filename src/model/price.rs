@@ -76,7 +76,10 @@ mod tests {
     fn prices_are_read_and_summed_exactly() {
         let price = Price::parse("0.045").unwrap();
         assert_eq!(price.times(1000).to_string(), "45.00");
-        assert_eq!(price.times(3).plus(Price::parse("1").unwrap()).to_string(), "1.135");
+        assert_eq!(
+            price.times(3).plus(Price::parse("1").unwrap()).to_string(),
+            "1.135"
+        );
         assert_eq!(Price::default().to_string(), "0.00");
         for wrong in ["", "-1", "1e3", "0.0000001", "x", "1.", ".5", "NaN"] {
             assert_eq!(Price::parse(wrong), None, "{wrong}");

@@ -214,13 +214,10 @@ impl<'a> Draft<'a, '_> {
         let rule = self.rule;
         let day = wall::date(&rule.timezone, entry.due);
         let ear = &mut *self.note;
-        let told = recipient::recipients(
-            rule,
-            entry.step,
-            self.subject.patient,
-            day,
-            &mut |note| ear(&entry.step.id, &entry.lead, note),
-        );
+        let told =
+            recipient::recipients(rule, entry.step, self.subject.patient, day, &mut |note| {
+                ear(&entry.step.id, &entry.lead, note)
+            });
         for missed in told.missed {
             let decision = Decision {
                 role: Some(missed.role),

@@ -181,7 +181,10 @@ pub fn explain_in(
     } else {
         plan::draw(rule, subject, now, window, &mut ear)
     };
-    if lines.iter().all(|line| line.occurrence.is_empty() && !line.is_no) {
+    if lines
+        .iter()
+        .all(|line| line.occurrence.is_empty() && !line.is_no)
+    {
         lines.push(rule_words::nothing_found(rule, subject, language));
     }
     Explanation { lines, plan }

@@ -243,12 +243,7 @@ fn patient_step<'a>(
 }
 
 /// Why a relation gets what is meant for a grown patient.
-fn instead<'a>(
-    rule: &Rule,
-    patient: &Patient,
-    age: Option<i64>,
-    relation: &'a str,
-) -> Chosen<'a> {
+fn instead<'a>(rule: &Rule, patient: &Patient, age: Option<i64>, relation: &'a str) -> Chosen<'a> {
     let copy = rule.family.copy;
     match (patient.special, age, rule.family.from_age) {
         (false, Some(age), Some(from)) => Chosen::Old {
@@ -269,13 +264,7 @@ fn no_family(reason: SkipReason) -> NotChosen {
     }
 }
 
-fn tell_family(
-    rule: &Rule,
-    step: &Step,
-    patient: &Patient,
-    relation: &Relation,
-    note: Ear<'_>,
-) {
+fn tell_family(rule: &Rule, step: &Step, patient: &Patient, relation: &Relation, note: Ear<'_>) {
     let (contacts, refusals) = (&relation.contacts, &relation.opt_outs);
     tell(rule, step, patient, Role::Family, contacts, refusals, note);
 }
@@ -301,12 +290,7 @@ fn tell(
 }
 
 /// What the record has of one channel for one reader.
-fn reach(
-    class: Class,
-    channel: Channel,
-    contacts: &[ContactPoint],
-    refusals: &[OptOut],
-) -> Reach {
+fn reach(class: Class, channel: Channel, contacts: &[ContactPoint], refusals: &[OptOut]) -> Reach {
     if refusals.contains(&OptOut::All) {
         return Reach::RefusedAll;
     }

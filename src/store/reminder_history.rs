@@ -70,8 +70,7 @@ pub async fn of(
           LEFT JOIN reply AS p ON p.message_id = m.id
             AND p.id = (SELECT MAX(l.id) FROM reply AS l WHERE l.message_id = m.id)
         WHERE r.patient_id = $1 AND r.rule_id = $2 ORDER BY r.due_at DESC, r.id DESC LIMIT $3";
-    let found: Vec<Row> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(patient).bind(rule).bind(most).fetch_all(conn).await)?;
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(patient).bind(rule).bind(most).fetch_all(conn).await)?;
     let mut all = found
         .into_iter()
         .map(Row::into_past)

@@ -65,7 +65,9 @@ pub(super) fn last_moment(
     if plan.class.is_capped() && plan.role != Role::Staff {
         said.push(caps(counts, case.question.caps, language));
     }
-    said.extend(unless.map(|unless| self::unless(unless, occasion.map(|o| o.confirmation), language)));
+    said.extend(
+        unless.map(|unless| self::unless(unless, occasion.map(|o| o.confirmation), language)),
+    );
     let mut no = match gates::may_send(&asked, now) {
         Verdict::Go(_) => None,
         Verdict::Wait(at) => {
@@ -192,7 +194,10 @@ fn wording(case: &Case<'_>, about: &About<'_>, language: Language) -> (Said, Opt
             let tag = &rendered.language;
             let length = rendered.measure.map_or(String::new(), |measure| {
                 let count = measure.segments;
-                language.pick(format!("，共{count}段短信"), format!(", {count} SMS segments"))
+                language.pick(
+                    format!("，共{count}段短信"),
+                    format!(", {count} SMS segments"),
+                )
             });
             let own = languages.first().is_some_and(|first| *first == tag);
             let why = if plan.role == Role::Staff || !own || languages.len() == 1 {
@@ -253,9 +258,8 @@ pub(super) fn standing(case: &Case<'_>) -> Vec<Line> {
     let language = case.question.language;
     let hashes = |contacts: &[crate::model::patient::ContactPoint]| -> Vec<String> {
         let key = &case.house.address_key;
-        let hash = |one: &crate::model::patient::ContactPoint| {
-            address_hash(key, one.address.reveal())
-        };
+        let hash =
+            |one: &crate::model::patient::ContactPoint| address_hash(key, one.address.reveal());
         contacts.iter().map(hash).collect()
     };
     let own = hashes(&patient.contacts);

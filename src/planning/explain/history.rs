@@ -23,7 +23,10 @@ fn said(one: &Past, rule: &Rule, language: Language) -> Said {
     let (reason, text) = match one.state {
         ReminderState::Planned => (
             "planned",
-            language.word("已列入计划，等待发送。", "it is on the plan and waits for its moment."),
+            language.word(
+                "已列入计划，等待发送。",
+                "it is on the plan and waits for its moment.",
+            ),
         ),
         ReminderState::Superseded => (
             "superseded",
@@ -53,10 +56,7 @@ fn said(one: &Past, rule: &Rule, language: Language) -> Said {
                 "composed",
                 language.word("已生成一项工作人员待办。", "it became a task for staff."),
             ),
-            None => (
-                "composed",
-                language.word("已处理。", "it was dealt with."),
-            ),
+            None => ("composed", language.word("已处理。", "it was dealt with.")),
         },
     };
     Said::yes(Section::History, reason, format!("{what}{text}")).at(one.due_at)
@@ -68,7 +68,10 @@ fn sent(message: &PastMessage, rule: &Rule, language: Language) -> String {
     let mut text = match message.sent_at {
         Some(at) => {
             let at = shown(at);
-            language.pick(format!("{at}以{by}发出"), format!("it left by {by} on {at}"))
+            language.pick(
+                format!("{at}以{by}发出"),
+                format!("it left by {by} on {at}"),
+            )
         }
         None => language.pick(format!("已写成{by}"), format!("it was written as {by}")),
     };
@@ -119,7 +122,11 @@ fn intent(word: &str, language: Language) -> String {
         ("opt_out", "退订", "asks us to stop"),
         ("stop_wrong_number", "不是本人", "is somebody else"),
         ("question", "提问", "asks something"),
-        ("unknown", "看不懂，转人工", "cannot be read, so a person looks at it"),
+        (
+            "unknown",
+            "看不懂，转人工",
+            "cannot be read, so a person looks at it",
+        ),
     ];
     let found = known.iter().find(|(key, ..)| *key == word);
     found.map_or_else(

@@ -6,8 +6,6 @@
 mod gates;
 mod history;
 mod outcome;
-#[cfg(test)]
-mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -120,7 +118,9 @@ pub async fn answer(
         verdicts.push(verdict);
     }
     explained.lines.extend(gates::standing(&case));
-    explained.lines.extend(history::lines(&past, rule, language));
+    explained
+        .lines
+        .extend(history::lines(&past, rule, language));
     let outcome = outcome::of(&case, &explained, &verdicts, &past);
     Ok(Some(Answer {
         patient: (
@@ -165,7 +165,10 @@ fn explained(rule: &Rule, subject: &Subject, at: Timestamp, language: Language) 
             continue;
         }
         then.plan.reminders.retain(|one| one.occurrence == id);
-        let place = explained.lines.iter().position(|line| line.occurrence == id);
+        let place = explained
+            .lines
+            .iter()
+            .position(|line| line.occurrence == id);
         let place = place.unwrap_or(explained.lines.len());
         explained.lines.retain(|line| line.occurrence != id);
         explained.plan.reminders.retain(|one| one.occurrence != id);
@@ -185,7 +188,10 @@ fn shorten(explained: &mut Explanation, at: Timestamp) -> usize {
         .filter(|line| line.section == Section::Trigger && !line.occurrence.is_empty())
         .map(|line| {
             let minute = line.at.map(wall::minute);
-            (line.occurrence.clone(), minute.is_some_and(|start| start < at))
+            (
+                line.occurrence.clone(),
+                minute.is_some_and(|start| start < at),
+            )
         })
         .collect();
     let over = found.iter().filter(|(_, is_over)| *is_over).count();
@@ -217,8 +223,11 @@ fn shorten(explained: &mut Explanation, at: Timestamp) -> usize {
 /// Puts `lines` behind the line that tells of `planned`.
 fn insert(all: &mut Vec<Line>, planned: &PlannedReminder, lines: Vec<Line>) {
     let is_its = |line: &Line| {
-        (line.occurrence.as_str(), line.step.as_str(), line.lead.as_str())
-            == (&planned.occurrence, &planned.step, &planned.lead)
+        (
+            line.occurrence.as_str(),
+            line.step.as_str(),
+            line.lead.as_str(),
+        ) == (&planned.occurrence, &planned.step, &planned.lead)
             && line.reason == "planned"
             && line.at == Some(planned.due_at)
             && line.decided_by.as_deref() == Some(planned.role.as_str())

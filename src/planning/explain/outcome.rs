@@ -136,13 +136,17 @@ fn message(case: &Case<'_>, next: &PlannedReminder) -> Outcome {
 /// Why not, after "because": the sentence of the line where it has a value, else the reason in general.
 fn why(case: &Case<'_>, reason: &str, line: Option<&Line>) -> String {
     let language = case.question.language;
-    let general = SkipReason::parse(reason).map(|reason| {
-        crate::rules::explain::refusal(reason, language).to_owned()
-    });
+    let general = SkipReason::parse(reason)
+        .map(|reason| crate::rules::explain::refusal(reason, language).to_owned());
     match (general, line) {
-        (Some(general), Some(line)) if line.section == Section::Audience => {
+        (Some(general), Some(line))
+            if line.section == Section::Audience && line.decided_by.is_some() =>
+        {
             let detail = clause(&line.text);
-            language.pick(format!("{general}（{detail}）"), format!("{general} ({detail})"))
+            language.pick(
+                format!("{general}（{detail}）"),
+                format!("{general} ({detail})"),
+            )
         }
         (Some(general), _) => general,
         (None, Some(line)) => clause(&line.text),

@@ -63,10 +63,7 @@ fn place(file: &str, text: &str, path: &str) -> String {
 
 /// Holds every rule of `book` that is not off against the others and against `ground`.
 pub fn lint(book: &Book, ground: &Ground) -> Vec<Problem> {
-    let rules: Vec<&Rule> = book
-        .rules()
-        .filter(|rule| rule.mode != Mode::Off)
-        .collect();
+    let rules: Vec<&Rule> = book.rules().filter(|rule| rule.mode != Mode::Off).collect();
     let mut found = Vec::new();
     for rule in &rules {
         let Some((file, text)) = book.source(&rule.id) else {
@@ -113,9 +110,10 @@ fn settings(view: &View<'_>) -> Vec<Problem> {
     }
     if tells_people
         && rule.quiet.is_some_and(|quiet| {
-            let minutes = jiff::SignedDuration::from_hours(24)
-                - quiet.to.duration_until(quiet.from).abs();
-            minutes < jiff::SignedDuration::from_hours(1)
+            // From their end to their beginning, over midnight if need be.
+            let open = quiet.to.duration_until(quiet.from);
+            let hour = jiff::SignedDuration::from_hours(1);
+            open.is_positive() && open < hour || open.is_negative() && open + hour * 24 < hour
         })
     {
         found.push(view.warn("quiet", "leaves less than an hour a day to send in"));

@@ -35,10 +35,7 @@ fn starts_alike(first: &Trigger, second: &Trigger) -> bool {
         (Trigger::Holiday { holiday: a, .. }, Trigger::Holiday { holiday: b, .. }) => a == b,
         (Trigger::Season { from: a, .. }, Trigger::Season { from: b, .. }) => a == b,
         (Trigger::Every { pattern: a, .. }, Trigger::Every { pattern: b, .. }) => a == b,
-        (
-            Trigger::Occasion { kind: a, codes: x },
-            Trigger::Occasion { kind: b, codes: y },
-        ) => {
+        (Trigger::Occasion { kind: a, codes: x }, Trigger::Occasion { kind: b, codes: y }) => {
             let meet = |one: &String, other: &String| {
                 one.starts_with(other.as_str()) || other.starts_with(one.as_str())
             };
@@ -64,7 +61,9 @@ fn are_disjoint(first: &Audience, second: &Audience) -> bool {
     let below = |max: Option<i64>, min: Option<i64>| {
         max.is_some_and(|max| min.is_some_and(|min| max < min))
     };
-    let sexes = first.sex.is_some_and(|a| second.sex.is_some_and(|b| a != b));
+    let sexes = first
+        .sex
+        .is_some_and(|a| second.sex.is_some_and(|b| a != b));
     sexes || below(first.max_age, second.min_age) || below(second.max_age, first.min_age)
 }
 
@@ -121,9 +120,12 @@ pub(super) fn together(first: &Step, second: &Step) -> Option<Lead> {
         return None;
     }
     let leads = second.leads.iter();
-    leads
-        .copied()
-        .find(|lead| first.leads.iter().any(|other| meets(first, *other, second, *lead)))
+    leads.copied().find(|lead| {
+        first
+            .leads
+            .iter()
+            .any(|other| meets(first, *other, second, *lead))
+    })
 }
 
 /// Whether both leads point at one moment.

@@ -91,7 +91,9 @@ fn group(view: &View<'_>, step: &Step) -> Option<Problem> {
     (leads < 2).then(|| {
         view.warn(
             &view.step_path(step, "group"),
-            &format!("`{group}` has one step with one lead: there is nothing else for an answer to clear"),
+            &format!(
+                "`{group}` has one step with one lead: there is nothing else for an answer to clear"
+            ),
         )
     })
 }
@@ -106,15 +108,21 @@ fn leads(view: &View<'_>, step: &Step) -> Vec<Problem> {
             Lead::Before(distance) if distance.count == 0 => continue,
             Lead::Before(distance) if matches!(rule.trigger, Trigger::Manual) => (
                 "before",
-                format!("{distance} can never come: the rule is started by hand, and what lies before that is past"),
+                format!(
+                    "{distance} can never come: the rule is started by hand, and what lies before that is past"
+                ),
             ),
             Lead::Before(distance) if is_fact => (
                 "before",
-                format!("{distance} can never come: a {kind} is known once it has happened; expected `after`"),
+                format!(
+                    "{distance} can never come: a {kind} is known once it has happened; expected `after`"
+                ),
             ),
             Lead::Before(distance) if is_occasion(rule) && distance.most_days() > FAR_AHEAD => (
                 "before",
-                format!("{distance} is longer than bookings are known beforehand, so it is missed nearly always"),
+                format!(
+                    "{distance} is longer than bookings are known beforehand, so it is missed nearly always"
+                ),
             ),
             Lead::Created | Lead::Moved if is_fact => (
                 "on",
@@ -191,7 +199,10 @@ fn carried(view: &View<'_>, step: &Step) -> Option<Problem> {
         let words: Vec<&str> = by.iter().map(|channel| channel.as_str()).collect();
         view.warn(
             &view.step_path(step, "by"),
-            &format!("no provider carries {}: nothing of this step can leave", words.join(" or ")),
+            &format!(
+                "no provider carries {}: nothing of this step can leave",
+                words.join(" or ")
+            ),
         )
     })
 }
@@ -211,12 +222,19 @@ fn family(view: &View<'_>, step: &Step) -> Option<Problem> {
     let is_shared = step.to == Role::Patient
         || view.rule.steps.iter().any(|other| {
             other.to == Role::Patient
-                && other.templates.iter().any(|one| step.templates.contains(one))
+                && other
+                    .templates
+                    .iter()
+                    .any(|one| step.templates.contains(one))
         });
-    let silent = step.templates.iter().filter(|_| is_shared).find(|template| {
-        let texts = view.catalog.texts_of(template);
-        !texts.is_empty() && !texts.iter().any(|text| text.source.contains("\"family\""))
-    })?;
+    let silent = step
+        .templates
+        .iter()
+        .filter(|_| is_shared)
+        .find(|template| {
+            let texts = view.catalog.texts_of(template);
+            !texts.is_empty() && !texts.iter().any(|text| text.source.contains("\"family\""))
+        })?;
     Some(view.warn(
         &view.step_path(step, "send"),
         &format!(

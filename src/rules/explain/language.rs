@@ -184,7 +184,11 @@ impl Language {
             ("season", "季节", "season"),
             ("new_year", "元旦", "New Year's Day"),
             ("spring_festival", "春节", "Spring Festival"),
-            ("spring_festival_eve", "除夕", "New Year's Eve of the lunar year"),
+            (
+                "spring_festival_eve",
+                "除夕",
+                "New Year's Eve of the lunar year",
+            ),
             ("lantern", "元宵节", "Lantern Festival"),
             ("qingming", "清明节", "Qingming"),
             ("dragon_boat", "端午节", "Dragon Boat Festival"),

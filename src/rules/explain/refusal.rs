@@ -18,10 +18,7 @@ pub fn refusal(reason: SkipReason, language: Language) -> &'static str {
             "有工作人员暂停了对这位患者的全部消息",
             "a member of staff holds everything to this patient",
         ),
-        SkipReason::OptedOut => (
-            "收件人已退订或拒收",
-            "the recipient asked us to stop",
-        ),
+        SkipReason::OptedOut => ("收件人已退订或拒收", "the recipient asked us to stop"),
         SkipReason::NoConsent => (
             "没有取得发送或告知家属的同意",
             "there is no consent to send this or to tell the family",
@@ -38,22 +35,13 @@ pub fn refusal(reason: SkipReason, language: Language) -> &'static str {
             "收件人近期收到的此类消息已达上限",
             "the recipient has had as many messages of this sort as are allowed",
         ),
-        SkipReason::Merged => (
-            "内容已并入另一条消息",
-            "it became part of another message",
-        ),
+        SkipReason::Merged => ("内容已并入另一条消息", "it became part of another message"),
         SkipReason::Superseded => (
             "计划有变，已由新的提醒取代",
             "the plan changed and another reminder took its place",
         ),
-        SkipReason::AlreadyAnswered => (
-            "患者已经答复",
-            "the patient has answered already",
-        ),
-        SkipReason::Declined => (
-            "患者已表示不来",
-            "the patient said they will not come",
-        ),
+        SkipReason::AlreadyAnswered => ("患者已经答复", "the patient has answered already"),
+        SkipReason::Declined => ("患者已表示不来", "the patient said they will not come"),
         SkipReason::AlreadyDelivered => (
             "前一条消息已经送达",
             "an earlier message has arrived already",
@@ -62,14 +50,8 @@ pub fn refusal(reason: SkipReason, language: Language) -> &'static str {
             "太晚了，发了也没有用",
             "it would come too late to be of use",
         ),
-        SkipReason::Missed => (
-            "该发的时间已经过去",
-            "its time was past already",
-        ),
-        SkipReason::Cancelled => (
-            "安排已取消",
-            "it was called off",
-        ),
+        SkipReason::Missed => ("该发的时间已经过去", "its time was past already"),
+        SkipReason::Cancelled => ("安排已取消", "it was called off"),
         SkipReason::Past => (
             "安排已经过去，或患者没有来",
             "it is over, or the patient did not come",
@@ -82,14 +64,8 @@ pub fn refusal(reason: SkipReason, language: Language) -> &'static str {
             "消息模板缺失或有错误",
             "the wording is missing or has a fault",
         ),
-        SkipReason::RuleFault => (
-            "规则本身有错误",
-            "the rule itself has a fault",
-        ),
-        SkipReason::RuleOff => (
-            "规则已停用",
-            "the rule is switched off",
-        ),
+        SkipReason::RuleFault => ("规则本身有错误", "the rule itself has a fault"),
+        SkipReason::RuleOff => ("规则已停用", "the rule is switched off"),
         SkipReason::Shadow => (
             "规则处于试运行，只计划不发送",
             "the rule is on trial: it plans and never sends",

@@ -179,9 +179,15 @@ pub(crate) fn nothing_found(rule: &Rule, subject: &Subject<'_>, language: Langua
                 .collect();
             let others = others.join(language.pick("、", ", "));
             let (chinese, english) = if others.is_empty() {
-                ("没有任何安排".to_owned(), "there are none of any kind".to_owned())
+                (
+                    "没有任何安排".to_owned(),
+                    "there are none of any kind".to_owned(),
+                )
             } else {
-                (format!("有的只是：{others}"), format!("there are only: {others}"))
+                (
+                    format!("有的只是：{others}"),
+                    format!("there are only: {others}"),
+                )
             };
             none(
                 "no_occasion",

@@ -144,7 +144,9 @@ fn audience(asked: Asked<'_>, language: Language) -> Said {
             let text = match found {
                 Some(code) => language.pick(
                     format!("要求有以{codes}开头的诊断：病历中有{code}，符合。"),
-                    format!("Asks for a diagnosis that begins with {codes}: the record has {code}."),
+                    format!(
+                        "Asks for a diagnosis that begins with {codes}: the record has {code}."
+                    ),
                 ),
                 None => language.pick(
                     format!("要求有以{codes}开头的诊断：病历中一个也没有。"),
@@ -169,8 +171,14 @@ fn audience(asked: Asked<'_>, language: Language) -> Said {
                 },
             );
             let text = language.pick(
-                format!("要求{day}时{asked}：{has}，{}。", if holds { "符合" } else { "不符合" }),
-                format!("Asks for {asked} on {day}: {has}{}.", if holds { "" } else { ", so no" }),
+                format!(
+                    "要求{day}时{asked}：{has}，{}。",
+                    if holds { "符合" } else { "不符合" }
+                ),
+                format!(
+                    "Asks for {asked} on {day}: {has}{}.",
+                    if holds { "" } else { ", so no" }
+                ),
             );
             let value = age.map_or_else(|| "unknown".to_owned(), |age| age.to_string());
             said(holds, "age", text).by(value)
@@ -180,15 +188,31 @@ fn audience(asked: Asked<'_>, language: Language) -> Said {
             let asked_word = sex(asked, language);
             let holds = found == Some(asked);
             let text = language.pick(
-                format!("要求性别为{asked_word}：登记为{has}，{}。", if holds { "符合" } else { "不符合" }),
-                format!("Asks for sex {asked_word}: the record says {has}{}.", if holds { "" } else { ", so no" }),
+                format!(
+                    "要求性别为{asked_word}：登记为{has}，{}。",
+                    if holds { "符合" } else { "不符合" }
+                ),
+                format!(
+                    "Asks for sex {asked_word}: the record says {has}{}.",
+                    if holds { "" } else { ", so no" }
+                ),
             );
             said(holds, "sex", text).by(found.unwrap_or(Sex::Unknown))
         }
         Asked::Tag { asked, found } => {
             let text = language.pick(
-                format!("要求有标记“{asked}”：{}。", if found { "有，符合" } else { "没有" }),
-                format!("Asks for the mark \"{asked}\": {}.", if found { "it is there" } else { "it is not there" }),
+                format!(
+                    "要求有标记“{asked}”：{}。",
+                    if found { "有，符合" } else { "没有" }
+                ),
+                format!(
+                    "Asks for the mark \"{asked}\": {}.",
+                    if found {
+                        "it is there"
+                    } else {
+                        "it is not there"
+                    }
+                ),
             );
             said(found, "tag", text).by(asked)
         }
@@ -275,9 +299,8 @@ fn stop(fact: &str, since: Date, found: Option<Date>, language: Language) -> Sai
 
 /// The left side of the sum: how much, and from when.
 fn lead_sum(lead: Lead, day: Date, from: &str, clock: &str, language: Language) -> String {
-    let by_day = |distance: &Distance| {
-        matches!(distance.unit, Unit::Months | Unit::Weeks | Unit::Days)
-    };
+    let by_day =
+        |distance: &Distance| matches!(distance.unit, Unit::Months | Unit::Weeks | Unit::Days);
     let day = language.day(day);
     let (base, clock) = match lead {
         Lead::Before(distance) | Lead::After(distance) if by_day(&distance) => {
@@ -391,7 +414,11 @@ fn shifted(moved: Moved, rule: &Rule, language: Language) -> Said {
         Moved::Workday { was, due } => {
             let text = language.pick(
                 format!("{}不是工作日，提前到{}。", shown(was), shown(due)),
-                format!("{} is no working day: moved back to {}.", shown(was), shown(due)),
+                format!(
+                    "{} is no working day: moved back to {}.",
+                    shown(was),
+                    shown(due)
+                ),
             );
             Said::yes(Section::Timing, "workday", text).at(due)
         }
@@ -415,7 +442,9 @@ fn shifted(moved: Moved, rule: &Rule, language: Language) -> Said {
                     format!("{was} lies in quiet hours ({hours}): put off to {due_shown}."),
                 )
             };
-            Said::yes(Section::Timing, "quiet_shift", text).by(hours).at(due)
+            Said::yes(Section::Timing, "quiet_shift", text)
+                .by(hours)
+                .at(due)
         }
         Moved::QuietDrop {
             hours,
@@ -438,20 +467,31 @@ fn shifted(moved: Moved, rule: &Rule, language: Language) -> Said {
                     shown(evening)
                 ),
             );
-            Said::no(Section::Timing, "quiet_hours", text).by(hours).at(was)
+            Said::no(Section::Timing, "quiet_hours", text)
+                .by(hours)
+                .at(was)
         }
         Moved::NotEffective { due, from } => {
             let from_shown = language.day(from);
             let text = language.pick(
                 format!("{}早于规则生效的日期{from_shown}。", shown(due)),
-                format!("{} is before the rule's first day, {from_shown}.", shown(due)),
+                format!(
+                    "{} is before the rule's first day, {from_shown}.",
+                    shown(due)
+                ),
             );
-            Said::no(Section::Timing, "not_effective", text).by(from).at(due)
+            Said::no(Section::Timing, "not_effective", text)
+                .by(from)
+                .at(due)
         }
         Moved::AfterOccasion { due, end } => {
             let text = language.pick(
                 format!("{}已在安排（{}）之后，没有用了。", shown(due), shown(end)),
-                format!("{} falls after it, {}, and is of no use.", shown(due), shown(end)),
+                format!(
+                    "{} falls after it, {}, and is of no use.",
+                    shown(due),
+                    shown(end)
+                ),
             );
             Said::no(Section::Timing, "too_late", text).at(due)
         }
@@ -460,7 +500,10 @@ fn shifted(moved: Moved, rule: &Rule, language: Language) -> Said {
 
 fn refused(decision: &Decision, language: Language) -> Said {
     let why = refusal(decision.reason, language);
-    let text = language.pick(format!("不发送：{why}。"), format!("Nothing goes out: {why}."));
+    let text = language.pick(
+        format!("不发送：{why}。"),
+        format!("Nothing goes out: {why}."),
+    );
     let is_person = matches!(
         decision.reason,
         SkipReason::Deceased | SkipReason::Sensitive

@@ -21,7 +21,12 @@ pub(crate) fn chosen(chosen: Chosen<'_>, language: Language) -> Said {
     match chosen {
         Chosen::Patient { age } => {
             let why = age.map_or_else(
-                || language.word("出生日期不详，按成年人处理", "of unknown age, so taken as grown up"),
+                || {
+                    language.word(
+                        "出生日期不详，按成年人处理",
+                        "of unknown age, so taken as grown up",
+                    )
+                },
                 |age| language.pick(format!("当天{age}岁"), format!("{age} on that day")),
             );
             let text = language.pick(
@@ -76,7 +81,9 @@ pub(crate) fn chosen(chosen: Chosen<'_>, language: Language) -> Said {
             let who = language.relation(relation);
             let text = language.pick(
                 format!("联系不上患者，改发给已同意的家属（{who}）。"),
-                format!("The patient cannot be reached, so it goes to the consented family ({who})."),
+                format!(
+                    "The patient cannot be reached, so it goes to the consented family ({who})."
+                ),
             );
             yes("fallback", text).by(relation)
         }
@@ -92,7 +99,9 @@ pub(crate) fn chosen(chosen: Chosen<'_>, language: Language) -> Said {
             let who = department.unwrap_or_default();
             let text = language.pick(
                 format!("改为给科室 {who} 一项待办，由人工联系。"),
-                format!("Instead the department {who} gets a task, so that a person takes care of it."),
+                format!(
+                    "Instead the department {who} gets a task, so that a person takes care of it."
+                ),
             );
             yes("task_instead", text).by(who)
         }
@@ -206,9 +215,10 @@ pub(crate) fn planned(reminder: &PlannedReminder, rule: &Rule, language: Languag
     let at = language.moment(reminder.due_at, &rule.timezone);
     let by = language.channels(&reminder.channels);
     let who = match (reminder.role, &reminder.department) {
-        (Role::Staff, Some(department)) => {
-            language.pick(format!("科室 {department}"), format!("the department {department}"))
-        }
+        (Role::Staff, Some(department)) => language.pick(
+            format!("科室 {department}"),
+            format!("the department {department}"),
+        ),
         (role, _) => language.role(role).to_owned(),
     };
     let text = language.pick(

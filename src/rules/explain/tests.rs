@@ -40,7 +40,10 @@ fn check(rule: &str, case: &Value, reason: &str, chinese: &str, english: &str) {
             .filter(|line| line.reason == reason)
             .map(|line| line.text.as_str())
             .collect();
-        assert!(told.contains(&expected), "expected {expected}\nfound {told:#?}\nin {all:#?}");
+        assert!(
+            told.contains(&expected),
+            "expected {expected}\nfound {told:#?}\nin {all:#?}"
+        );
     }
 }
 
@@ -53,11 +56,15 @@ fn with(mut case: Value, path: &str, value: Value) -> Value {
 const STEP: &str = "[[step]]\nto = \"patient\"\nbefore = [\"3d\"]\nsend = \"x\"\n";
 
 fn rule(keys: &str) -> String {
-    format!("title = \"Recheck\"\ndepartment = \"clinical\"\nclass = \"appointment\"\n{keys}\n[trigger]\non = \"recheck\"\n{STEP}")
+    format!(
+        "title = \"Recheck\"\ndepartment = \"clinical\"\nclass = \"appointment\"\n{keys}\n[trigger]\non = \"recheck\"\n{STEP}"
+    )
 }
 
 fn rule_with(tables: &str) -> String {
-    format!("title = \"Recheck\"\ndepartment = \"clinical\"\nclass = \"appointment\"\n[trigger]\non = \"recheck\"\n{tables}")
+    format!(
+        "title = \"Recheck\"\ndepartment = \"clinical\"\nclass = \"appointment\"\n[trigger]\non = \"recheck\"\n{tables}"
+    )
 }
 
 #[test]
@@ -77,7 +84,13 @@ fn a_rule_says_who_owns_it_what_it_sends_and_whether_it_acts() {
         "它发的是预约提醒：21:00至08:00不打扰患者和家属，条数不限。",
         "It sends appointment reminders: patients and family are left in peace from 21:00 to 08:00, and there is no limit to their number.",
     );
-    check(&rule(""), &case, "live", "规则正在使用。", "The rule is in use.");
+    check(
+        &rule(""),
+        &case,
+        "live",
+        "规则正在使用。",
+        "The rule is in use.",
+    );
     check(
         &rule("mode = \"off\""),
         &case,
@@ -111,7 +124,11 @@ fn a_trigger_says_what_it_found_and_what_not() {
         "找到：复查，2026年7月24日（周五）10:00（2026年7月1日（周三）09:12登记）。",
         "Found: recheck on Friday 24 July 2026 at 10:00 (booked on Wednesday 1 July 2026 at 09:12).",
     );
-    let moved = with(case.clone(), "/occasions/0/moved_at", json!("2026-07-01T15:00"));
+    let moved = with(
+        case.clone(),
+        "/occasions/0/moved_at",
+        json!("2026-07-01T15:00"),
+    );
     check(
         &rule(""),
         &moved,
@@ -346,7 +363,11 @@ fn a_recipient_says_why_it_is_the_one() {
     let case = recheck();
     let child = json!([{"relation": "child", "phone": "+8613900000002", "consented": true}]);
     let with_family = with(case.clone(), "/patient/family", child);
-    let minor = with(with_family.clone(), "/patient/birth_date", json!("2016-05-01"));
+    let minor = with(
+        with_family.clone(),
+        "/patient/birth_date",
+        json!("2016-05-01"),
+    );
     check(
         &rule(""),
         &case,
@@ -441,7 +462,9 @@ fn a_recipient_says_why_it_is_the_one() {
 
 #[test]
 fn a_record_that_shows_it_done_ends_the_way() {
-    let stops = rule_with(&format!("[stop]\nfact = \"diagnosis\"\nsince = \"6mo\"\n{STEP}"));
+    let stops = rule_with(&format!(
+        "[stop]\nfact = \"diagnosis\"\nsince = \"6mo\"\n{STEP}"
+    ));
     let not_yet = recheck();
     check(
         &stops,

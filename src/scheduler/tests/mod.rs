@@ -3,6 +3,7 @@
 mod ahead;
 mod answers;
 mod changes;
+mod explained;
 mod people;
 mod reasons;
 mod staff;
