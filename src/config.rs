@@ -43,6 +43,8 @@ pub struct Config {
     pub intake: intake::Settings,
     /// Replies.
     pub inbound: inbound::Settings,
+    /// Which days people work.
+    pub calendar: Calendar,
     /// Planning and composing.
     pub scheduler: scheduler::Settings,
     /// Logs.
@@ -118,6 +120,14 @@ pub struct Rules {
 pub struct Templates {
     /// The folder.
     pub dir: PathBuf,
+}
+
+/// `[calendar]`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Calendar {
+    /// Tables of working days, TOML or CSV.
+    pub workdays: Vec<PathBuf>,
 }
 
 /// `[providers.<name>]`: what all have, and what the kind itself reads.

@@ -14,7 +14,9 @@ use super::{ApiState, Routes};
 use crate::access::Scope;
 use crate::model::class::Channel;
 use crate::model::id::TaskId;
+use crate::model::staff::StaffKey;
 use crate::model::task::{Priority, TaskKind, TaskState};
+use crate::store::staff;
 use crate::store::tasks::{self, Filter, Task};
 
 pub(super) fn routes() -> Routes {
@@ -38,6 +40,8 @@ pub(super) struct TaskView {
     priority: Priority,
     /// Who is to do it.
     department: String,
+    /// Whose it is alone, as the source calls them: SOURCE/KEY; null: the department's.
+    staff: Option<String>,
     /// Our id of the patient.
     patient: Option<String>,
     /// Our id of the occasion.
@@ -70,6 +74,7 @@ impl TaskView {
             kind: task.kind,
             priority: task.priority,
             department: task.department,
+            staff: task.staff.map(|staff| staff.key),
             patient: task.patient.map(|id| id.to_string()),
             occasion: task.occasion.map(|id| id.to_string()),
             reply: task.reply.map(|id| id.to_string()),
@@ -97,6 +102,7 @@ pub(super) struct Finished {
     get, path = "/v1/tasks", tag = "tasks",
     params(
         ("department" = Option<String>, Query, description = "Only this department's"),
+        ("staff" = Option<String>, Query, description = "Only what is this member of staff's alone: SOURCE/KEY"),
         ("state" = Option<TaskState>, Query, description = "`open` (the default) or `done`"),
         ("limit" = Option<i64>, Query, description = "How many", minimum = 1, maximum = 500),
         ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before", pattern = "^tsk_[0-9A-Za-z_-]+$")),
@@ -111,16 +117,26 @@ pub(super) async fn list_tasks(
     asked: Asked,
 ) -> Result<Json<Page<TaskView>>, Problem> {
     caller.must(Scope::RecordsRead)?;
-    asked.only(&["department", "state", "limit", "cursor"])?;
+    asked.only(&["department", "staff", "state", "limit", "cursor"])?;
     let limit = asked.limit()?;
     let wanted = asked.word("state", TaskState::parse, "open or done")?;
+    let mut tx = state.intake.store.read().await?;
+    let staff = match asked.text("staff") {
+        Some(text) => {
+            let unknown = || Problem::bad_parameter("staff", "SOURCE/KEY of a member of staff");
+            let key = StaffKey::parse(text).ok_or_else(unknown)?;
+            let found = staff::by_keys(&mut tx, &[&key]).await?;
+            Some(found.into_iter().next().ok_or_else(unknown)?.id)
+        }
+        None => None,
+    };
     let filter = Filter {
         department: asked.text("department"),
+        staff: staff.as_ref(),
         channel: None,
         patient: None,
         done: wanted == Some(TaskState::Done),
     };
-    let mut tx = state.intake.store.read().await?;
     let last = asked.word(
         "cursor",
         TaskId::parse,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::app::workdays::working_days;
+use crate::config::{Config, ConfigError};
 use crate::intake::SiteInfo;
 use crate::intake::messages::{self, InFlight, Intake};
 use crate::planning::book::{Book, Problem};
@@ -59,7 +60,7 @@ impl House {
             );
             migrate::run(&store).await?;
         }
-        let site = site(&config);
+        let site = site(&config)?;
         let info = SiteInfo::open(
             &store,
             &config.site.timezone,
@@ -121,6 +122,12 @@ impl House {
 }
 
 /// What rules take from the config, without a database.
-pub fn site(config: &Config) -> Site {
-    Site::new(config.zone(), config.site.country.clone())
+///
+/// # Errors
+/// When a table of working days cannot be read, with file, line and what was expected.
+pub fn site(config: &Config) -> Result<Site, ConfigError> {
+    Ok(Site {
+        working_days: Arc::new(working_days(config)?),
+        ..Site::new(config.zone(), config.site.country.clone())
+    })
 }

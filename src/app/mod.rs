@@ -3,9 +3,11 @@
 mod house;
 mod lock;
 mod web;
+mod workdays;
 
 pub use house::{House, site};
 pub use lock::Taken;
+pub use workdays::{read_working_days, working_days};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use crate::inbound::replies::Replies;
 use crate::outbox::Publisher;
 use crate::scheduler::compose::ComposeStage;
 use crate::scheduler::plan::PlanStage;
+use crate::scheduler::switching;
 use crate::stage::{self, Bell, Stop, Stopper};
 use crate::store::writer::Writer;
 use lock::Lock;
@@ -93,6 +96,8 @@ impl App {
             .book
             .provision(&house.store, start.clock.now())
             .await?;
+        let scheduler = &house.config.scheduler;
+        switching::at_start(&house.store, &house.book, scheduler, start.clock.now()).await?;
         let api = web::bind(house.config.http.listen).await?;
         let health = web::bind(house.config.metrics.listen).await?;
         let address = api.local_addr()?;
@@ -302,7 +307,8 @@ fn stages(
     ]
 }
 
-fn scheduler(house: &House, clock: &Clock, bells: &Bells) -> (PlanStage, ComposeStage) {
+/// The two stages of the scheduler, for whoever runs them by hand.
+pub fn scheduler(house: &House, clock: &Clock, bells: &Bells) -> (PlanStage, ComposeStage) {
     let plan = PlanStage {
         store: house.store.clone(),
         book: Arc::clone(&house.book),

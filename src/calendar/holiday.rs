@@ -40,7 +40,14 @@ const fn lunar_day(month: u8, day: u8) -> Holiday {
     Holiday::Lunar(LunarDay { month, day })
 }
 
-/// Every holiday that has an id of its own.
+/// The ids of all holidays: feasts first, then the solar terms.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let feasts = NAMED.iter().map(|(name, _)| *name);
+    let terms = solar_term::TERMS.iter().map(|(name, _)| *name);
+    feasts.chain(terms.filter(|term| !NAMED.iter().any(|(name, _)| name == term)))
+}
+
+/// Every feast that has an id of its own; the solar terms have theirs too.
 pub const NAMED: &[(&str, Holiday)] = &[
     ("new_year", solar(1, 1)),
     ("spring_festival_eve", Holiday::LunarNewYearsEve),
@@ -101,6 +108,9 @@ impl Holiday {
     pub fn parse(id: &str) -> Option<Self> {
         if let Some((_, holiday)) = NAMED.iter().find(|(name, _)| *name == id) {
             return Some(*holiday);
+        }
+        if let Some(longitude) = solar_term::by_name(id) {
+            return Some(Self::SolarTerm(longitude));
         }
         month_day(id).map(|(month, day)| Self::Solar { month, day })
     }
@@ -185,6 +195,8 @@ mod tests {
             ("thanksgiving", "2026-11-26"),
             ("winter_solstice", "2026-12-22"),
             ("christmas", "2026-12-25"),
+            ("lidong", "2026-11-07"),
+            ("dongzhi", "2026-12-22"),
             ("09-10", "2026-09-10"),
         ] {
             check(id, 2026, &[day]);
@@ -199,6 +211,16 @@ mod tests {
         check("laba", 2031, &["2031-01-01"]);
         check("laba", 2033, &["2033-01-08"]);
         check("laba", 2034, &["2034-01-27"]);
+    }
+
+    #[test]
+    fn every_id_is_read_and_stands_once() {
+        let mut all: Vec<&str> = names().collect();
+        assert!(all.iter().all(|id| Holiday::parse(id).is_some()));
+        assert!(all.contains(&"qingming") && all.contains(&"mangzhong"));
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), NAMED.len() + 23);
     }
 
     #[test]

@@ -34,6 +34,40 @@ pub const QINGMING: f64 = 15.0;
 /// The winter solstice: the sun at 270°.
 pub const WINTER_SOLSTICE: f64 = 270.0;
 
+/// The twenty-four terms in the order of the civil year, each with the longitude of the sun on that day.
+pub const TERMS: [(&str, f64); 24] = [
+    ("xiaohan", 285.0),
+    ("dahan", 300.0),
+    ("lichun", 315.0),
+    ("yushui", 330.0),
+    ("jingzhe", 345.0),
+    ("chunfen", 0.0),
+    ("qingming", 15.0),
+    ("guyu", 30.0),
+    ("lixia", 45.0),
+    ("xiaoman", 60.0),
+    ("mangzhong", 75.0),
+    ("xiazhi", 90.0),
+    ("xiaoshu", 105.0),
+    ("dashu", 120.0),
+    ("liqiu", 135.0),
+    ("chushu", 150.0),
+    ("bailu", 165.0),
+    ("qiufen", 180.0),
+    ("hanlu", 195.0),
+    ("shuangjiang", 210.0),
+    ("lidong", 225.0),
+    ("xiaoxue", 240.0),
+    ("daxue", 255.0),
+    ("dongzhi", 270.0),
+];
+
+/// The longitude of the sun at the term of that name, such as `lidong`.
+pub fn by_name(name: &str) -> Option<f64> {
+    let found = TERMS.iter().find(|(term, _)| *term == name)?;
+    Some(found.1)
+}
+
 /// The civil day in China (UTC+8) of `year` on which the sun reaches `longitude` degrees.
 ///
 /// `None` before 1901 and after 2100, where the series is not vouched for.
@@ -132,5 +166,54 @@ mod tests {
         assert_eq!(date_in(2028, QINGMING), Some(date(2028, 4, 4)));
         assert_eq!(date_in(2026, WINTER_SOLSTICE), Some(date(2026, 12, 22)));
         assert_eq!(date_in(1900, QINGMING), None);
+    }
+
+    /// The days of the month of all terms from `xiaohan` to `dongzhi`, two in each month, by the VSOP87 of a
+    /// library for astronomers.
+    const ALMANAC: &str = "
+        2020 06 20 04 19 05 20 04 19 05 20 05 21 06 22 07 22 07 22 08 23 07 22 07 21
+        2021 05 20 03 18 05 20 04 20 05 21 05 21 07 22 07 23 07 23 08 23 07 22 07 21
+        2022 05 20 04 19 05 20 05 20 05 21 06 21 07 23 07 23 07 23 08 23 07 22 07 22
+        2023 05 20 04 19 06 21 05 20 06 21 06 21 07 23 08 23 08 23 08 24 08 22 07 22
+        2024 06 20 04 19 05 20 04 19 05 20 05 21 06 22 07 22 07 22 08 23 07 22 06 21
+        2025 05 20 03 18 05 20 04 20 05 21 05 21 07 22 07 23 07 23 08 23 07 22 07 21
+        2026 05 20 04 18 05 20 05 20 05 21 05 21 07 23 07 23 07 23 08 23 07 22 07 22
+        2027 05 20 04 19 06 21 05 20 06 21 06 21 07 23 08 23 08 23 08 23 07 22 07 22
+        2028 06 20 04 19 05 20 04 19 05 20 05 21 06 22 07 22 07 22 08 23 07 22 06 21
+        2029 05 20 03 18 05 20 04 20 05 21 05 21 07 22 07 23 07 23 08 23 07 22 07 21
+        2030 05 20 04 18 05 20 05 20 05 21 05 21 07 23 07 23 07 23 08 23 07 22 07 22
+        2031 05 20 04 19 06 21 05 20 06 21 06 21 07 23 08 23 08 23 08 23 07 22 07 22
+        2032 06 20 04 19 05 20 04 19 05 20 05 21 06 22 07 22 07 22 08 23 07 22 06 21
+        2033 05 20 03 18 05 20 04 20 05 21 05 21 07 22 07 23 07 23 08 23 07 22 07 21
+        2034 05 20 04 18 05 20 05 20 05 21 05 21 07 23 07 23 07 23 08 23 07 22 07 22
+        2035 05 20 04 19 06 21 05 20 05 21 06 21 07 23 07 23 08 23 08 23 07 22 07 22
+        2036 06 20 04 19 05 20 04 19 05 20 05 21 06 22 07 22 07 22 08 23 07 22 06 21
+        2037 05 20 03 18 05 20 04 20 05 21 05 21 07 22 07 23 07 23 08 23 07 22 07 21
+        2038 05 20 04 18 05 20 05 20 05 21 05 21 07 23 07 23 07 23 08 23 07 22 07 22
+        2039 05 20 04 19 06 21 05 20 05 21 06 21 07 23 07 23 08 23 08 23 07 22 07 22
+        2040 06 20 04 19 05 20 04 19 05 20 05 21 06 22 07 22 07 22 08 23 07 22 06 21
+    ";
+
+    #[test]
+    fn every_term_falls_as_the_almanac_says() {
+        let mut years = 0;
+        for row in ALMANAC.lines().map(str::trim).filter(|row| !row.is_empty()) {
+            let mut numbers = row.split(' ').map(|number| number.parse::<i16>().unwrap());
+            let year = numbers.next().unwrap();
+            for ((month, (name, longitude)), day) in (2..).zip(TERMS).zip(numbers) {
+                let expected = date(year, month / 2, i8::try_from(day).unwrap());
+                assert_eq!(date_in(year, longitude), Some(expected), "{name} of {year}");
+            }
+            years += 1;
+        }
+        assert_eq!(years, 21);
+    }
+
+    #[test]
+    fn terms_have_names() {
+        assert_eq!(by_name("qingming"), Some(QINGMING));
+        assert_eq!(by_name("dongzhi"), Some(WINTER_SOLSTICE));
+        assert_eq!(by_name("lidong"), Some(225.0));
+        assert_eq!(by_name("winter"), None);
     }
 }

@@ -8,26 +8,33 @@ use crate::app::site;
 use crate::config::Config;
 use crate::intents::Reader;
 use crate::model::class::{Channel, Class, Role};
-use crate::planning::book::Book;
+use crate::planning::book::{Book, DIGEST};
 use crate::planning::lint;
 use crate::render;
+use crate::rules::site::Site;
 
 /// Checks everything that can be checked without a database; warnings alone are fine.
 ///
 /// # Errors
 /// When the output cannot be written.
 pub fn check(config: &Config, today: Date, json: bool) -> anyhow::Result<u8> {
-    let site = site(config);
-    let (book, problems) = Book::load(
-        &config.path(&config.rules.dir),
-        &config.path(&config.templates.dir),
-        &site,
-    );
+    let (site, fault) = match site(config) {
+        Ok(site) => (site, None),
+        Err(fault) => (
+            Site::new(config.zone(), config.site.country.clone()),
+            Some((false, fault.to_string())),
+        ),
+    };
+    let rules_dir = config.path(&config.rules.dir);
+    let (book, problems) = Book::load(&rules_dir, &config.path(&config.templates.dir), &site);
+    let (packs, beside) = book.beside(&rules_dir, &site);
     let mut findings: Vec<(bool, String)> = problems
         .iter()
+        .chain(&beside)
         .map(|p| (p.is_warning, p.text.clone()))
         .collect();
-    let uses = uses(&book);
+    findings.extend(fault);
+    let uses = [uses(&book), uses(&packs)].concat();
     let lints = render::lint_with(&book.catalog, &uses, &config.reserved_words());
     findings.extend(lints.iter().map(|f| {
         (
@@ -91,7 +98,8 @@ fn uses(book: &Book) -> Vec<(&str, Channel, Class)> {
                 Role::Staff => &[Channel::Task],
                 Role::Patient | Role::Family => &[Channel::Sms, Channel::Email],
             });
-            for template in step.all_templates() {
+            let gathered = step.digest.then_some(DIGEST);
+            for template in step.all_templates().chain(gathered) {
                 let uses = channels
                     .iter()
                     .map(|channel| (template, *channel, rule.class));

@@ -1,4 +1,4 @@
-//! `carebell import SOURCE --format fhir|csv`: records in, with a diff and a report.
+//! `carebell import SOURCE --format fhir|csv|json`: records in, with a diff and a report.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -40,6 +40,9 @@ pub enum FormatArg {
     Fhir,
     /// A table: CSV, TSV …
     Csv,
+    /// Our own records as NDJSON: the API's bodies, one in each line.
+    #[value(alias = "ndjson")]
+    Json,
 }
 
 /// Imports, prints the report to `out` and what is wrong to the error output. Returns the exit code: 0, or 1
@@ -61,6 +64,7 @@ pub async fn run(
         FormatArg::Csv => Format::Csv {
             map: args.map.as_deref(),
         },
+        FormatArg::Json => Format::Json,
     };
     let task = Import {
         path: &args.source,
@@ -84,8 +88,18 @@ pub async fn run(
 }
 
 fn show(progress: Progress) {
-    let doing = if progress.applying { "applied" } else { "read" };
-    eprintln!("{} records {doing} …", progress.records);
+    let (doing, records) = if progress.applying {
+        ("applied", progress.records)
+    } else {
+        ("read", progress.records)
+    };
+    match progress.of.filter(|of| *of > 0) {
+        Some(of) => eprintln!(
+            "{records} of {of} records {doing} ({} %) …",
+            100 * records / of
+        ),
+        None => eprintln!("{records} records {doing} …"),
+    }
 }
 
 fn print_json(report: &Report, out: &mut impl Write) -> std::io::Result<()> {

@@ -2,19 +2,24 @@
 //! 2 usage, 3 cannot run.
 
 pub mod apikey;
+pub mod campaign;
 pub mod carrier;
 pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod import;
+mod install;
 pub mod message;
 pub mod openapi;
+pub mod overrides;
 pub mod plan;
 pub mod replies;
+pub mod rulebook;
 pub mod rules;
 pub mod send;
 pub mod serve;
 pub mod templates;
+pub mod workdays;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -58,7 +63,7 @@ enum Verb {
     Migrate,
     /// Check config, rules and templates.
     Check,
-    /// Rules: run cases against them.
+    /// Rules: run cases against them, list, show and install them, let one act that waits.
     #[command(subcommand)]
     Rules(RulesVerb),
     /// Templates: see what one says.
@@ -67,6 +72,9 @@ enum Verb {
     /// Replies: see what they are taken for.
     #[command(subcommand)]
     Replies(RepliesVerb),
+    /// Working days: which years are known, and whether a table can be read.
+    #[command(subcommand)]
+    Workdays(WorkdaysVerb),
     /// The built-in SMSC alone, with phones that answer.
     Carrier(Box<carrier::Args>),
     /// Print the description of the HTTP API (OpenAPI 3.1).
@@ -92,6 +100,12 @@ enum HouseVerb {
     /// Keys for other systems.
     #[command(subcommand)]
     Apikey(apikey::ApiKeyVerb),
+    /// Start a rule by hand for all it is meant for, and follow it.
+    #[command(subcommand)]
+    Campaign(campaign::CampaignVerb),
+    /// What one patient has of a rule that others have not: off, other leads, other channels.
+    #[command(subcommand)]
+    Override(overrides::OverrideVerb),
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +135,8 @@ enum RulesVerb {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    #[command(flatten)]
+    Book(rulebook::BookVerb),
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,6 +163,17 @@ enum RepliesVerb {
     Classify {
         /// The file; standard input where it is left out.
         file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum WorkdaysVerb {
+    /// Which years are known for which zones.
+    List,
+    /// Read a table as `[calendar] workdays` would.
+    Check {
+        /// TOML, or CSV with a day and `off` or `work` a line.
+        file: PathBuf,
     },
 }
 
@@ -201,7 +228,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Verb::Rules(RulesVerb::Test { files }) => {
             let config = config(false)?;
             let dir = config.path(&config.rules.dir);
-            rules::test(&files, cli.json, &dir, &crate::app::site(&config))
+            rules::test(&files, cli.json, &dir, &crate::app::site(&config)?)
+        }
+        Verb::Rules(RulesVerb::Book(verb)) => {
+            runtime()?.block_on(with_book(&verb, config(false)?, cli.json))
         }
         Verb::Templates(TemplatesVerb::Preview {
             template,
@@ -219,6 +249,13 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             let words = config.path(&config.rules.dir).join("replies");
             replies::classify(file, words.is_dir().then_some(words.as_path()))
         }
+        Verb::Workdays(verb) => {
+            let (config, mut out) = (config(false)?, std::io::stdout());
+            match verb {
+                WorkdaysVerb::List => workdays::list(&config, cli.json, &mut out),
+                WorkdaysVerb::Check { file } => workdays::check(&config, &file, cli.json, &mut out),
+            }
+        }
         Verb::Serve => runtime()?.block_on(serve::serve(config(false)?)),
         Verb::Migrate => runtime()?.block_on(serve::migrate(config(false)?)),
         Verb::House(verb) => runtime()?.block_on(with_house(verb, config(false)?, cli.json)),
@@ -229,6 +266,14 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?)
+}
+
+async fn with_book(verb: &rulebook::BookVerb, config: Config, json: bool) -> anyhow::Result<u8> {
+    let house = House::open(config).await?;
+    let now = Clock::System.now();
+    let code = rulebook::run(verb, &house, now, json, &mut std::io::stdout()).await?;
+    house.store.close().await;
+    Ok(code)
 }
 
 async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Result<u8> {
@@ -260,6 +305,10 @@ async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Resu
             message::run(&verb, store, &house.desk, now, json, &mut out).await?
         }
         HouseVerb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
+        HouseVerb::Campaign(verb) => campaign::run(&verb, &house, now, json, &mut out).await?,
+        HouseVerb::Override(verb) => {
+            overrides::run(&verb, store, &house.book, now, json, &mut out).await?
+        }
     };
     house.store.close().await;
     Ok(code)

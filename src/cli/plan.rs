@@ -17,7 +17,7 @@ use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::preview::{Line, Look, Manner, Not, Preview, look_ahead};
 use crate::planning::totals::{Amount, Tariff, Totals};
-use crate::store::{Store, patients};
+use crate::store::{Store, patients, rule_switches};
 
 /// What `carebell plan` is asked.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +85,12 @@ pub async fn plan(
         rule,
         patient: who.as_ref(),
     };
+    for (rule, year) in missing_workdays(book, from, from.saturating_add(days.days()), rule) {
+        writeln!(
+            err,
+            "rule `{rule}`: no table of working days knows {year}, so Monday to Friday count"
+        )?;
+    }
     let mut spoke = Instant::now();
     let mut progress = |rule: &str, looked: usize| {
         if spoke.elapsed() >= SILENCE {
@@ -99,12 +105,13 @@ pub async fn plan(
         progress: &mut progress,
     };
     let found = look_ahead(store, book, house, &look, &mut manner).await?;
+    let held = rule_switches::held(&mut store.read().await?, &[]).await?;
     let mut out = std::io::stdout().lock();
     if asked.json {
-        writeln!(out, "{}", as_json(&found, book, house, asked))?;
+        writeln!(out, "{}", as_json(&found, &held, book, house, asked))?;
     } else {
         if !asked.is_summary {
-            write_lines(&mut out, &found, book, house)?;
+            write_lines(&mut out, &found, &held, book, house)?;
         }
         write_totals(&mut out, &found.totals, asked)?;
     }
@@ -113,6 +120,23 @@ pub async fn plan(
 
 /// How long it works before it says how far it is.
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// The years of the plan that a rule goes by and no table of working days knows.
+fn missing_workdays<'a>(
+    book: &'a Book,
+    from: Date,
+    to: Date,
+    only: Option<&str>,
+) -> Vec<(&'a str, i16)> {
+    let asked = book
+        .active()
+        .filter(|rule| only.is_none_or(|id| rule.id == id));
+    let missing = asked.flat_map(|rule| {
+        let years = rule.missing_workday_years(from, to).into_iter();
+        years.map(|year| (rule.id.as_str(), year))
+    });
+    missing.collect()
+}
 
 /// The patient called `SOURCE/KEY` or `pat_…`.
 pub(super) async fn find(store: &Store, name: &str) -> anyhow::Result<Option<PatientId>> {
@@ -150,6 +174,7 @@ fn words(channels: &[Channel]) -> String {
 fn write_lines(
     out: &mut dyn Write,
     found: &Preview,
+    held: &[String],
     book: &Book,
     house: &House,
 ) -> std::io::Result<()> {
@@ -175,6 +200,9 @@ fn write_lines(
         )?;
         if line.segments > 0 {
             write!(out, "  {} segments", line.segments)?;
+        }
+        if held.contains(&plan.rule) {
+            write!(out, "  WAITS FOR APPROVAL")?;
         }
         match &line.problem {
             Some((reason, why)) => writeln!(out, "  NOT SENT: {reason}: {why}")?,
@@ -247,11 +275,21 @@ fn write_totals(out: &mut dyn Write, totals: &Totals, asked: &Asked<'_>) -> std:
     )
 }
 
-fn as_json(found: &Preview, book: &Book, house: &House, asked: &Asked<'_>) -> Value {
+fn as_json(
+    found: &Preview,
+    held: &[String],
+    book: &Book,
+    house: &House,
+    asked: &Asked<'_>,
+) -> Value {
     let lines: Vec<Value> = found
         .lines
         .iter()
-        .map(|line| line_json(line, book, house))
+        .map(|line| {
+            let mut shown = line_json(line, book, house);
+            shown["waits_for_approval"] = json!(held.contains(&line.plan.rule));
+            shown
+        })
         .collect();
     let not: Vec<Value> = found
         .not

@@ -54,6 +54,10 @@ fn test_to(
         for result in cases::run(&text, |id| resolve(rules_dir, id, site, &faults), site) {
             all += 1;
             failed += usize::from(!result.ok);
+            if let Some(fault) = &result.fault {
+                let at = file.display();
+                writeln!(err, "{at}: {}: a fault of the rule: {fault}", result.id)?;
+            }
             match report {
                 Report::Json => writeln!(out, "{}", result.to_json())?,
                 Report::Text if !result.ok => tell(out, file, &result)?,
@@ -85,6 +89,13 @@ fn resolve(
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let path = rules_dir.join(format!("{id}.toml"));
+    // What lies beside the rules to be picked has cases too.
+    let beside = rules_dir.join("packs").join(format!("{id}.toml"));
+    let path = if !path.exists() && beside.exists() {
+        beside
+    } else {
+        path
+    };
     let found = if plain {
         std::fs::read_to_string(&path).map_err(|error| vec![error.to_string()])
     } else {
@@ -220,6 +231,21 @@ mod tests {
             err.contains("broken.toml:1: class: `greting` is none of urgent"),
             "{err}"
         );
+    }
+
+    /// The case may hold: nothing was expected, and nothing comes of a rule with a fault.
+    #[test]
+    fn a_fault_of_the_rule_is_told_even_where_the_case_holds() {
+        let at = GOOD.find("\"expect\"").unwrap();
+        let rule = "{\"class\": \"greeting\", \"audience\": {\"where\": \"patient.age > 'a'\"},";
+        let text =
+            format!("{}\"expect\": []}}", &GOOD[..at]).replace("{\"class\": \"greeting\",", rule);
+        let (out, err) = check("fault", &text, Report::Json, 0);
+        assert!(
+            out[0].contains("\"ok\":true") && out[0].contains("\"fault\":\"where: "),
+            "{out:?}"
+        );
+        assert!(err.contains("good: a fault of the rule: where: "), "{err}");
     }
 
     #[test]

@@ -353,6 +353,7 @@ impl Case<'_> {
                 .first()
                 .and_then(|o| o.department.clone())
                 .unwrap_or_else(|| self.department.to_owned()),
+            staff: None,
             title: Private::new(title.to_owned()),
             text: self.text.text.text.clone(),
             patient: self.patient().cloned(),

@@ -31,34 +31,42 @@ pub fn patient_from_json(
     site: &SiteInfo,
 ) -> Result<Vec<RecordUpdate>, IntakeError> {
     let key = named(source, key)?;
-    let origin = Origin::inlet("http");
+    patient_from_value(key, Origin::inlet("http"), body, site)
+}
+
+/// Reads the body of a patient's record; what is wrong in it is told with its path.
+pub(super) fn patient_from_value(
+    key: Key,
+    origin: Origin,
+    body: &Value,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
     if body.get("sensitive") == Some(&Value::Bool(true)) {
         // Whatever else is wrong with it: the patient must be known as a forbidden one.
         return Ok(vec![RecordUpdate::Patient(Box::new(
             PatientRecord::forbidden(origin, key),
         ))]);
     }
-    let input: PatientInput = located::read(body)?;
-    let mut updates = Vec::new();
-    let mut keep = Vec::new();
-    for (n, fact) in input.facts.iter().flatten().enumerate() {
-        let record = fact_record(fact, &key, &origin)
-            .map_err(|(field, expected)| wrong(format!("facts[{n}].{field}"), expected))?;
-        keep.push((record.kind.clone(), record.key.clone()));
-        updates.push(RecordUpdate::Fact(Box::new(record)));
-    }
-    if input.facts.is_some() {
-        updates.push(RecordUpdate::Remove(Removal {
-            origin: origin.clone(),
-            what: Removed::FactsBut {
-                patient: key.clone(),
-                keep,
-            },
-        }));
-    }
-    let record = patient_record(input, key, origin, site)?;
-    updates.insert(0, RecordUpdate::Patient(Box::new(record)));
-    Ok(updates)
+    patient_updates(located::read(body)?, key, origin, site)
+}
+
+/// A patient with their facts.
+pub(super) fn patient_updates(
+    input: PatientInput,
+    key: Key,
+    origin: Origin,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
+    let read = |(n, fact): (usize, &FactInput)| {
+        fact_record(fact, &key, &origin)
+            .map_err(|(field, expected)| wrong(format!("facts[{n}].{field}"), expected))
+    };
+    let told = input.facts.as_deref();
+    let facts = told.map(|facts| facts.iter().enumerate().map(read).collect());
+    let facts = facts.transpose()?;
+    let mut record = patient_record(input, key, origin, site)?;
+    record.facts = facts;
+    Ok(vec![RecordUpdate::Patient(Box::new(record))])
 }
 
 /// Reads the body of `PUT /v1/occasions/{source}/{key}`.
@@ -72,7 +80,16 @@ pub fn occasion_from_json(
     site: &SiteInfo,
 ) -> Result<Vec<RecordUpdate>, IntakeError> {
     let input: OccasionInput = located::read(body)?;
-    let key = named(source, key)?;
+    occasion_updates(input, named(source, key)?, Origin::inlet("http"), site)
+}
+
+/// An occasion.
+pub(super) fn occasion_updates(
+    input: OccasionInput,
+    key: Key,
+    origin: Origin,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
     let patient = match input.patient.reveal().split_once('/') {
         Some((source, key)) => {
             named(source, key).map_err(|_| wrong("patient", "expected SOURCE/KEY"))?
@@ -112,8 +129,11 @@ pub fn occasion_from_json(
         })?,
         None => OccasionStatus::Booked,
     };
+    let doctor_key = said(input.doctor_key)
+        .map(|text| staff_key(&key, &text, "doctor_key"))
+        .transpose()?;
     Ok(vec![RecordUpdate::Occasion(Box::new(OccasionRecord {
-        origin: Origin::inlet("http"),
+        origin,
         key,
         patient,
         kind: input.kind.trim().to_owned(),
@@ -123,6 +143,7 @@ pub fn occasion_from_json(
         created_at: instant(&input.created_at, "created_at")?,
         department: said(input.department),
         doctor: said(input.doctor),
+        doctor_key,
         place: said(input.place),
         attributes: input.attributes,
         version: input.version,
@@ -187,6 +208,7 @@ fn patient_record(
         contacts: contacts(&input.contacts, "contacts", site)?,
         family,
         consents,
+        facts: None,
         version: input.version,
         sensitive: input.sensitive,
         key,
@@ -375,15 +397,28 @@ fn fact_record(
     })
 }
 
+/// `SOURCE/KEY` of a member of staff, or the key alone within the source of `beside`.
+fn staff_key(beside: &Key, text: &str, path: &str) -> Result<Key, IntakeError> {
+    let (source, key) = text.split_once('/').unwrap_or((&beside.source, text));
+    named(source, key).map_err(|_| wrong(path, "expected SOURCE/KEY of a member of staff"))
+}
+
 fn named(source: &str, key: &str) -> Result<Key, IntakeError> {
-    let (source, key) = (source.trim(), key.trim());
-    if source.is_empty() || key.is_empty() || source.len() > 64 || key.len() > 200 {
-        return Err(wrong(
-            "the path",
-            "expected the name of a source and its key",
-        ));
+    let source = source.trim();
+    let wrong = || {
+        let expected = "expected the name of a source and its key";
+        wrong("the path", expected)
+    };
+    if source.is_empty() || source.len() > 64 {
+        return Err(wrong());
     }
-    Ok(Key::new(&Arc::from(source), key))
+    keyed(&Arc::from(source), key).ok_or_else(wrong)
+}
+
+/// The record that `source` knows by `key`, if that can be a key.
+pub(super) fn keyed(source: &Arc<str>, key: &str) -> Option<Key> {
+    let key = key.trim();
+    (!key.is_empty() && key.len() <= 200).then(|| Key::new(source, key))
 }
 
 fn said(text: Option<String>) -> Option<String> {

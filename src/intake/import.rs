@@ -1,22 +1,27 @@
 //! An import of files, in four stages: extract, filter, stage with a diff, apply.
 //!
 //! Files are read twice and never held whole. The first reading finds whom nothing may be stored of, which keys
-//! come again and what is wrong; the second applies the rest, patients before what is about them.
+//! come again and what is wrong; the second applies the rest, patients before what is about them. One thread reads and
+//! makes rows ready while the database takes those before.
 
-use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::apply::{Applier, Apply, CHUNK};
+use super::apply::chunk::Chunk;
+use super::apply::draft::Site;
+use super::apply::{Applier, Apply, Fresh};
 use super::csv::Table;
 use super::fhir::Folder;
-use super::record::{Key, Origin, RecordKind, RecordUpdate};
-use super::report::{Fault, Outcome, Report};
+use super::json::Records;
+use super::record::{RecordKind, RecordUpdate};
+use super::report::{Fault, Report};
+use super::survey::{Survey, survey};
 use super::{IntakeError, Settings, SiteInfo};
 use crate::store::audits::{self, NewAudit};
 use crate::store::{Store, StoreError, Tx, sources};
@@ -64,6 +69,8 @@ pub enum Format<'a> {
         /// The mapping file.
         map: Option<&'a Path>,
     },
+    /// Our own records as NDJSON: a file of them, or a folder of such files.
+    Json,
 }
 
 /// An import to be made.
@@ -86,10 +93,12 @@ pub struct Progress {
     pub applying: bool,
     /// Records so far.
     pub records: u64,
+    /// How many there are; `None` while they are read for the first time.
+    pub of: Option<u64>,
 }
 
 /// The records of each stage, in the order of the stages.
-const STAGES: [&[RecordKind]; 3] = [
+const STAGES: &[&[RecordKind]] = &[
     &[
         RecordKind::Department,
         RecordKind::Staff,
@@ -98,7 +107,18 @@ const STAGES: [&[RecordKind]; 3] = [
     &[RecordKind::Relation],
     &[RecordKind::Fact, RecordKind::Occasion, RecordKind::Removal],
 ];
-const ALL: &[RecordKind] = RecordKind::ALL;
+const TWO_STAGES: &[&[RecordKind]] = &[
+    &[RecordKind::Patient],
+    &[RecordKind::Occasion, RecordKind::Removal],
+];
+pub(crate) const ALL: &[RecordKind] = RecordKind::ALL;
+
+/// For how long others may have to wait for their turn to write.
+const TURN: Duration = Duration::from_millis(35);
+/// After how much writing the log is brought into the file.
+const LOG: Duration = Duration::from_millis(300);
+/// Rows of a transaction: at first, and the bounds within which it finds its size.
+const ROWS: (usize, usize, usize) = (2_000, 500, 30_000);
 
 /// Imports files; `progress` is called about every second.
 ///
@@ -112,52 +132,42 @@ pub async fn run(
     now: Timestamp,
     mut progress: impl FnMut(Progress),
 ) -> Result<Report, IntakeError> {
-    let input = Input::open(import, site, settings, now)?;
+    let site = Arc::new(site.clone());
+    let settings = Arc::new(settings.clone());
+    let input = Arc::new(Input::open(import, &site, &settings, now)?);
     let source = input.source();
     // Patients may come long before the first bookings: these are old ones all the same.
     let occasions = format!("{source}/occasions");
     let mut tx = store.read().await?;
     let known_since = sources::first_imported_at(&mut tx, &occasions).await?;
+    let fresh = Fresh::of(&mut tx, &source).await?;
     drop(tx);
-    let mut applier = Applier::new(
-        store,
-        site,
-        Apply {
-            dry_run: import.dry_run,
-            first_import: known_since.is_none(),
-        },
-        now,
-    );
-    let mut pace = Pace::default();
-    let survey = survey(&input, site, &mut applier.report, |records| {
-        let applying = false;
-        pace.step(|| progress(Progress { applying, records }));
-    })?;
+    let mode = Apply {
+        dry_run: import.dry_run,
+        first_import: known_since.is_none(),
+    };
+    let mut applier = Applier::new(store, &site, mode, now);
+    let (survey, found) = look_through(&input, &site, &mut progress).await?;
+    applier.report.absorb(found);
     applier.ban(survey.banned.clone()).await?;
-    let mut records = 0;
-    for kinds in STAGES {
-        let mut chunk = Vec::with_capacity(CHUNK);
-        for parsed in input.read(kinds) {
-            let updates = parsed?.updates.into_iter();
-            for update in updates.filter(|update| kinds.contains(&update.kind())) {
-                records += 1;
-                if survey.comes_again_after(&update) {
-                    let (origin, kind) = (update.origin(), update.kind());
-                    applier.report.note(origin, kind, Outcome::Repeated);
-                    continue;
-                }
-                chunk.push(update);
-                if chunk.len() == CHUNK {
-                    applier.transact(std::mem::take(&mut chunk)).await?;
-                    let applying = true;
-                    pace.step(|| progress(Progress { applying, records }));
-                }
-            }
-        }
-        if !chunk.is_empty() {
-            applier.transact(chunk).await?;
-        }
+    applier.begin(fresh);
+    if !import.dry_run {
+        store.begin_bulk().await?;
     }
+    let done = apply(
+        store,
+        &mut applier,
+        &input,
+        survey,
+        &site,
+        now,
+        &mut progress,
+    )
+    .await;
+    if !import.dry_run {
+        store.end_bulk().await?;
+    }
+    done?;
     let mut report = applier.finish();
     report.unknown_columns = input.unknown_columns();
     if !import.dry_run {
@@ -170,6 +180,139 @@ pub async fn run(
         tx.commit().await?;
     }
     Ok(report)
+}
+
+/// The first reading, in a thread of its own.
+async fn look_through(
+    input: &Arc<Input>,
+    site: &Arc<SiteInfo>,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(Survey, Report), IntakeError> {
+    let read = Arc::new(AtomicU64::new(0));
+    let reading = {
+        let (input, site, read) = (Arc::clone(input), Arc::clone(site), Arc::clone(&read));
+        spawn_blocking(move || survey(&input, &site, &read))
+    };
+    let mut reading = std::pin::pin!(joined(reading));
+    loop {
+        tokio::select! {
+            done = &mut reading => return done,
+            () = tokio::time::sleep(Duration::from_secs(1)) => progress(Progress {
+                applying: false,
+                records: read.load(Ordering::Relaxed),
+                of: None,
+            }),
+        }
+    }
+}
+
+/// The second reading, or several: a thread makes chunks while those before them are applied.
+async fn apply(
+    store: &Store,
+    applier: &mut Applier<'_>,
+    input: &Arc<Input>,
+    survey: Survey,
+    site: &Arc<SiteInfo>,
+    now: Timestamp,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(), IntakeError> {
+    let (survey, rows) = (Arc::new(survey), Arc::new(AtomicUsize::new(ROWS.0)));
+    let (mut records, mut unlogged, mut pace) = (0, Duration::ZERO, Pace::default());
+    for kinds in input.stages(&survey) {
+        let (to, mut chunks) = mpsc::channel(2);
+        let feeder = Feeder {
+            input: Arc::clone(input),
+            survey: Arc::clone(&survey),
+            site: Arc::clone(site),
+            rows: Arc::clone(&rows),
+            to,
+        };
+        let feeding = spawn_blocking(move || feeder.feed(kinds, now));
+        while let Some((chunk, count)) = chunks.recv().await {
+            let weight = chunk.weight();
+            let held = applier.transact(chunk).await?;
+            rows.store(next_size(weight, held), Ordering::Relaxed);
+            unlogged += held;
+            if unlogged > LOG {
+                store.checkpoint().await?;
+                unlogged = Duration::ZERO;
+            }
+            records += count;
+            let so_far = Progress {
+                applying: true,
+                records,
+                of: Some(survey.records),
+            };
+            pace.step(|| progress(so_far));
+        }
+        joined(feeding).await?;
+    }
+    Ok(())
+}
+
+/// How many rows the next transaction should have, so that it takes about a turn.
+fn next_size(rows: usize, held: Duration) -> usize {
+    let (turn, held) = (TURN.as_micros(), held.as_micros().max(1));
+    // One that had few rows tells little of what many would cost.
+    if rows < ROWS.1 {
+        return ROWS.0;
+    }
+    let fits = rows as u128 * turn / held;
+    let next = (rows as u128 + fits.min(2 * rows as u128)) / 2;
+    usize::try_from(next)
+        .unwrap_or(ROWS.2)
+        .clamp(ROWS.1, ROWS.2)
+}
+
+async fn joined<T>(task: JoinHandle<Result<T, IntakeError>>) -> Result<T, IntakeError> {
+    match task.await {
+        Ok(done) => done,
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::Closed.into()),
+        },
+    }
+}
+
+/// Reads and makes chunks.
+struct Feeder {
+    input: Arc<Input>,
+    survey: Arc<Survey>,
+    site: Arc<SiteInfo>,
+    /// How many rows a chunk should have.
+    rows: Arc<AtomicUsize>,
+    to: mpsc::Sender<(Chunk, u64)>,
+}
+
+impl Feeder {
+    fn feed(self, kinds: &'static [RecordKind], now: Timestamp) -> Result<(), IntakeError> {
+        let site = Site::new(&self.site, now);
+        let (mut chunk, mut count) = (Chunk::default(), 0);
+        for parsed in self.input.read(kinds) {
+            for update in parsed?.updates {
+                if !kinds.contains(&update.kind()) {
+                    continue;
+                }
+                count += 1;
+                if self.survey.comes_again_after(&update) {
+                    chunk.repeated(&update);
+                } else {
+                    chunk.take(update, &self.survey.banned, &site);
+                }
+            }
+            if chunk.weight() >= self.rows.load(Ordering::Relaxed) || count > 100_000 {
+                let full = (std::mem::take(&mut chunk), std::mem::take(&mut count));
+                // Nobody takes it: applying has failed, and says why.
+                if self.to.blocking_send(full).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        if count > 0 {
+            let _ = self.to.blocking_send((chunk, count));
+        }
+        Ok(())
+    }
 }
 
 /// Leaves in the audit that the import was applied, with its counts.
@@ -187,29 +330,31 @@ async fn note(tx: &mut Tx, report: &Report, now: Timestamp) -> Result<(), StoreE
     audits::add(tx, &act, now).await
 }
 
-enum Input<'a> {
+pub(crate) enum Input {
     Fhir {
-        folder: Box<Folder<'a>>,
+        folder: Box<Folder>,
         source: Arc<str>,
     },
-    Csv(Box<Table<'a>>),
+    Csv(Box<Table>),
+    Json {
+        records: Records,
+        source: Arc<str>,
+    },
 }
 
-impl<'a> Input<'a> {
+impl Input {
     fn open(
-        import: Import<'a>,
-        site: &'a SiteInfo,
-        settings: &'a Settings,
+        import: Import<'_>,
+        site: &Arc<SiteInfo>,
+        settings: &Arc<Settings>,
         now: Timestamp,
     ) -> Result<Self, IntakeError> {
+        let source: Arc<str> = Arc::from(import.source.unwrap_or(&settings.source));
         match import.format {
-            Format::Fhir => {
-                let source: Arc<str> = Arc::from(import.source.unwrap_or(&settings.source));
-                Ok(Self::Fhir {
-                    folder: Box::new(Folder::open(import.path, &source, site, settings, now)?),
-                    source,
-                })
-            }
+            Format::Fhir => Ok(Self::Fhir {
+                folder: Box::new(Folder::open(import.path, &source, site, settings, now)?),
+                source,
+            }),
             Format::Csv { map } => Ok(Self::Csv(Box::new(Table::open(
                 import.path,
                 map,
@@ -217,144 +362,63 @@ impl<'a> Input<'a> {
                 site,
                 settings,
             )?))),
+            Format::Json => Ok(Self::Json {
+                records: Records::open(import.path, &source, site)?,
+                source,
+            }),
         }
     }
 
     fn source(&self) -> Arc<str> {
         match self {
-            Self::Fhir { source, .. } => Arc::clone(source),
+            Self::Fhir { source, .. } | Self::Json { source, .. } => Arc::clone(source),
             Self::Csv(table) => table.source(),
         }
     }
 
-    fn read(
+    /// What is applied before what; each stage is one reading.
+    fn stages(&self, survey: &Survey) -> &'static [&'static [RecordKind]] {
+        match self {
+            Self::Fhir { .. } | Self::Csv(_) => STAGES,
+            Self::Json { .. } if survey.is_ordered => &[ALL],
+            Self::Json { .. } => TWO_STAGES,
+        }
+    }
+
+    pub(crate) fn read(
         &self,
         kinds: &'static [RecordKind],
     ) -> Box<dyn Iterator<Item = Result<Parsed, IntakeError>> + Send + '_> {
         match self {
             Self::Fhir { folder, .. } => Box::new(folder.read(kinds)),
-            // Tables tell of family within the row of the patient.
+            // Tables tell of family within the patient.
             Self::Csv(_) if kinds == [RecordKind::Relation] => Box::new(std::iter::empty()),
             Self::Csv(table) => Box::new(table.read()),
+            Self::Json { records, .. } => Box::new(records.read()),
         }
     }
 
     fn unknown_columns(&self) -> Vec<String> {
         match self {
-            Self::Fhir { .. } => Vec::new(),
+            Self::Fhir { .. } | Self::Json { .. } => Vec::new(),
             Self::Csv(table) => table.unknown_columns(),
         }
     }
 }
 
-/// What the first reading found.
-struct Survey {
-    banned: HashSet<Key>,
-    hasher: RandomState,
-    /// Of keys that come more than once without a version: the line that counts, by fingerprints of both.
-    last: HashMap<u64, u64>,
-}
-
-fn survey(
-    input: &Input<'_>,
-    site: &SiteInfo,
-    report: &mut Report,
-    mut step: impl FnMut(u64),
-) -> Result<Survey, IntakeError> {
-    let mut survey = Survey {
-        banned: HashSet::new(),
-        hasher: RandomState::new(),
-        last: HashMap::new(),
-    };
-    let (mut seen, mut records) = (HashSet::new(), 0);
-    for parsed in input.read(ALL) {
-        let parsed = parsed?;
-        records += 1;
-        step(records);
-        for (kind, fault) in parsed.faults {
-            if let Some(kind) = kind.filter(|_| fault.row_rejected) {
-                report.note(&fault.origin, kind, Outcome::Rejected);
-            }
-            report.fault(fault);
-        }
-        if let Some(what) = parsed.skipped {
-            report.skip(&what);
-        }
-        for update in parsed.updates {
-            if site.sensitive.shows(&update)
-                && let Some(patient) = update.patient()
-            {
-                survey.banned.insert(patient.clone());
-            }
-            if let Some(name) = survey.name(&update)
-                && !seen.insert(name)
-            {
-                survey.last.insert(name, survey.line(update.origin()));
-            }
-        }
-    }
-    Ok(survey)
-}
-
-impl Survey {
-    /// A fingerprint of the record's key; `None` where versions tell which of several counts.
-    fn name(&self, update: &RecordUpdate) -> Option<u64> {
-        let name = match update {
-            RecordUpdate::Patient(record) if record.version.is_none() => {
-                (RecordKind::Patient, record.key.clone(), String::new())
-            }
-            RecordUpdate::Occasion(record) if record.version.is_none() => {
-                (RecordKind::Occasion, record.key.clone(), String::new())
-            }
-            RecordUpdate::Fact(record) => (
-                RecordKind::Fact,
-                Key {
-                    source: Arc::clone(&record.patient.source),
-                    key: record.key.clone(),
-                },
-                record.kind.clone(),
-            ),
-            RecordUpdate::Staff(record) => (RecordKind::Staff, record.key.clone(), String::new()),
-            RecordUpdate::Relation(record) => (
-                RecordKind::Relation,
-                record.patient.clone(),
-                record.key.reveal().clone(),
-            ),
-            RecordUpdate::Department(record) => (
-                RecordKind::Department,
-                Key::new(&Arc::from(""), record.id.clone()),
-                String::new(),
-            ),
-            RecordUpdate::Patient(_) | RecordUpdate::Occasion(_) | RecordUpdate::Remove(_) => {
-                return None;
-            }
-        };
-        Some(self.hasher.hash_one(name))
-    }
-
-    fn line(&self, origin: &Origin) -> u64 {
-        self.hasher.hash_one((&origin.file, origin.line))
-    }
-
-    fn comes_again_after(&self, update: &RecordUpdate) -> bool {
-        let last = self.name(update).and_then(|name| self.last.get(&name));
-        last.is_some_and(|last| *last != self.line(update.origin()))
-    }
-}
-
 /// Lets something through about once a second.
-struct Pace(Instant);
+struct Pace(std::time::Instant);
 
 impl Default for Pace {
     fn default() -> Self {
-        Self(Instant::now())
+        Self(std::time::Instant::now())
     }
 }
 
 impl Pace {
     fn step(&mut self, then: impl FnOnce()) {
         if self.0.elapsed() >= Duration::from_secs(1) {
-            self.0 = Instant::now();
+            self.0 = std::time::Instant::now();
             then();
         }
     }

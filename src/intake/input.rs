@@ -181,6 +181,9 @@ pub struct OccasionInput {
     /// The doctor's name as it may be told to the patient.
     #[serde(default)]
     pub doctor: Option<String>,
+    /// The treating doctor as a source calls them: `his/D17`, or the key alone within the same source.
+    #[serde(default)]
+    pub doctor_key: Option<String>,
     /// Where to go, as it may be told to the patient.
     #[serde(default)]
     pub place: Option<String>,

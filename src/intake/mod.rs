@@ -10,6 +10,7 @@ pub(crate) mod fhir;
 pub mod input;
 pub mod from_json;
 pub mod import;
+mod json;
 mod lines;
 mod located;
 pub mod messages;
@@ -18,6 +19,7 @@ mod names;
 pub mod record;
 pub mod report;
 pub mod sensitive;
+mod survey;
 
 #[cfg(test)]
 mod tests;

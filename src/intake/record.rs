@@ -14,6 +14,7 @@ use crate::model::class::Channel;
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
 use crate::model::private::Private;
+use crate::model::staff::Away;
 
 /// Where a record stands in its file, to name it without repeating it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,7 +118,7 @@ impl RecordUpdate {
             Self::Fact(record) => Some(&record.patient),
             Self::Occasion(record) => Some(&record.patient),
             Self::Remove(removal) => match &removal.what {
-                Removed::Patient(key) | Removed::FactsBut { patient: key, .. } => Some(key),
+                Removed::Patient(key) => Some(key),
                 Removed::Occasion(_) => None,
             },
             Self::Staff(_) | Self::Department(_) => None,
@@ -182,6 +183,8 @@ pub struct PatientRecord {
     pub family: Vec<RelationRecord>,
     /// What they allow and refuse.
     pub consents: Vec<ConsentRecord>,
+    /// All that the source tells of them; `None` where facts are records of their own.
+    pub facts: Option<Vec<FactRecord>>,
     /// An older one is ignored.
     pub version: Option<i64>,
     /// The record says itself that nothing of it may be stored.
@@ -213,6 +216,7 @@ impl PatientRecord {
             contacts: Vec::new(),
             family: Vec::new(),
             consents: Vec::new(),
+            facts: None,
             version: None,
             sensitive: true,
             flags: Vec::new(),
@@ -365,6 +369,8 @@ pub struct OccasionRecord {
     pub department: Option<String>,
     /// The doctor's name as it may be told.
     pub doctor: Option<String>,
+    /// What the source calls the treating doctor.
+    pub doctor_key: Option<Key>,
     /// Where to go.
     pub place: Option<String>,
     /// What else is told and may be stored.
@@ -396,6 +402,17 @@ pub struct StaffRecord {
     pub email: Option<Private<String>>,
     /// Whether they work here now.
     pub active: bool,
+    /// When they are away and who stands in; not told: what we had stays.
+    pub absence: Option<Absence>,
+}
+
+/// When a member of staff is away, and who stands in.
+#[derive(Clone, Debug, Default)]
+pub struct Absence {
+    /// Days without them.
+    pub away: Vec<Away>,
+    /// Who gets meanwhile what is theirs.
+    pub substitute: Option<Key>,
 }
 
 /// A department.
@@ -427,11 +444,4 @@ pub enum Removed {
     Patient(Key),
     /// An occasion: it is kept as cancelled.
     Occasion(Key),
-    /// The facts that a source told of a patient, but for those with these kinds and keys.
-    FactsBut {
-        /// Whose facts.
-        patient: Key,
-        /// Kind and key of what stays.
-        keep: Vec<(String, Private<String>)>,
-    },
 }

@@ -205,6 +205,36 @@ impl Report {
         *self.skipped.entry(what.to_owned()).or_default() += 1;
     }
 
+    /// How many changes there are up to now, of whatever kind.
+    pub(super) fn changes_so_far(&self) -> u64 {
+        let of = |counts: &Counts| counts.new + counts.changed + counts.removed;
+        self.counts.values().map(of).sum()
+    }
+
+    /// Takes over what a part of the import came to.
+    pub(super) fn absorb(&mut self, part: Self) {
+        for (kind, more) in part.counts {
+            let counts = self.counts.entry(kind).or_default();
+            counts.new += more.new;
+            counts.changed += more.changed;
+            counts.moved += more.moved;
+            counts.cancelled += more.cancelled;
+            counts.unchanged += more.unchanged;
+            counts.older += more.older;
+            counts.repeated += more.repeated;
+            counts.removed += more.removed;
+            counts.rejected += more.rejected;
+        }
+        for (what, count) in part.skipped {
+            *self.skipped.entry(what).or_default() += count;
+        }
+        self.fault_count += part.fault_count;
+        self.faults.extend(part.faults);
+        self.faults.truncate(LISTED);
+        self.changes.extend(part.changes);
+        self.changes.truncate(LISTED);
+    }
+
     /// What became of the records of one kind.
     pub fn of(&self, kind: RecordKind) -> Counts {
         self.counts.get(&kind).copied().unwrap_or_default()

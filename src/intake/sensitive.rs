@@ -83,6 +83,7 @@ impl Sensitive {
                 .any(|flag| self.is_flag(flag))
             || self.is_id(record.key.key.reveal())
             || record.also_known.iter().any(|id| self.is_id(id.reveal()))
+            || record.facts.iter().flatten().any(|fact| self.is_fact(fact))
     }
 
     /// Whether a fact makes its patient a sensitive one.
@@ -129,10 +130,16 @@ impl Sensitive {
 
     /// Whether a word is one of the flags.
     pub fn is_flag(&self, word: &str) -> bool {
+        if self.flags.is_empty() {
+            return false;
+        }
         self.flags.contains(&word.trim().to_lowercase())
     }
 
     fn is_code(&self, code: &str) -> bool {
+        if self.codes.is_empty() {
+            return false;
+        }
         let code = bare(code);
         self.codes
             .iter()
@@ -141,6 +148,9 @@ impl Sensitive {
 
     fn is_id(&self, id: &str) -> bool {
         let id = id.trim();
+        if self.ids.is_empty() && self.hashed_ids.is_empty() {
+            return false;
+        }
         if self.ids.contains(&Private::new(id.to_owned())) {
             return true;
         }

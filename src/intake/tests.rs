@@ -235,7 +235,7 @@ async fn fhir_patients_come_with_the_best_name_and_numbers_and_their_family() {
         );
 
         let mut tx = desk.test.store.read().await.expect("a transaction");
-        let nurses = staff::of_department(&mut tx, "clinical")
+        let nurses = staff::of_departments(&mut tx, &["clinical"])
             .await
             .expect("they can be read");
         assert_eq!(nurses.len(), 1);

@@ -75,6 +75,8 @@ ids! {
     StaffId = "sta_";
     /// Names an API key.
     ApiKeyId = "key_";
+    /// Names a campaign.
+    CampaignId = "cmp_";
     /// Names an import.
     ImportId = "imp_";
 }

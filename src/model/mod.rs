@@ -1,5 +1,6 @@
 //! The words of the trade as types, and the state machines. Knows no database, no clock, no network.
 
+pub mod campaign;
 pub mod class;
 pub mod id;
 pub mod message;
@@ -12,6 +13,7 @@ pub mod provider_id;
 pub mod receipt;
 pub mod reminder;
 pub mod route;
+pub mod staff;
 pub(crate) mod words;
 
 pub(crate) use words::words;

@@ -5,6 +5,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
 use super::id::{OccasionId, PatientId};
+use super::staff::StaffKey;
 use super::words::words;
 
 /// A booking or another dated fact of one patient.
@@ -36,6 +37,8 @@ pub struct Occasion {
     pub department: Option<String>,
     /// The doctor's name as it may be told to the patient.
     pub doctor: Option<String>,
+    /// How a source calls the treating doctor.
+    pub doctor_key: Option<StaffKey>,
     /// Where to go, as it may be told to the patient.
     pub place: Option<String>,
     /// What else the hospital tells; templates reach it by `occasion.<name>`.

@@ -1,6 +1,8 @@
 //! The patient, how to reach them, who stands by them, and what they refused.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::class::{Channel, Class, ContactKind};
 use super::id::{ContactPointId, PatientId, RelationId};
@@ -172,4 +174,13 @@ pub struct Fact {
     pub on: Option<Date>,
     /// The moment, where the source tells one, in ms.
     pub at: Option<i64>,
+}
+
+impl Fact {
+    /// The day it holds from; that of its moment in `zone` where no day is told.
+    pub fn day(&self, zone: &TimeZone) -> Option<Date> {
+        let of_moment = || Timestamp::from_millisecond(self.at?).ok();
+        self.on
+            .or_else(|| of_moment().map(|at| zone.to_datetime(at).date()))
+    }
 }

@@ -19,6 +19,8 @@ words! {
         Unreachable = "unreachable",
         /// A rule or template that does not work.
         Fault = "fault",
+        /// Something reaches so many that another person has to agree.
+        Approval = "approval",
     }
 }
 

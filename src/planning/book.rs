@@ -60,6 +60,9 @@ impl Problem {
     }
 }
 
+/// The template of every digest for staff.
+pub const DIGEST: &str = "digest_staff";
+
 impl Book {
     /// Reads every `.toml` of `rules_dir` and every template below `templates_dir`.
     pub fn load(rules_dir: &Path, templates_dir: &Path, site: &Site) -> (Self, Vec<Problem>) {
@@ -67,6 +70,19 @@ impl Book {
         let mut problems: Vec<Problem> = faults.iter().map(Problem::error).collect();
         let files = read_rules(rules_dir, &mut problems);
         let (book, more) = Self::of(files, catalog, site);
+        problems.extend(more);
+        (book, problems)
+    }
+
+    /// Reads the rules that lie beside those of `rules_dir`, in `packs`, to be picked; nothing plans by them.
+    pub fn beside(&self, rules_dir: &Path, site: &Site) -> (Self, Vec<Problem>) {
+        let (dir, mut problems) = (rules_dir.join("packs"), Vec::new());
+        let files = if dir.is_dir() {
+            read_rules(&dir, &mut problems)
+        } else {
+            Vec::new()
+        };
+        let (book, more) = Self::of(files, self.catalog.clone(), site);
         problems.extend(more);
         (book, problems)
     }
@@ -129,6 +145,14 @@ impl Book {
                     &format!("{file}: step[{}]", at + 1),
                     step,
                     template,
+                    problems,
+                );
+            }
+            if step.digest {
+                self.missing_texts(
+                    &format!("{file}: step[{}].digest", at + 1),
+                    step,
+                    DIGEST,
                     problems,
                 );
             }

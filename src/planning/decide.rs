@@ -9,6 +9,7 @@ use crate::calendar::wall;
 use crate::model::class::Role;
 use crate::model::id::OccasionId;
 use crate::model::reminder::{ReminderState, SkipReason};
+use crate::planning::campaign;
 use crate::planning::subject::Subject;
 use crate::rules::plan::{self, Decision, Plan, PlannedReminder, SentLead};
 use crate::rules::rule::Rule;
@@ -102,6 +103,10 @@ fn decide_one(
     horizon: &Horizon,
     decided: &mut Decided,
 ) {
+    if matches!(rule.trigger, Trigger::Manual) {
+        // What somebody started is planned again as of then.
+        return campaign::decide(rule, subject, known, None, horizon.now, decided);
+    }
     let waits = |r: &&&Reminder| is_waiting(r, horizon.now);
     let waiting: BTreeMap<&str, &Reminder> = known
         .iter()
@@ -140,7 +145,11 @@ fn decide_one(
         .collect();
     let moments: BTreeSet<Timestamp> = leads.values().chain(fresh.0.values()).copied().collect();
     for moment in moments {
-        for reminder in plan_at(rule, subject, &settled, moment, until).reminders {
+        // What waited before then was on its way: nothing is caught up for it, which would stand in the way of others.
+        let earlier = waiting.values().filter(|r| planned_moment(r) < moment);
+        let mut sent = settled.clone();
+        sent.extend(earlier.map(|r| self::sent(r)));
+        for reminder in plan_at(rule, subject, &sent, moment, until).reminders {
             let since = leads.get(&planned_lead(&reminder)).copied();
             if since.or_else(|| fresh.since(&reminder)) == Some(moment) {
                 let before = waiting.get(reminder.key.as_str()).copied();
@@ -180,6 +189,7 @@ fn plan_at(
         occasions: &subject.occasions,
         sent,
         sensitive: false,
+        overrides: &subject.overrides,
     };
     let from = at
         .saturating_sub(SignedDuration::from_hours(24))
@@ -205,7 +215,7 @@ fn planned_lead(planned: &PlannedReminder) -> Lead<'_> {
 }
 
 /// What the composer put off, and a catch-up that waits already, stay where they are.
-fn keep_moment(new: &mut NewReminder, before: Option<&Reminder>) {
+pub(super) fn keep_moment(new: &mut NewReminder, before: Option<&Reminder>) {
     if let Some(before) = before
         && (before.planned_for == Some(new.due_at) || before.plan.catch_up)
     {
@@ -224,7 +234,7 @@ fn is_waiting(reminder: &Reminder, now: Timestamp) -> bool {
 }
 
 /// Whether it is done with: it went out, or there is no sense in making up for it.
-fn is_settled(reminder: &Reminder) -> bool {
+pub(super) fn is_settled(reminder: &Reminder) -> bool {
     match reminder.state {
         ReminderState::Composed => true,
         ReminderState::Planned | ReminderState::Superseded => false,
@@ -245,7 +255,7 @@ fn is_settled(reminder: &Reminder) -> bool {
     }
 }
 
-fn sent(reminder: &Reminder) -> SentLead {
+pub(super) fn sent(reminder: &Reminder) -> SentLead {
     let plan = &reminder.plan;
     SentLead {
         occurrence: plan.occurrence.clone(),

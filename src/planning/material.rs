@@ -7,18 +7,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::wall;
 use crate::gates::{Counts, Standing};
-use crate::model::class::Channel;
+use crate::model::class::{Channel, Role};
 use crate::model::id::{OccasionId, PatientId, RelationId, ReminderId};
 use crate::model::occasion::Occasion;
 use crate::model::patient::{Fact, Patient};
 use crate::model::reminder::Unless;
 use crate::planning::book::Book;
+use crate::planning::roster::Roster;
 use crate::planning::subject::{standing, standing_of};
 use crate::planning::{House, walk};
 use crate::store::due::{self, Got};
 use crate::store::reminders::Reminder;
-use crate::store::staff::{self, Staff};
-use crate::store::{StoreError, Tx, facts, occasions, patients, suppressions};
+use crate::store::{StoreError, Tx, digests, facts, occasions, patients, suppressions};
 
 /// What a chunk needs.
 #[derive(Debug, Default)]
@@ -29,7 +29,9 @@ pub(crate) struct Material {
     pub(crate) standing: Vec<Standing>,
     pub(crate) delivered: HashSet<ReminderId>,
     pub(crate) departments: HashMap<String, String>,
-    pub(crate) staff: HashMap<String, Vec<Staff>>,
+    pub(crate) roster: Roster,
+    /// The digests that went out already, for the minutes in question.
+    pub(crate) digests: HashSet<String>,
     /// How many patients a reminder stands for, where one stands for many.
     pub(crate) many: HashMap<ReminderId, i64>,
     got: Got,
@@ -93,26 +95,37 @@ impl Material {
             .filter(|r| book.unless(&r.plan) == Some(Unless::Delivered))
             .map(|r| &r.id);
         material.delivered = due::delivered_before(tx, &hopes.collect::<Vec<_>>()).await?;
-        material.load_staff(tx, reminders).await?;
+        material.load_staff(tx, reminders, book).await?;
         material.count_many(tx, reminders, book, house, now).await?;
         Ok(material)
     }
 
-    async fn load_staff(&mut self, tx: &mut Tx, reminders: &[Reminder]) -> Result<(), StoreError> {
+    async fn load_staff(
+        &mut self,
+        tx: &mut Tx,
+        reminders: &[Reminder],
+        book: &Book,
+    ) -> Result<(), StoreError> {
         self.departments = due::departments(tx).await?;
-        let outside = reminders.iter().filter(|r| {
-            r.plan
-                .channels
-                .iter()
-                .any(|channel| matches!(channel, Channel::Email | Channel::Sms))
-        });
-        let asked: BTreeSet<&String> = outside.filter_map(|r| r.plan.department.as_ref()).collect();
-        for department in asked {
-            self.staff.insert(
-                department.clone(),
-                staff::of_department(tx, department).await?,
-            );
+        let is_outside = |channel: &Channel| matches!(channel, Channel::Email | Channel::Sms);
+        let (mut departments, mut doctors) = (BTreeSet::new(), BTreeSet::new());
+        for plan in reminders.iter().map(|reminder| &reminder.plan) {
+            let for_doctor = plan.role == Role::Staff && book.step(plan).is_some_and(|s| s.doctor);
+            if for_doctor || plan.channels.iter().any(is_outside) {
+                departments.extend(plan.department.as_deref());
+            }
+            let occasion = plan.occasion.as_ref().filter(|_| for_doctor);
+            if let Some(occasion) = occasion.and_then(|id| self.occasions.get(id)) {
+                departments.extend(occasion.department.as_deref());
+                doctors.extend(occasion.doctor_key.as_ref());
+            }
         }
+        let gathered = reminders
+            .iter()
+            .filter(|r| book.step(&r.plan).is_some_and(|step| step.digest));
+        let minutes: BTreeSet<Timestamp> = gathered.map(|r| wall::minute(r.plan.due_at)).collect();
+        self.digests = digests::made(tx, &minutes).await?;
+        self.roster = Roster::load(tx, &departments, &doctors).await?;
         Ok(())
     }
 

@@ -3,12 +3,16 @@
 //! Decides and writes nothing. The wording is `render`'s, the moment's last word `gates`'.
 
 pub mod book;
+pub mod campaign;
 pub(crate) mod context;
 pub mod decide;
 pub(crate) mod material;
 pub mod explain;
 pub mod lint;
+pub mod own;
 pub mod preview;
+pub(crate) mod roster;
+pub mod spread;
 pub mod subject;
 pub mod totals;
 pub mod walk;

@@ -90,6 +90,20 @@ pub struct Manner<'a> {
     pub progress: &'a mut (dyn FnMut(&str, usize) + Send),
 }
 
+impl Line {
+    /// A line that is not filled yet.
+    pub(super) fn of(plan: NewReminder, patient: Option<(String, Private<String>)>) -> Self {
+        Self {
+            plan,
+            patient,
+            count: 1,
+            segments: 0,
+            cost: Price::default(),
+            problem: None,
+        }
+    }
+}
+
 /// Looks ahead as `look` says, and keeps every line.
 ///
 /// # Errors
@@ -143,7 +157,7 @@ pub async fn look_ahead(
             for subject in &subjects {
                 look_at(rule, subject, look, &mut told, &mut page);
             }
-            fill(store, book, house, look, manner.tariff, &mut page.lines).await?;
+            fill(store, book, house, look.now, manner.tariff, &mut page.lines).await?;
             take(&mut preview, page, manner.is_summary, house);
             looked += ids.len();
             (manner.progress)(&rule.id, looked);
@@ -211,12 +225,8 @@ fn look_at(
                 )
             });
             preview.lines.push(Line {
-                plan,
-                patient,
-                count: 1,
-                segments: 0,
-                cost: Price::default(),
                 problem,
+                ..Line::of(plan, patient)
             });
         }
     }
@@ -245,21 +255,21 @@ fn is_worth_telling(decision: &Decision, look: &Look<'_>) -> bool {
 }
 
 /// Counts segments and finds texts that cannot be made.
-async fn fill(
+pub(super) async fn fill(
     store: &Store,
     book: &Book,
     house: &House,
-    look: &Look<'_>,
+    now: Timestamp,
     tariff: &Tariff,
     lines: &mut [Line],
 ) -> Result<(), StoreError> {
     for lines in lines.chunks_mut(usize::try_from(PAGE).unwrap_or(1)) {
         let reminders: Vec<Reminder> = lines
             .iter()
-            .map(|line| as_reminder(&line.plan, look.now))
+            .map(|line| as_reminder(&line.plan, now))
             .collect();
         let mut tx = store.read().await?;
-        let material = Material::load(&mut tx, &reminders, book, house, look.now).await?;
+        let material = Material::load(&mut tx, &reminders, book, house, now).await?;
         drop(tx);
         for (line, reminder) in lines.iter_mut().zip(&reminders) {
             fill_one(line, reminder, book, house, &material, tariff);

@@ -10,9 +10,11 @@ use crate::model::occasion::Occasion;
 use crate::model::patient::{ContactPoint, ContactStatus, Fact, OptOut, Patient};
 use crate::model::phone::address_hash;
 use crate::model::reminder::SkipReason;
+use crate::planning::own::settings;
+use crate::rules::overrides::Override;
 use crate::store::reminders::{self, Reminder};
 use crate::store::suppressions::{self, Suppression, SuppressionReason};
-use crate::store::{StoreError, Tx, facts, occasions, patients};
+use crate::store::{StoreError, Tx, facts, occasions, overrides, patients};
 
 /// How far back the planner looks for what it did.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24 * 400);
@@ -28,6 +30,8 @@ pub struct Subject {
     pub occasions: Vec<Occasion>,
     /// What is planned and what became of it, but for what was superseded.
     pub reminders: Vec<Reminder>,
+    /// The patient's own settings, which win over rules.
+    pub overrides: Vec<Override>,
 }
 
 /// These patients; those that are gone are left out.
@@ -45,6 +49,7 @@ pub async fn load(
     let mut occasions = occasions::of(tx, ids).await?;
     let mut done = reminders::of(tx, ids, now - LOOK_BACK).await?;
     let standing = standing(tx, &found, address_key).await?;
+    let mut own = overrides::of(tx, ids).await?;
     Ok(found
         .into_iter()
         .map(|mut patient| {
@@ -53,6 +58,7 @@ pub async fn load(
                 facts: facts.remove(&patient.id).unwrap_or_default(),
                 occasions: occasions.remove(&patient.id).unwrap_or_default(),
                 reminders: done.remove(&patient.id).unwrap_or_default(),
+                overrides: settings(own.remove(&patient.id).unwrap_or_default()),
                 patient,
             }
         })

@@ -6,6 +6,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use minijinja::value::Value;
 use minijinja::{Environment, Error, State};
 
+use crate::render::feasts;
 use crate::render::language;
 use crate::render::names;
 
@@ -262,84 +263,10 @@ fn relative(speech: Speech, days: i64) -> Option<String> {
     })
 }
 
-/// Feasts by the id a rule gives them: Simplified, Traditional, English, Spanish.
-const FEASTS: [(&str, [&str; 4]); 14] = [
-    (
-        "spring_festival",
-        ["春节", "春節", "Spring Festival", "Año Nuevo Chino"],
-    ),
-    (
-        "lantern",
-        [
-            "元宵节",
-            "元宵節",
-            "Lantern Festival",
-            "Fiesta de los Faroles",
-        ],
-    ),
-    (
-        "qingming",
-        ["清明节", "清明節", "Qingming Festival", "Qingming"],
-    ),
-    (
-        "dragon_boat",
-        [
-            "端午节",
-            "端午節",
-            "Dragon Boat Festival",
-            "Fiesta del Bote del Dragón",
-        ],
-    ),
-    ("qixi", ["七夕节", "七夕節", "Qixi Festival", "Qixi"]),
-    (
-        "mid_autumn",
-        [
-            "中秋节",
-            "中秋節",
-            "Mid-Autumn Festival",
-            "Fiesta del Medio Otoño",
-        ],
-    ),
-    (
-        "double_ninth",
-        [
-            "重阳节",
-            "重陽節",
-            "Double Ninth Festival",
-            "Fiesta del Doble Nueve",
-        ],
-    ),
-    ("laba", ["腊八节", "臘八節", "Laba Festival", "Laba"]),
-    ("new_year", ["元旦", "元旦", "New Year", "Año Nuevo"]),
-    (
-        "labour_day",
-        ["劳动节", "勞動節", "Labour Day", "Día del Trabajo"],
-    ),
-    (
-        "national_day",
-        ["国庆节", "國慶節", "National Day", "Día Nacional"],
-    ),
-    (
-        "womens_day",
-        ["妇女节", "婦女節", "Women's Day", "Día de la Mujer"],
-    ),
-    (
-        "childrens_day",
-        ["儿童节", "兒童節", "Children's Day", "Día del Niño"],
-    ),
-    ("christmas", ["圣诞节", "聖誕節", "Christmas", "Navidad"]),
-];
-
 /// The name of a feast by the id a rule gives it; `05-12` is a day.
 fn holiday_name(speech: Speech, id: &str) -> Option<String> {
-    if let Some((_, names)) = FEASTS.iter().find(|(name, _)| *name == id) {
-        let at = match speech {
-            Speech::Hans => 0,
-            Speech::Hant => 1,
-            Speech::English | Speech::American | Speech::Other => 2,
-            Speech::Spanish => 3,
-        };
-        return names.get(at).map(|name| (*name).to_owned());
+    if let Some(name) = feasts::name(speech, id) {
+        return Some(name.to_owned());
     }
     let (month, number) = id.split_once('-')?;
     let (month, number): (i8, i8) = (month.parse().ok()?, number.parse().ok()?);

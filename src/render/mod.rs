@@ -4,6 +4,7 @@
 
 mod catalog;
 mod engine;
+mod feasts;
 mod filters;
 mod language;
 mod lint;
@@ -21,7 +22,7 @@ pub use reserved::RESERVED_WORDS;
 pub use sample::sample;
 
 use crate::model::private::Private;
-use crate::segments::Measure;
+use crate::segments::{Measure, measure};
 
 /// A text ready to go.
 #[derive(Clone, Debug)]
@@ -42,6 +43,17 @@ pub struct Rendered {
     pub variant: Option<usize>,
     /// What staff should know; no private values.
     pub warnings: Vec<String>,
+}
+
+impl Rendered {
+    /// Adds a line at the end, and counts anew what it costs.
+    pub fn add_line(&mut self, line: &str) {
+        let text = format!("{}\n{line}", self.text.reveal());
+        self.measure = self.measure.is_some().then(|| measure(&text));
+        self.text = Private::new(text);
+        // It stands in the plain text alone.
+        self.html = None;
+    }
 }
 
 /// Why there is no text. It never holds a value of the data.

@@ -95,38 +95,29 @@ fn family_of(full: &str) -> Option<String> {
     Some(full.chars().take(if is_double { 2 } else { 1 }).collect())
 }
 
-/// A doctor's name with the title it lacks.
+/// Titles that stand before a name.
+const BEFORE: [&str; 7] = ["dr ", "dr.", "dra ", "dra.", "prof", "doctor ", "doctora "];
+
+/// Titles that stand behind a name.
+const BEHIND: [&str; 13] = [
+    "医生", "醫生", "大夫", "主任", "教授", "医师", "醫師", "院长", "院長", "专家", "專家", "博士",
+    "M.D.",
+];
+
+/// A doctor's name with the title it lacks; one that has a title in any language keeps it alone.
 pub(crate) fn doctor(speech: Speech, name: &str) -> String {
+    let name = name.trim();
+    let lower = name.to_lowercase();
+    let has_title = BEFORE.iter().any(|title| lower.starts_with(title))
+        || BEHIND.iter().any(|title| name.ends_with(title));
+    if has_title {
+        return name.to_owned();
+    }
     match speech {
-        Speech::Hans | Speech::Hant => {
-            let has_title = [
-                "医生", "醫生", "大夫", "主任", "教授", "医师", "醫師", "院长", "院長", "专家",
-                "專家",
-            ]
-            .iter()
-            .any(|title| name.ends_with(title));
-            match (has_title, speech) {
-                (true, _) => name.to_owned(),
-                (false, Speech::Hant) => format!("{name}醫生"),
-                (false, _) => format!("{name}医生"),
-            }
-        }
-        Speech::English | Speech::American | Speech::Spanish | Speech::Other => {
-            let lower = name.to_lowercase();
-            let has_title = ["dr ", "dr.", "dra", "prof", "doctor", "doctora"]
-                .iter()
-                .any(|title| lower.starts_with(title));
-            let title = if speech == Speech::Spanish {
-                "Dr."
-            } else {
-                "Dr"
-            };
-            if has_title {
-                name.to_owned()
-            } else {
-                format!("{title} {name}")
-            }
-        }
+        Speech::Hans => format!("{name}医生"),
+        Speech::Hant => format!("{name}醫生"),
+        Speech::Spanish => format!("Dr. {name}"),
+        Speech::English | Speech::American | Speech::Other => format!("Dr {name}"),
     }
 }
 
@@ -208,5 +199,16 @@ mod tests {
         assert_eq!(doctor(Speech::Hans, "李娜主任"), "李娜主任");
         assert_eq!(doctor(Speech::English, "Dr. Lee"), "Dr. Lee");
         assert_eq!(doctor(Speech::English, "Lee"), "Dr Lee");
+        assert_eq!(doctor(Speech::Spanish, "Ruiz"), "Dr. Ruiz");
+        assert_eq!(doctor(Speech::Spanish, "Dra. Ruiz"), "Dra. Ruiz");
+        assert_eq!(doctor(Speech::English, "Draper"), "Dr Draper");
+    }
+
+    #[test]
+    fn a_title_of_another_language_is_not_doubled() {
+        assert_eq!(doctor(Speech::Hans, "Dr Wang"), "Dr Wang");
+        assert_eq!(doctor(Speech::Hant, "Prof. Lee"), "Prof. Lee");
+        assert_eq!(doctor(Speech::English, "李娜医生"), "李娜医生");
+        assert_eq!(doctor(Speech::Hans, "Wang"), "Wang医生");
     }
 }

@@ -51,6 +51,11 @@ pub fn sample(tag: &str, channel: Channel, role: Role) -> Value {
         "holiday": {"id": "mid_autumn"},
         "rule": {"id": "sample", "title": if is_chinese { "示例" } else { "Sample" }},
         "count": 12,
+        "today": "2026-07-23",
+        "items": [
+            {"title": if is_chinese { "复查" } else { "Check-up" }, "kind": "recheck", "date": "2026-07-24", "clock": "10:00",
+             "patient": name, "doctor": doctor, "place": place, "count": 1},
+        ],
         "lead": {"days": 3},
         "ask": matches!(channel, Channel::Sms | Channel::Voice) && role != Role::Staff,
         "data": {"text": if is_chinese { "您预约的讲座改在二楼会议室举行。" } else { "The talk you booked has moved to the meeting room on the 2nd floor." }},

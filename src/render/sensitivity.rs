@@ -17,7 +17,7 @@ pub(super) enum Sensitivity {
 }
 
 /// What the composer gives; `*` stands for anything below.
-pub(super) const KNOWN: [(&str, Sensitivity); 37] = {
+pub(super) const KNOWN: [(&str, Sensitivity); 39] = {
     use Sensitivity::{Medical, Open, Personal, Telling};
     [
         ("site", Open),
@@ -52,6 +52,8 @@ pub(super) const KNOWN: [(&str, Sensitivity); 37] = {
         ("rule.id", Telling),
         ("rule.title", Telling),
         ("count", Open),
+        ("items", Personal),
+        ("today", Open),
         ("lead", Open),
         ("lead.days", Open),
         ("ask", Open),

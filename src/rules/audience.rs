@@ -185,6 +185,7 @@ fn occasion_record(moment: Moment<'_>) -> Record {
         ("kind", json!(moment.kind)),
         ("date", json!(moment.day.to_string())),
         ("time", json!(time)),
+        ("status", json!(occasion.map(|occasion| occasion.status))),
         (
             "department",
             json!(occasion.and_then(|occasion| occasion.department.as_deref())),

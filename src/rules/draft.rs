@@ -80,12 +80,12 @@ impl<'a> Draft<'a, '_> {
             });
             return;
         }
-        let done = rule.done(self.subject.facts, occurrence.day);
+        let done = rule.done(self.subject.facts, moment);
         if let Some(stop) = &rule.stop {
             let note = Note::Stop {
                 fact: &stop.fact,
                 since: stop.since.from_day(occurrence.day, -1),
-                found: rule.done_on(self.subject.facts, occurrence.day),
+                found: rule.done_on(self.subject.facts, moment),
             };
             (self.note)("", "", note);
         }
@@ -177,7 +177,7 @@ impl<'a> Draft<'a, '_> {
         }
         let note = &mut *self.note;
         let mut note = |what: Note<'_>| note(&step.id, CATCH_UP, what);
-        let moment = if occurrence.late_until.is_some() && step.to != Role::Staff {
+        let moment = if occurrence.late_until.is_some() && !prepares(step) {
             timing::late_entry(rule, step, occurrence, self.now, &mut note).map(Moment::Due)
         } else if occurrence.catches_up && rule.class.is_transactional() && !step.is_on_created() {
             Some(timing::catch_up(
@@ -309,4 +309,10 @@ impl<'a> Draft<'a, '_> {
         };
         self.sent(occurrence).any(|sent| !staff_only(sent))
     }
+}
+
+/// Whether staff hear of it only ahead of the day: what was to be made ready is ready when somebody comes late.
+fn prepares(step: &Step) -> bool {
+    let is_ahead = |lead: &Lead| matches!(lead, Lead::Before(distance) if distance.count > 0);
+    step.to == Role::Staff && step.leads.iter().all(is_ahead)
 }

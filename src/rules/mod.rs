@@ -13,11 +13,14 @@ pub mod explain;
 pub mod lead;
 mod node;
 mod note;
+pub mod overrides;
 pub mod plan;
 mod planned;
 #[cfg(test)]
 mod properties;
 pub(crate) mod reader;
+#[cfg(test)]
+mod second_reckoning;
 mod recipient;
 pub mod rule;
 pub mod site;
@@ -25,3 +28,4 @@ mod steps;
 mod timing;
 pub mod trigger;
 mod triggers;
+mod written;

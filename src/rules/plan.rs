@@ -12,6 +12,7 @@ use crate::model::patient::{Fact, Patient};
 use crate::model::reminder::{SkipReason, Unless};
 use crate::rules::draft::Draft;
 use crate::rules::note::{Ear, Note};
+use crate::rules::overrides::{self, Override};
 use crate::rules::rule::{Mode, Rule};
 use crate::rules::triggers::{self, Records, manual};
 
@@ -31,6 +32,8 @@ pub struct Subject<'a> {
     pub sent: &'a [SentLead],
     /// Whether the patient is a sensitive one: nothing is planned then.
     pub sensitive: bool,
+    /// The patient's own settings, which win over rules.
+    pub overrides: &'a [Override],
 }
 
 /// A lead that is settled: it went out, and is never repeated in the same epoch.
@@ -150,9 +153,17 @@ pub(crate) fn draw_manual(
     at: Timestamp,
     note: Ear<'_>,
 ) -> Plan {
+    let Some(own) = overrides::lay_over(rule, subject.patient, subject.overrides) else {
+        return refuse_telling(SkipReason::Overridden, OVERRIDDEN, note);
+    };
+    let (rule, patient) = (own.rule.as_ref(), own.patient.as_ref());
+    let subject = Subject {
+        patient,
+        ..*subject
+    };
     let mut draft = Draft {
         rule,
-        subject,
+        subject: &subject,
         now,
         window: Timestamp::MIN..Timestamp::MAX,
         plan: Plan::default(),
@@ -173,14 +184,22 @@ pub(crate) fn draw(
     window: Range<Timestamp>,
     note: Ear<'_>,
 ) -> Plan {
+    let Some(own) = overrides::lay_over(rule, subject.patient, subject.overrides) else {
+        return refuse_telling(SkipReason::Overridden, OVERRIDDEN, note);
+    };
+    let (rule, patient) = (own.rule.as_ref(), own.patient.as_ref());
+    let subject = Subject {
+        patient,
+        ..*subject
+    };
     let records = Records {
-        patient: subject.patient,
+        patient,
         facts: subject.facts,
         occasions: subject.occasions,
     };
     let mut draft = Draft {
         rule,
-        subject,
+        subject: &subject,
         now,
         window: window.clone(),
         plan: Plan::default(),
@@ -205,6 +224,9 @@ pub(crate) fn draw(
     draft.plan
 }
 
+/// Why a patient whose own setting turns a rule off gets nothing of it.
+const OVERRIDDEN: &str = "the patient's own setting turns the rule off";
+
 /// A decision on all steps and leads.
 pub(crate) fn whole(reason: SkipReason, detail: &str) -> Decision {
     Decision {
@@ -216,6 +238,15 @@ pub(crate) fn whole(reason: SkipReason, detail: &str) -> Decision {
         reason,
         detail: detail.to_owned(),
     }
+}
+
+/// The same, told.
+fn refuse_telling(reason: SkipReason, detail: &str, note: Ear<'_>) -> Plan {
+    let plan = refuse_all(reason, detail);
+    for decision in &plan.decisions {
+        note("", "", Note::Refused(decision));
+    }
+    plan
 }
 
 fn refuse_all(reason: SkipReason, detail: &str) -> Plan {

@@ -52,6 +52,7 @@ impl World {
             occasions: &self.occasions,
             sent,
             sensitive: false,
+            overrides: &[],
         };
         plan(&self.rule, &subject, now, window)
     }
@@ -249,6 +250,7 @@ fn occasion(zone: &'static str, now: DateTime) -> impl Strategy<Value = Occasion
             cancelled_at: None,
             department: None,
             doctor: None,
+            doctor_key: None,
             place: None,
             attributes: serde_json::Map::new(),
         }

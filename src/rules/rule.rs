@@ -13,7 +13,7 @@ use crate::model::message::Ask;
 use crate::model::patient::Fact;
 use crate::model::reminder::Unless;
 use crate::model::words::words;
-use crate::rules::audience::Audience;
+use crate::rules::audience::{Audience, Moment};
 use crate::rules::error::RuleError;
 use crate::rules::lead::{Distance, Lead};
 use crate::rules::trigger::Trigger;
@@ -147,23 +147,27 @@ impl Rule {
         &self.timing_hash
     }
 
-    /// What the record shows that makes the rest of an occurrence on `day` needless, if it does.
-    pub fn done(&self, facts: &[Fact], day: Date) -> Option<String> {
-        let found = self.done_on(facts, day)?;
+    /// What the record shows that makes the rest of an occurrence needless, if it does.
+    pub(crate) fn done(&self, facts: &[Fact], moment: Moment<'_>) -> Option<String> {
+        let found = self.done_on(facts, moment)?;
         let stop = self.stop.as_ref()?;
         Some(format!("the record has a {} of {found}", stop.fact))
     }
 
-    /// The day of the fact that makes the rest of an occurrence on `day` needless, if there is one.
-    pub(crate) fn done_on(&self, facts: &[Fact], day: Date) -> Option<Date> {
+    /// The day of the fact that makes the rest of an occurrence needless, if there is one.
+    ///
+    /// A fact counts from `since` before the day of the occurrence on; what the rule itself follows does not stop it.
+    pub(crate) fn done_on(&self, facts: &[Fact], moment: Moment<'_>) -> Option<Date> {
         let stop = self.stop.as_ref()?;
-        let since = stop.since.from_day(day, -1);
-        let counts = |fact: &&Fact| {
-            fact.kind == stop.fact
-                && fact.on.is_some_and(|on| on >= since)
-                && begins(fact, &stop.codes)
-        };
-        facts.iter().find(counts)?.on
+        let since = stop.since.from_day(moment.day, -1);
+        let follows_it = moment.occasion.is_none() && moment.kind == stop.fact;
+        let counts = |fact: &&Fact| fact.kind == stop.fact && begins(fact, &stop.codes);
+        let days = facts
+            .iter()
+            .filter(counts)
+            .filter_map(|fact| fact.day(&self.timezone));
+        days.filter(|on| *on >= since && !(follows_it && *on == moment.day))
+            .min()
     }
 
     /// The working days it goes by.

@@ -6,7 +6,7 @@ use jiff::civil::time;
 
 use crate::model::class::{Channel, Role};
 use crate::model::message::Ask;
-use crate::rules::lead::{Distance, Lead};
+use crate::rules::lead::{Distance, Lead, Unit};
 use crate::rules::reader::{Faults, Field, Table};
 use crate::rules::rule::Step;
 use crate::rules::trigger::Trigger;
@@ -30,6 +30,10 @@ const KEYS: &[&str] = &[
     "ask",
     "unless",
 ];
+const ON_THE_DAY: Lead = Lead::Before(Distance {
+    count: 0,
+    unit: Unit::Days,
+});
 const LEADS: &str = "a list of leads such as [\"3d\", \"1d\"] with mo, w, d, h or m";
 
 /// Reads all steps; `trigger` is `None` when it has faults of its own.
@@ -234,12 +238,11 @@ fn read_leads(table: &Table<'_>, trigger: Option<&Trigger>, faults: &mut Faults)
         match trigger {
             // With a time of its own it acts that day at that time, else at the very moment.
             Some(trigger) if trigger.is_a_moment() => leads.push(match table.get("at") {
-                Some(_) => Lead::Before(Distance {
-                    count: 0,
-                    unit: crate::rules::lead::Unit::Days,
-                }),
+                Some(_) => ON_THE_DAY,
                 None => Lead::Now,
             }),
+            // The day a season opens, and for who comes late the next time `at` comes round.
+            Some(Trigger::Season { .. }) => leads.push(ON_THE_DAY),
             Some(_) => faults.error(
                 &table.place,
                 "when? Expected `before`, `after` or `on = \"created\"`",

@@ -66,7 +66,7 @@ pub(crate) fn moment(
         day: occurrence.day,
         due,
     });
-    if step.to == Role::Staff && step.previous_workday && !is_at_once {
+    if goes_back(step) && !is_at_once {
         due = previous_workday(rule, due, note);
     }
     let runs_after = matches!(lead, Lead::After(_));
@@ -89,20 +89,23 @@ pub(crate) fn moment(
     if let Some(why) = dropped {
         return Moment::Dropped(due, SkipReason::QuietHours, why);
     }
-    if let Some(from) = rule
-        .effective_from
-        .filter(|from| wall::date(zone, due) < *from)
-    {
-        note(Note::Moved(Moved::NotEffective { due, from }));
-        return Moment::Dropped(
-            due,
-            SkipReason::NotEffective,
-            "before the rule's first day".to_owned(),
-        );
-    }
+    // What was past anyhow was missed, whatever the rule's first day: a late booking is still told of.
     if due < wall::minute(earliest) {
         note(Note::Late(Late::Missed { due, at: earliest }));
-        Moment::Missed(due)
+        return Moment::Missed(due);
+    }
+    in_effect(rule, due, note)
+}
+
+/// Due, unless the rule's first day is still to come.
+fn in_effect(rule: &Rule, due: Timestamp, note: &mut dyn FnMut(Note<'_>)) -> Moment {
+    let first = rule
+        .effective_from
+        .filter(|from| wall::date(&rule.timezone, due) < *from);
+    if let Some(from) = first {
+        note(Note::Moved(Moved::NotEffective { due, from }));
+        let why = "before the rule's first day".to_owned();
+        Moment::Dropped(due, SkipReason::NotEffective, why)
     } else {
         Moment::Due(due)
     }
@@ -137,24 +140,16 @@ pub(crate) fn catch_up(
         earliest,
         note,
     );
-    if let Some(why) = dropped {
-        return Moment::Dropped(due, SkipReason::QuietHours, why);
+    match dropped {
+        Some(why) => Moment::Dropped(due, SkipReason::QuietHours, why),
+        None => in_effect(rule, due, note),
     }
-    if let Some(from) = rule
-        .effective_from
-        .filter(|from| wall::date(&rule.timezone, due) < *from)
-    {
-        note(Note::Moved(Moved::NotEffective { due, from }));
-        return Moment::Dropped(
-            due,
-            SkipReason::NotEffective,
-            "before the rule's first day".to_owned(),
-        );
-    }
-    Moment::Due(due)
 }
 
-/// The next time the clock shows `step.at` on or before the last day of a season.
+/// A long holiday is shorter; who looks further for a working day finds none.
+const LATE_ENTRY_DAYS: i64 = 21;
+
+/// The next time the clock shows `step.at` on or before the last day of a season; for staff who keep working days, on one of these.
 pub(crate) fn late_entry(
     rule: &Rule,
     step: &Step,
@@ -171,11 +166,14 @@ pub(crate) fn late_entry(
         ))
     });
     let today = wall::date(&rule.timezone, effective);
-    let mut days = (0..3)
+    let mut days = (0..LATE_ENTRY_DAYS)
         .map(|days| wall::add_days(today, days))
         .take_while(|day| *day <= last);
     days.find_map(|day| {
-        let due = wall::instant(&rule.timezone, day.to_datetime(step.at));
+        let mut due = wall::instant(&rule.timezone, day.to_datetime(step.at));
+        if goes_back(step) {
+            due = previous_workday(rule, due, note);
+        }
         if due < effective {
             return None;
         }
@@ -197,6 +195,11 @@ fn useful_until(rule: &Rule, occurrence: &Occurrence<'_>) -> Timestamp {
         .end
         .saturating_sub(rule.min_useful)
         .unwrap_or(Timestamp::MIN)
+}
+
+/// Whether it moves back to a working day; patients and family are never moved.
+fn goes_back(step: &Step) -> bool {
+    step.to == Role::Staff && step.previous_workday
 }
 
 fn previous_workday(rule: &Rule, due: Timestamp, note: &mut dyn FnMut(Note<'_>)) -> Timestamp {

@@ -6,7 +6,7 @@ use croner::Cron;
 use jiff::civil::{Date, DateTime};
 
 use crate::calendar::holiday::{self, Holiday};
-use crate::rules::triggers::every;
+use crate::rules::triggers::{every, season};
 
 /// What starts a rule.
 #[derive(Clone, Debug)]
@@ -104,6 +104,24 @@ impl Trigger {
                 year.unwrap_or(0)
             }
             Self::Occasion { .. } => 0,
+        }
+    }
+
+    /// The first day of an occurrence and the last before it is over: of a season, or up to the next firing by the clock.
+    pub fn span(&self, occurrence: &str) -> Option<(Date, Date)> {
+        match self {
+            Self::Season { from, until } => {
+                Some(season::span(*from, *until, occurrence.parse().ok()?))
+            }
+            Self::Every { cron, .. } => {
+                let moment: DateTime = occurrence.parse().ok()?;
+                let next = cron.find_next_occurrence(&moment, false).ok()?;
+                Some((
+                    moment.date(),
+                    next.date().yesterday().ok()?.max(moment.date()),
+                ))
+            }
+            Self::Birthday | Self::Holiday { .. } | Self::Manual | Self::Occasion { .. } => None,
         }
     }
 

@@ -9,11 +9,12 @@ use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::material::Material;
 use crate::scheduler::Settings;
+use crate::scheduler::digest;
 use crate::scheduler::make::{Bench, Made, make};
 use crate::stage::Bell;
 use crate::store::due::{self, Outcome};
 use crate::store::messages::{self, Desk};
-use crate::store::{Store, StoreError, questions, tasks};
+use crate::store::{Store, StoreError, questions, rule_switches, tasks};
 
 /// Names this work among processes that share a database.
 const WORK: i64 = 0x6361_7262_0002;
@@ -52,7 +53,9 @@ impl ComposeStage {
         };
         let mut reminders = Vec::new();
         if due::alone(&mut tx, WORK).await? {
-            let ready = due::due(&mut tx, self.book.broken(), now, self.settings.limit()).await?;
+            let held = rule_switches::held(&mut tx, self.book.broken()).await?;
+            let ready = due::due(&mut tx, &held, now, self.settings.limit()).await?;
+            let ready = digest::complete(&mut tx, &self.book, &held, ready, now).await?;
             reminders = due::hold(&mut tx, ready).await?;
         }
         if reminders.is_empty() {
@@ -69,10 +72,11 @@ impl ComposeStage {
             settings: &self.settings,
             now,
         };
-        let made: Vec<(ReminderId, Made)> = reminders
+        let mut made: Vec<(ReminderId, Made)> = reminders
             .iter()
             .map(|reminder| (reminder.id.clone(), make(bench, reminder, &mut material)))
             .collect();
+        let digests = digest::gather(bench, &material, &mut made);
         if !self.store.is_shared() {
             drop(tx);
             tx = self.store.write().await?;
@@ -92,6 +96,10 @@ impl ComposeStage {
             to_do.extend(made.tasks);
             to_ask.extend(made.questions);
         }
+        let (digests_to_send, digests_to_do) =
+            digest::write(&mut tx, bench, &material, digests, &ours).await?;
+        to_send.extend(digests_to_send);
+        to_do.extend(digests_to_do);
         messages::insert(&mut tx, &to_send, &self.desk, now).await?;
         questions::ask(&mut tx, &to_ask, now).await?;
         tasks::add(&mut tx, &to_do, now).await?;

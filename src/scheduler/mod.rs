@@ -3,12 +3,17 @@
 //!
 //! Neither decides by itself: what a rule yields is `planning`'s, whether it may go is `gates`'.
 
+mod approval;
+mod campaigns;
 pub mod compose;
+mod digest;
 mod make;
 mod notes;
 pub mod plan;
+pub mod switching;
 #[cfg(test)]
 mod tests;
+mod workdays;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -30,6 +35,9 @@ pub struct Settings {
     pub chunk: u32,
     /// The department that gets the tasks no other owns.
     pub department: String,
+    /// A campaign, or a rule that is switched on, that reaches more patients than this on its first day waits for
+    /// a second person; 0 is no limit.
+    pub activation_cap: u32,
 }
 
 impl Default for Settings {
@@ -40,6 +48,7 @@ impl Default for Settings {
             cap_a_week: Caps::default().a_week,
             chunk: 200,
             department: "clinical".to_owned(),
+            activation_cap: 1000,
         }
     }
 }
@@ -51,6 +60,11 @@ impl Settings {
             a_day: self.cap_a_day,
             a_week: self.cap_a_week,
         }
+    }
+
+    /// Whether a second person has to agree to something that reaches so many on its first day.
+    pub(crate) fn is_too_many(&self, reach: i64) -> bool {
+        self.activation_cap > 0 && reach > i64::from(self.activation_cap)
     }
 
     /// The most patients or reminders in one transaction.

@@ -1,5 +1,7 @@
 //! What the composer itself tells staff: few words, in the languages of the house.
 
+use jiff::civil::Date;
+
 use crate::model::reminder::SkipReason;
 use crate::render::RenderError;
 
@@ -77,6 +79,67 @@ pub(crate) fn unreachable(language: &str, rule: &str, reason: SkipReason, patien
         title: format!("Cannot be reached: {patient}"),
         text: format!("\"{rule}\" was not sent: {why}. Please reach out in another way."),
     }
+}
+
+/// A year of working days that no table knows.
+pub(crate) fn missing_workdays(language: &str, zone: &str, year: i16) -> Note {
+    if is_chinese(language) {
+        return Note {
+            title: format!("缺少{year}年的工作日表"),
+            text: format!(
+                "有按工作日的提醒排到了{year}年（{zone}），但工作日表中没有这一年，暂按周一至周五计算。请在配置 [calendar] workdays 中加入当年的放假安排。"
+            ),
+        };
+    }
+    Note {
+        title: format!("Working days of {year} are missing"),
+        text: format!(
+            "Reminders that go by working days are planned into {year} ({zone}), which the table does not know: Monday to Friday count. Add the year's days off under [calendar] workdays."
+        ),
+    }
+}
+
+/// For whom somebody else is told; `until` is `None` when they work here no more.
+pub(crate) fn instead_of(language: &str, name: &str, until: Option<Option<Date>>) -> String {
+    match (until, is_chinese(language)) {
+        (Some(Some(day)), true) => format!("（代{name}：休假至{day}）"),
+        (Some(Some(day)), false) => format!("(For {name}, away until {day}.)"),
+        (Some(None), true) => format!("（代{name}：休假中）"),
+        (Some(None), false) => format!("(For {name}, who is away.)"),
+        (None, true) => format!("（代{name}：已离职）"),
+        (None, false) => format!("(For {name}, who works here no more.)"),
+    }
+}
+
+/// A department that gets what is a doctor's who is not there.
+pub(crate) fn nobody_stands_in(language: &str, name: &str) -> String {
+    if is_chinese(language) {
+        return format!("（{name}没有代班人，请科室处理。）");
+    }
+    format!("(Nobody stands in for {name}: please see to it in the department.)")
+}
+
+/// A department that gets what is the treating doctor's.
+pub(crate) fn unknown_doctor(language: &str, name: Option<&str>) -> String {
+    match (name, is_chinese(language)) {
+        (Some(name), true) => format!("（接诊医生{name}不在医护名单中，请科室处理。）"),
+        (Some(name), false) => format!(
+            "(For the treating doctor: no single member of staff is known as {name}, so the department is told.)"
+        ),
+        (None, true) => "（记录中没有接诊医生，请科室处理。）".to_owned(),
+        (None, false) => {
+            "(For the treating doctor: the record names none, so the department is told.)"
+                .to_owned()
+        }
+    }
+}
+
+/// A doctor who has no address for what a rule wants to send.
+pub(crate) fn no_own_address(language: &str, name: &str, channel: &str) -> String {
+    if is_chinese(language) {
+        return format!("（{name}没有可用的 {channel} 地址或通道，改为任务。）");
+    }
+    format!("({name} has no {channel} address or route for it, so this became a task.)")
 }
 
 /// A department that has no address for what a rule wants to send it.

@@ -9,12 +9,14 @@ use crate::clock::Clock;
 use crate::model::id::PatientId;
 use crate::planning::book::Book;
 use crate::planning::decide::{Horizon, decide};
-use crate::planning::{House, subject, walk};
-use crate::scheduler::Settings;
+use crate::planning::{House, spread, subject, walk};
+use crate::scheduler::{Settings, workdays};
 use crate::stage::Bell;
 use crate::store::plans::{self, Scope};
 use crate::store::rule_plans::{self, RulePlan, Walk};
-use crate::store::{Store, StoreError, Tx, candidates, due, marks};
+use crate::store::{
+    Store, StoreError, Tx, campaign_progress, candidates, due, marks, rule_switches,
+};
 
 /// Names this work among processes that share a database.
 const WORK: i64 = 0x6361_7262_0001;
@@ -50,7 +52,7 @@ impl PlanStage {
         if changed > 0 {
             Ok(changed)
         } else {
-            self.coming(now).await
+            Ok(self.coming(now).await? + self.campaigns(now).await?)
         }
     }
 
@@ -88,6 +90,7 @@ impl PlanStage {
             .into_iter()
             .map(|plan| (plan.rule.clone(), plan))
             .collect();
+        let switches = rule_switches::all(&mut tx).await?;
         drop(tx);
         let horizon = Horizon {
             now,
@@ -98,7 +101,10 @@ impl PlanStage {
         let mut looked_at = 0;
         for rule in self.book.active() {
             if let Some(plan) = walk::next(rule, known.remove(&rule.id), &horizon) {
+                self.begin_walk(rule, &plan, &switches, now).await?;
                 looked_at += self.walk(plan, &horizon).await?;
+            } else {
+                self.follow_mode(rule, &switches, now).await?;
             }
         }
         let gone = known
@@ -106,8 +112,10 @@ impl PlanStage {
             .filter(|rule| !self.book.broken().contains(rule));
         for rule in gone {
             let mut tx = self.store.write().await?;
+            campaign_progress::reopen(&mut tx, &rule, now).await?;
             plans::supersede_rule(&mut tx, &rule, now).await?;
             rule_plans::remove(&mut tx, &rule).await?;
+            rule_switches::remove(&mut tx, &rule).await?;
             tx.commit().await?;
         }
         if looked_at > 0 {
@@ -144,7 +152,7 @@ impl PlanStage {
         if is_last {
             let mut tx = self.store.write().await?;
             if is_first {
-                plans::supersede_timing(&mut tx, &rule.id, &plan.timing, horizon.now).await?;
+                self.end_walk(&mut tx, rule, horizon.now).await?;
             }
             (plan.until, plan.walk) = (walk.to, None);
             rule_plans::put(&mut tx, &plan).await?;
@@ -163,7 +171,7 @@ impl PlanStage {
     ) -> Result<Tx, StoreError> {
         let subjects = subject::load(&mut tx, ids, &self.house.address_key, horizon.now).await?;
         let rules = rules.iter().filter_map(|rule| self.book.rule(rule));
-        let planned: Vec<_> = subjects
+        let mut planned: Vec<_> = subjects
             .iter()
             .flat_map(|subject| decide(rules.clone(), subject, horizon).reminders)
             .collect();
@@ -171,18 +179,23 @@ impl PlanStage {
             drop(tx);
             tx = self.store.write().await?;
         }
+        let now = horizon.now;
+        let moved = spread::spread(&mut tx, rules.clone(), &subjects, &mut planned, now).await?;
         let scope = Scope {
             patients: ids,
             rules: rules
-                .map(|rule| (rule.id.as_str(), horizon.until(rule)))
+                .map(|rule| (rule.id.as_str(), spread::reach(rule, horizon.until(rule))))
                 .collect(),
         };
-        plans::apply(&mut tx, &scope, &planned, horizon.now).await?;
+        plans::apply(&mut tx, &scope, &planned, now).await?;
+        spread::note(&mut tx, &moved).await?;
+        let (book, house, settings) = (&self.book, &self.house, &self.settings);
+        workdays::warn(&mut tx, book, house, settings, &planned, now).await?;
         Ok(tx)
     }
 
     /// A transaction to look in: on a shared server also the one to write in, and only if nobody else plans now.
-    async fn open(&self) -> Result<Option<Tx>, StoreError> {
+    pub(super) async fn open(&self) -> Result<Option<Tx>, StoreError> {
         if !self.store.is_shared() {
             return self.store.read().await.map(Some);
         }

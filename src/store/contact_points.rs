@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::bulk::{Cell, Insert};
 use super::{StoreError, Tx, on, rows};
 use crate::model::class::ContactKind;
 use crate::model::id::{ContactPointId, PatientId, RelationId};
@@ -105,6 +106,59 @@ pub(super) async fn replace(
     if !set.is_empty() {
         on!(tx, conn => sqlx::query(SQL).bind(rows(&set)).execute(conn).await.map(|_| ()))?;
     }
+    Ok(())
+}
+
+/// Writes the contact points of owners that are new, in their order.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    contacts: &[(Owner, &ContactPut)],
+) -> Result<(), StoreError> {
+    static INSERT: Insert = Insert::new(
+        "INSERT INTO contact_point (id, patient_id, relation_id, kind, address, address_hash, rank, status) VALUES",
+        "(?, ?, NULL, ?, ?, ?, ?, $1)",
+        "",
+        1,
+    );
+    struct Row<'a> {
+        id: ContactPointId,
+        patient: &'a PatientId,
+        contact: &'a ContactPut,
+        rank: i64,
+    }
+    let mut set: Vec<Row<'_>> = Vec::with_capacity(contacts.len());
+    let mut first = 0;
+    for (owner, contact) in contacts {
+        // What belongs to one owner stands together.
+        if set.last().is_some_and(|row| *row.patient != owner.patient) {
+            first = set.len();
+        }
+        if set[first..]
+            .iter()
+            .any(|row| row.contact.address == contact.address)
+        {
+            continue;
+        }
+        set.push(Row {
+            id: ContactPointId::generate(),
+            patient: &owner.patient,
+            contact,
+            rank: i64::try_from(set.len() - first).unwrap_or(i64::MAX) + 1,
+        });
+    }
+    let shared = [Cell::Text(ContactStatus::Ok.as_str())];
+    INSERT
+        .run(tx, &shared, &set, |row, cells| {
+            cells.extend([
+                Cell::Text(row.id.as_str()),
+                Cell::Text(row.patient.as_str()),
+                Cell::Text(row.contact.kind.as_str()),
+                Cell::Text(&row.contact.address),
+                Cell::Text(&row.contact.address_hash),
+                Cell::Number(row.rank),
+            ]);
+        })
+        .await?;
     Ok(())
 }
 

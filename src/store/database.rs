@@ -131,6 +131,45 @@ impl Store {
         }
     }
 
+    /// Makes the one writing connection of SQLite ready for thousands of rows in each transaction: a larger cache, and no
+    /// checkpoint within a commit. [`Store::checkpoint`] has to be called now and then.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn begin_bulk(&self) -> Result<(), StoreError> {
+        self.tune("PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0")
+            .await
+    }
+
+    /// Makes the writing connection what it was before [`Store::begin_bulk`].
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn end_bulk(&self) -> Result<(), StoreError> {
+        self.tune("PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 1000; PRAGMA wal_checkpoint(PASSIVE)")
+            .await
+    }
+
+    /// Brings what is in the log of SQLite into its file. Others may write meanwhile.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(crate) async fn checkpoint(&self) -> Result<(), StoreError> {
+        self.tune("PRAGMA wal_checkpoint(PASSIVE)").await
+    }
+
+    async fn tune(&self, pragmas: &'static str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { write, .. } => {
+                for pragma in pragmas.split(';') {
+                    sqlx::query(pragma.trim()).execute(write).await?;
+                }
+                Ok(())
+            }
+            Self::Postgres { .. } => Ok(()),
+        }
+    }
+
     /// Whether several processes may work on it side by side.
     pub const fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres { .. })

@@ -63,6 +63,44 @@ pub async fn active(tx: &mut Tx, kind: &str) -> Result<Vec<(String, String, Stri
     on!(tx, conn => sqlx::query_as(SQL).bind(kind).fetch_all(conn).await)
 }
 
+/// One version of a document, as it is kept.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Hash of the body.
+    pub version: String,
+    /// `active`, `replaced` or `gone`.
+    pub state: String,
+    /// `provisioned` or `console`.
+    pub origin: String,
+    /// When it was first there.
+    pub created_at: Timestamp,
+}
+
+/// Every version of a document, the newest first.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn versions(tx: &mut Tx, kind: &str, id: &str) -> Result<Vec<Version>, StoreError> {
+    const SQL: &str = "SELECT version, state, origin, created_at FROM document WHERE kind = $1 AND id = $2 ORDER BY created_at DESC, version";
+    let found: Vec<(String, String, String, i64)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(kind).bind(id).fetch_all(conn).await)?;
+    found
+        .into_iter()
+        .map(|(version, state, origin, at)| {
+            let created_at = Timestamp::from_millisecond(at).map_err(|_| StoreError::BadRow {
+                table: "document",
+                what: "created_at",
+            })?;
+            Ok(Version {
+                version,
+                state,
+                origin,
+                created_at,
+            })
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use super::bulk::{Cell, Insert};
 use super::patients::ids;
-use super::{StoreError, Tx, marks, on, rows};
+use super::{Id, StoreError, Tx, marks, on, rows};
 use crate::model::id::{FactId, PatientId};
 use crate::model::patient::Fact;
 
@@ -58,10 +59,8 @@ pub async fn of(
 }
 
 /// One code of a fact to be written. Holds private data in the open: it has no `Debug`.
-#[derive(serde::Serialize)]
+#[derive(Clone, serde::Serialize)]
 pub struct FactPut {
-    /// Whose it is.
-    pub patient: PatientId,
     /// `diagnosis` … an open set.
     pub kind: String,
     /// The source's key.
@@ -112,6 +111,89 @@ pub async fn known(
         .collect())
 }
 
+/// Kind, key and hash of the facts that `source` told of these patients.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn told(
+    tx: &mut Tx,
+    source: &str,
+    patients: &[PatientId],
+) -> Result<HashMap<PatientId, HashMap<(String, String), String>>, StoreError> {
+    const SQL: &str = "SELECT f.patient_id, f.kind, f.source_key, f.row_hash FROM fact AS f
+        WHERE f.patient_id IN (SELECT j.value ->> 'id' FROM json_each($2) AS j) AND f.source = $1 AND f.coding = 0";
+    let mut all: HashMap<PatientId, HashMap<(String, String), String>> = HashMap::new();
+    if patients.is_empty() {
+        return Ok(all);
+    }
+    let found: Vec<(PatientId, String, String, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(source).bind(ids(patients)).fetch_all(conn).await)?;
+    for (patient, kind, key, hash) in found {
+        all.entry(patient).or_default().insert((kind, key), hash);
+    }
+    Ok(all)
+}
+
+/// Whether any fact of `source` is known.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn any(tx: &mut Tx, source: &str) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM fact WHERE source = $1 LIMIT 1";
+    let one: Option<i32> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(source).fetch_optional(conn).await)?;
+    Ok(one.is_some())
+}
+
+/// Writes facts of `source` that are not known yet, every code of each. Marks nobody.
+///
+/// Returns whether all were new. If one of them was not, another process having been first, nothing is written.
+/// # Errors
+/// When the database refuses.
+pub async fn insert(
+    tx: &mut Tx,
+    source: &str,
+    facts: &[(&PatientId, &FactPut)],
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    static INSERT: Insert = Insert::new(
+        "INSERT INTO fact (id, patient_id, source, source_key, coding, kind, code, system, on_day, at, department, attributes, row_hash, updated_at) VALUES",
+        "(?, ?, $1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, $2)",
+        "ON CONFLICT (source, kind, source_key, coding) DO NOTHING",
+        2,
+    );
+    const BACK: &str =
+        "DELETE FROM fact WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    let set: Vec<(FactId, &PatientId, &FactPut)> = facts
+        .iter()
+        .map(|(patient, fact)| (FactId::generate(), *patient, *fact))
+        .collect();
+    let shared = [Cell::Text(source), Cell::Number(now.as_millisecond())];
+    let inserted = INSERT
+        .run(tx, &shared, &set, |(id, patient, fact), cells| {
+            cells.extend([
+                Cell::Text(id.as_str()),
+                Cell::Text(patient.as_str()),
+                Cell::Text(&fact.source_key),
+                Cell::Number(i64::try_from(fact.coding).unwrap_or(i64::MAX)),
+                Cell::Text(&fact.kind),
+                Cell::Told(fact.code.as_deref()),
+                Cell::Told(fact.system.as_deref()),
+                Cell::Told(fact.on_day.as_deref()),
+                Cell::Counted(fact.at),
+                Cell::Told(fact.department.as_deref()),
+                Cell::Text(&fact.attributes),
+                Cell::Text(&fact.row_hash),
+            ]);
+        })
+        .await?;
+    if inserted == set.len() as u64 {
+        return Ok(true);
+    }
+    let ours: Vec<Id<'_>> = set.iter().map(|(id, ..)| Id { id: id.as_str() }).collect();
+    on!(tx, conn => sqlx::query(BACK).bind(rows(&ours)).execute(conn).await.map(|_| ()))?;
+    Ok(false)
+}
+
 /// Writes facts of `source`, every code of each, and marks their patients.
 ///
 /// # Errors
@@ -119,12 +201,13 @@ pub async fn known(
 pub async fn put(
     tx: &mut Tx,
     source: &str,
-    facts: &[FactPut],
+    facts: &[(&PatientId, &FactPut)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     #[derive(serde::Serialize)]
     struct Row<'a> {
         id: FactId,
+        patient: &'a PatientId,
         #[serde(flatten)]
         fact: &'a FactPut,
     }
@@ -141,14 +224,15 @@ pub async fn put(
     }
     let set: Vec<Row<'_>> = facts
         .iter()
-        .map(|fact| Row {
+        .map(|(patient, fact)| Row {
             id: FactId::generate(),
+            patient,
             fact,
         })
         .collect();
     on!(&mut *tx, conn => sqlx::query(SQL).bind(source).bind(rows(&set)).bind(now.as_millisecond()).execute(conn).await.map(|_| ()))?;
     let mut codings: HashMap<(&str, &str), usize> = HashMap::new();
-    for fact in facts {
+    for (_, fact) in facts {
         *codings.entry((&fact.kind, &fact.source_key)).or_default() += 1;
     }
     let names: Vec<Name<'_>> = codings
@@ -156,7 +240,10 @@ pub async fn put(
         .map(|((kind, key), codings)| Name { kind, key, codings })
         .collect();
     trim(tx, source, &names).await?;
-    let patients: Vec<PatientId> = facts.iter().map(|fact| fact.patient.clone()).collect();
+    let patients: Vec<PatientId> = facts
+        .iter()
+        .map(|(patient, _)| (*patient).clone())
+        .collect();
     marks::add(tx, &patients, now).await
 }
 
@@ -174,25 +261,6 @@ pub async fn remove(
     let patients = trim(tx, source, &set).await?;
     marks::add(tx, &patients, now).await?;
     Ok(patients)
-}
-
-/// Removes what `source` told of one patient, but for the facts with these kinds and keys; returns how many rows went.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn remove_but(
-    tx: &mut Tx,
-    source: &str,
-    patient: &PatientId,
-    keep: &[(&str, &str)],
-    now: Timestamp,
-) -> Result<usize, StoreError> {
-    const SQL: &str = "DELETE FROM fact WHERE patient_id = $2 AND source = $1
-        AND (kind, source_key) NOT IN (SELECT j.value ->> 'kind', j.value ->> 'key' FROM json_each($3) AS j) RETURNING patient_id";
-    let set = whole(keep);
-    let gone: Vec<PatientId> = on!(&mut *tx, conn => sqlx::query_scalar(SQL).bind(source).bind(patient).bind(rows(&set)).fetch_all(conn).await)?;
-    marks::add(tx, &gone, now).await?;
-    Ok(gone.len())
 }
 
 /// Facts with every code that they have.

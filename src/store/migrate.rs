@@ -7,12 +7,26 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::{Store, StoreError, Tx, on};
 
 /// Number, name, text for SQLite, text for PostgreSQL.
-const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
-    1,
-    "first light",
-    include_str!("../../migrations/sqlite/0001_first_light.sql"),
-    include_str!("../../migrations/postgres/0001_first_light.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "first light",
+        include_str!("../../migrations/sqlite/0001_first_light.sql"),
+        include_str!("../../migrations/postgres/0001_first_light.sql"),
+    ),
+    (
+        4,
+        "staff",
+        include_str!("../../migrations/sqlite/0004_staff.sql"),
+        include_str!("../../migrations/postgres/0004_staff.sql"),
+    ),
+    (
+        5,
+        "campaigns",
+        include_str!("../../migrations/sqlite/0005_campaigns.sql"),
+        include_str!("../../migrations/postgres/0005_campaigns.sql"),
+    ),
+];
 
 /// What a database needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

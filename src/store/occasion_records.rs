@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::bulk::{Cell, Insert};
 use super::events::{self, NewEvent};
-use super::{StoreError, Tx, marks, on, replies, rows};
+use super::{Id, StoreError, Tx, marks, on, replies, rows};
 use crate::model::id::{ChangeRequestId, OccasionId, PatientId};
 use crate::model::occasion::{Confirmation, OccasionStatus};
 
@@ -32,7 +33,7 @@ pub struct Known {
 }
 
 /// An occasion to be written. Holds private data in the open: it has no `Debug`.
-#[derive(serde::Serialize)]
+#[derive(Clone, serde::Serialize)]
 pub struct OccasionPut {
     /// Our id: a known one or a new one.
     pub id: OccasionId,
@@ -56,6 +57,8 @@ pub struct OccasionPut {
     pub department: Option<String>,
     /// The doctor's name.
     pub doctor: Option<String>,
+    /// `source/key` of the treating doctor.
+    pub doctor_key: Option<String>,
     /// Where to go.
     pub place: Option<String>,
     /// JSON object.
@@ -132,6 +135,76 @@ pub async fn known(
         .collect()
 }
 
+/// Whether any occasion of `source` is known.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn any(tx: &mut Tx, source: &str) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM occasion WHERE source = $1 LIMIT 1";
+    let one: Option<i32> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(source).fetch_optional(conn).await)?;
+    Ok(one.is_some())
+}
+
+/// Writes occasions of `source` that are not known yet. Marks nobody.
+///
+/// Returns whether all were new. If one of them was not, another process having been first, nothing is written.
+/// # Errors
+/// When the database refuses.
+pub async fn insert(
+    tx: &mut Tx,
+    source: &str,
+    occasions: &[&OccasionPut],
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    static INSERT: Insert = Insert::new(
+        "INSERT INTO occasion (id, patient_id, source, source_key, kind, local_at, timezone, at, status, epoch, confirmation,
+            created_at, moved_at, cancelled_at, department, doctor, doctor_key, place, attributes, version, row_hash, updated_at) VALUES",
+        "(?, ?, $1, ?, ?, ?, ?, ?, ?, 1, 'none', ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, $2)",
+        "ON CONFLICT (source, source_key) DO NOTHING",
+        2,
+    );
+    const BACK: &str =
+        "DELETE FROM occasion WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    let at = now.as_millisecond();
+    let shared = [Cell::Text(source), Cell::Number(at)];
+    let cancelled = OccasionStatus::Cancelled.as_str();
+    let inserted = INSERT
+        .run(tx, &shared, occasions, |occasion, cells| {
+            cells.extend([
+                Cell::Text(occasion.id.as_str()),
+                Cell::Text(occasion.patient.as_str()),
+                Cell::Text(&occasion.source_key),
+                Cell::Text(&occasion.kind),
+                Cell::Text(&occasion.local_at),
+                Cell::Text(&occasion.timezone),
+                Cell::Number(occasion.at),
+                Cell::Text(occasion.status),
+                Cell::Counted(occasion.created_at),
+                Cell::Counted((occasion.status == cancelled).then_some(at)),
+                Cell::Told(occasion.department.as_deref()),
+                Cell::Told(occasion.doctor.as_deref()),
+                Cell::Told(occasion.doctor_key.as_deref()),
+                Cell::Told(occasion.place.as_deref()),
+                Cell::Text(&occasion.attributes),
+                Cell::Counted(occasion.version),
+                Cell::Text(&occasion.row_hash),
+            ]);
+        })
+        .await?;
+    if inserted == occasions.len() as u64 {
+        return Ok(true);
+    }
+    let ours: Vec<Id<'_>> = occasions
+        .iter()
+        .map(|occasion| Id {
+            id: occasion.id.as_str(),
+        })
+        .collect();
+    on!(tx, conn => sqlx::query(BACK).bind(rows(&ours)).execute(conn).await.map(|_| ()))?;
+    Ok(false)
+}
+
 /// Writes occasions of `source` and marks their patients; `created_at` counts for new ones only.
 ///
 /// One that has another date or time, comes back after it was cancelled or has another patient starts a new
@@ -153,12 +226,12 @@ pub async fn put(
     }
     const SQL: &str = concat!(
         "INSERT INTO occasion (id, patient_id, source, source_key, kind, local_at, timezone, at, status, epoch, confirmation,
-            created_at, moved_at, cancelled_at, department, doctor, place, attributes, version, row_hash, updated_at)
+            created_at, moved_at, cancelled_at, department, doctor, doctor_key, place, attributes, version, row_hash, updated_at)
         SELECT j.value ->> 'id', j.value ->> 'patient', $1, j.value ->> 'source_key', j.value ->> 'kind', j.value ->> 'local_at',
             j.value ->> 'timezone', CAST(j.value ->> 'at' AS BIGINT), j.value ->> 'status', 1, 'none',
             CAST(j.value ->> 'created_at' AS BIGINT), CAST(NULL AS BIGINT),
             CASE WHEN j.value ->> 'status' = 'cancelled' THEN CAST($3 AS BIGINT) END,
-            j.value ->> 'department', j.value ->> 'doctor', j.value ->> 'place', j.value ->> 'attributes',
+            j.value ->> 'department', j.value ->> 'doctor', j.value ->> 'doctor_key', j.value ->> 'place', j.value ->> 'attributes',
             CAST(j.value ->> 'version' AS BIGINT), j.value ->> 'row_hash', CAST($3 AS BIGINT)
         FROM json_each($2) AS j WHERE TRUE
         ON CONFLICT (source, source_key) DO UPDATE SET patient_id = excluded.patient_id, kind = excluded.kind, local_at = excluded.local_at,
@@ -167,7 +240,7 @@ pub async fn put(
             confirmation = CASE WHEN ", new_epoch!(), " THEN 'none' ELSE occasion.confirmation END,
             moved_at = CASE WHEN ", new_epoch!(), " THEN excluded.updated_at ELSE occasion.moved_at END,
             cancelled_at = CASE WHEN excluded.status = 'cancelled' THEN COALESCE(occasion.cancelled_at, excluded.updated_at) END,
-            department = excluded.department, doctor = excluded.doctor, place = excluded.place, attributes = excluded.attributes,
+            department = excluded.department, doctor = excluded.doctor, doctor_key = excluded.doctor_key, place = excluded.place, attributes = excluded.attributes,
             version = excluded.version, row_hash = excluded.row_hash, updated_at = excluded.updated_at
         WHERE occasion.version IS NULL OR excluded.version IS NULL OR occasion.version <= excluded.version
         RETURNING id, patient_id"

@@ -11,6 +11,7 @@ use crate::model::id::{OccasionId, PatientId};
 use crate::model::occasion::{
     Confirmation, ConfirmationEvent, Occasion, OccasionStatus, OccasionTime,
 };
+use crate::model::staff::StaffKey;
 
 /// How long an occasion is still looked at after it was over.
 const LOOK_BACK_MS: i64 = 400 * 24 * 3_600_000;
@@ -30,6 +31,7 @@ struct Row {
     cancelled_at: Option<i64>,
     department: Option<String>,
     doctor: Option<String>,
+    doctor_key: Option<String>,
     place: Option<String>,
     attributes: String,
 }
@@ -44,7 +46,7 @@ pub async fn of(
     patients: &[PatientId],
 ) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
     const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
-        o.moved_at, o.cancelled_at, o.department, o.doctor, o.place, o.attributes
+        o.moved_at, o.cancelled_at, o.department, o.doctor, o.doctor_key, o.place, o.attributes
         FROM occasion AS o WHERE o.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND o.at > o.updated_at - $2
         ORDER BY o.patient_id, o.at, o.id";
     let mut all: HashMap<PatientId, Vec<Occasion>> = HashMap::new();
@@ -71,7 +73,7 @@ pub async fn load(tx: &mut Tx, occasions: &[OccasionId]) -> Result<Vec<Occasion>
         id: &'a str,
     }
     const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
-        o.moved_at, o.cancelled_at, o.department, o.doctor, o.place, o.attributes
+        o.moved_at, o.cancelled_at, o.department, o.doctor, o.doctor_key, o.place, o.attributes
         FROM occasion AS o WHERE o.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY o.at, o.id";
     if occasions.is_empty() {
         return Ok(Vec::new());
@@ -163,6 +165,7 @@ fn occasion(row: Row) -> Result<Occasion, StoreError> {
         cancelled_at: instant(row.cancelled_at)?,
         department: row.department,
         doctor: row.doctor,
+        doctor_key: row.doctor_key.as_deref().and_then(StaffKey::parse),
         place: row.place,
         attributes: serde_json::from_str(&row.attributes).map_err(|_| bad("attributes"))?,
     })

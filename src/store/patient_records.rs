@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::bulk::{Cell, Insert};
 use super::contact_points::{self, ContactPut, Owner};
 use super::patients::ids;
 use super::relations::{self, RelationPut};
@@ -34,7 +35,7 @@ pub struct Known {
 }
 
 /// A patient to be written. Holds private data in the open, only to be bound to a statement: it has no `Debug`.
-#[derive(serde::Serialize)]
+#[derive(Clone, serde::Serialize)]
 pub struct PatientPut {
     /// Our id: a known one or a new one.
     pub id: PatientId,
@@ -122,8 +123,10 @@ pub async fn known(
         .into_iter()
         .map(
             |(key, id, version, row_hash, deceased, held, attributes, birth_on)| {
-                let inactive = serde_json::from_str::<serde_json::Value>(&attributes)
-                    .is_ok_and(|all| all["active"] == false);
+                // Few have the word at all.
+                let inactive = attributes.contains("\"active\"")
+                    && serde_json::from_str::<serde_json::Value>(&attributes)
+                        .is_ok_and(|all| all["active"] == false);
                 (
                     key,
                     Known {
@@ -139,6 +142,84 @@ pub async fn known(
             },
         )
         .collect())
+}
+
+/// Whether any patient of `source` is known.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn any(tx: &mut Tx, source: &str) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT 1 FROM patient WHERE source = $1 LIMIT 1";
+    let one: Option<i32> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(source).fetch_optional(conn).await)?;
+    Ok(one.is_some())
+}
+
+/// Writes patients of `source` that are not known yet, with all that belongs to them. Marks nobody.
+///
+/// Returns whether all were new. If one of them was not, another process having been first, nothing is written.
+/// # Errors
+/// When the database refuses.
+pub async fn insert(
+    tx: &mut Tx,
+    source: &str,
+    patients: &[&PatientPut],
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    static INSERT: Insert = Insert::new(
+        "INSERT INTO patient (id, source, source_key, name, sex, birth_on, birth_md, lunar_md, language, deceased, special, held,
+            tags, prefer, attributes, version, row_hash, created_at, updated_at) VALUES",
+        "(?, $1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, $2, $2)",
+        "ON CONFLICT (source, source_key) DO NOTHING",
+        2,
+    );
+    const BACK: &str =
+        "DELETE FROM patient WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    let shared = [Cell::Text(source), Cell::Number(now.as_millisecond())];
+    let inserted = INSERT
+        .run(tx, &shared, patients, |patient, cells| {
+            cells.extend([
+                Cell::Text(patient.id.as_str()),
+                Cell::Text(&patient.source_key),
+                Cell::Text(&patient.name),
+                Cell::Told(patient.sex),
+                Cell::Told(patient.birth_on.as_deref()),
+                Cell::Counted(patient.birth_md),
+                Cell::Counted(patient.lunar_md),
+                Cell::Told(patient.language.as_deref()),
+                Cell::Flag(patient.deceased),
+                Cell::Flag(patient.special),
+                Cell::Flag(patient.held),
+                Cell::Text(&patient.tags),
+                Cell::Text(&patient.prefer),
+                Cell::Text(&patient.attributes),
+                Cell::Counted(patient.version),
+                Cell::Text(&patient.row_hash),
+            ]);
+        })
+        .await?;
+    if inserted < patients.len() as u64 {
+        let all: Vec<PatientId> = patients.iter().map(|patient| patient.id.clone()).collect();
+        on!(tx, conn => sqlx::query(BACK).bind(ids(&all)).execute(conn).await.map(|_| ()))?;
+        return Ok(false);
+    }
+    let mut contacts: Vec<(Owner, &ContactPut)> = Vec::with_capacity(patients.len());
+    let (mut family, mut said) = (Vec::new(), Vec::new());
+    for patient in patients {
+        let owner = || Owner::patient(&patient.id);
+        contacts.extend(patient.contacts.iter().map(|contact| (owner(), contact)));
+        let own = |relation: &RelationPut| (patient.id.clone(), relation.clone());
+        family.extend(patient.family.iter().map(own));
+        let own = |consent: &ConsentPut| (patient.id.clone(), consent.clone());
+        said.extend(patient.consents.iter().map(own));
+    }
+    contact_points::insert(tx, &contacts).await?;
+    relations::insert(tx, family).await?;
+    if !said.is_empty() {
+        let with: Vec<PatientId> = said.iter().map(|(patient, _)| patient.clone()).collect();
+        replace_consents(tx, &with, &format!("source:{source}"), said, now).await?;
+    }
+    Ok(true)
 }
 
 /// Writes patients of `source` with all that belongs to them, and marks them. Returns those that were written:

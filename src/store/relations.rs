@@ -10,6 +10,7 @@ use super::{StoreError, Tx, marks, on, rows};
 use crate::model::id::{PatientId, RelationId};
 
 /// A relation to be written. Holds private data in the open: it has no `Debug`.
+#[derive(Clone)]
 pub struct RelationPut {
     /// `#…` within a patient's record, else the source's key.
     pub source_key: String,
@@ -118,6 +119,14 @@ pub(super) async fn replace_told_within(
         .collect();
     delete(tx, &gone).await?;
     write(tx, family, &had).await
+}
+
+/// Writes the family of patients that are new themselves.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    family: Vec<(PatientId, RelationPut)>,
+) -> Result<(), StoreError> {
+    write(tx, family, &HashMap::new()).await
 }
 
 async fn had(

@@ -1,5 +1,7 @@
 //! How far each rule is planned, and where a walk over its candidates stands.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{StoreError, Tx, execute, on};
@@ -99,6 +101,22 @@ pub async fn put(tx: &mut Tx, plan: &RulePlan) -> Result<(), StoreError> {
             .bind(after)
     )?;
     Ok(())
+}
+
+/// By rule how many reminders wait for their moment, and the first of these.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn waiting(
+    tx: &mut Tx,
+) -> Result<BTreeMap<String, (i64, Option<Timestamp>)>, StoreError> {
+    const SQL: &str = "SELECT rule_id, COUNT(*), MIN(due_at) FROM reminder WHERE state = 'planned' GROUP BY rule_id";
+    let found: Vec<(String, i64, i64)> =
+        on!(tx, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let waiting = found.into_iter();
+    Ok(waiting
+        .map(|(rule, n, at)| (rule, (n, Timestamp::from_millisecond(at).ok())))
+        .collect())
 }
 
 /// Forgets a rule that is gone.

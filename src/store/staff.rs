@@ -3,27 +3,21 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::json;
 
-use super::{StoreError, Tx, on, rows};
+use super::{Id, StoreError, Tx, on, rows};
 use crate::model::id::StaffId;
 use crate::model::private::Private;
-
-#[derive(sqlx::FromRow)]
-struct StaffRow {
-    id: StaffId,
-    name: String,
-    department: Option<String>,
-    role: Option<String>,
-    phone: Option<String>,
-    email: Option<String>,
-}
+use crate::model::staff::{Away, StaffKey};
 
 /// A member of staff with the addresses for work.
 #[derive(Clone, Debug)]
 pub struct Staff {
     /// Our own id.
     pub id: StaffId,
+    /// How the source calls them.
+    pub key: StaffKey,
     /// What they are called.
     pub name: Private<String>,
     /// Where they work.
@@ -34,27 +28,93 @@ pub struct Staff {
     pub phone: Option<Private<String>>,
     /// Mail address.
     pub email: Option<Private<String>>,
+    /// Whether they work here now.
+    pub active: bool,
+    /// When they are away.
+    pub away: Vec<Away>,
+    /// Who gets meanwhile what is theirs.
+    pub substitute: Option<StaffKey>,
 }
 
-/// Who works in `department` now, by name.
+impl Staff {
+    /// The absence that `day` lies in.
+    pub fn away_on(&self, day: Date) -> Option<Away> {
+        self.away.iter().copied().find(|away| away.covers(day))
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct StaffRow {
+    id: StaffId,
+    source: String,
+    source_key: String,
+    name: String,
+    department: Option<String>,
+    role: Option<String>,
+    phone: Option<String>,
+    email: Option<String>,
+    active: bool,
+    away: Option<String>,
+    substitute: Option<String>,
+}
+
+impl StaffRow {
+    fn into_staff(self) -> Result<Staff, StoreError> {
+        let away = match self.away {
+            Some(text) => serde_json::from_str(&text).map_err(|_| StoreError::BadRow {
+                table: "staff",
+                what: "away",
+            })?,
+            None => Vec::new(),
+        };
+        Ok(Staff {
+            id: self.id,
+            key: StaffKey {
+                source: self.source,
+                key: self.source_key,
+            },
+            name: Private::new(self.name),
+            department: self.department,
+            role: self.role,
+            phone: self.phone.map(Private::new),
+            email: self.email.map(Private::new),
+            active: self.active,
+            away,
+            substitute: self.substitute.as_deref().and_then(StaffKey::parse),
+        })
+    }
+}
+
+/// Who works in these departments now, by name.
 ///
 /// # Errors
-/// When the database refuses.
-pub async fn of_department(tx: &mut Tx, department: &str) -> Result<Vec<Staff>, StoreError> {
-    const SQL: &str = "SELECT id, name, department, role, phone, email FROM staff WHERE department = $1 AND active = TRUE ORDER BY name, id";
+/// When the database refuses or a row cannot be read.
+pub async fn of_departments(tx: &mut Tx, departments: &[&str]) -> Result<Vec<Staff>, StoreError> {
+    const SQL: &str = "SELECT s.id, s.source, s.source_key, s.name, s.department, s.role, s.phone, s.email, s.active, s.away, s.substitute
+        FROM json_each($1) AS j CROSS JOIN staff AS s WHERE s.department = j.value ->> 'id' AND s.active = TRUE ORDER BY s.name, s.id";
+    if departments.is_empty() {
+        return Ok(Vec::new());
+    }
+    let set: Vec<Id<'_>> = departments.iter().map(|id| Id { id }).collect();
     let found: Vec<StaffRow> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(department).fetch_all(conn).await)?;
-    Ok(found
-        .into_iter()
-        .map(|row| Staff {
-            id: row.id,
-            name: Private::new(row.name),
-            department: row.department,
-            role: row.role,
-            phone: row.phone.map(Private::new),
-            email: row.email.map(Private::new),
-        })
-        .collect())
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    found.into_iter().map(StaffRow::into_staff).collect()
+}
+
+/// The members of staff whom sources call by these keys, those who left as well.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn by_keys(tx: &mut Tx, keys: &[&StaffKey]) -> Result<Vec<Staff>, StoreError> {
+    const SQL: &str = "SELECT s.id, s.source, s.source_key, s.name, s.department, s.role, s.phone, s.email, s.active, s.away, s.substitute
+        FROM json_each($1) AS j CROSS JOIN staff AS s WHERE s.source = j.value ->> 'source' AND s.source_key = j.value ->> 'key'
+        ORDER BY s.name, s.id";
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found: Vec<StaffRow> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(keys)).fetch_all(conn).await)?;
+    found.into_iter().map(StaffRow::into_staff).collect()
 }
 
 /// A member of staff to be written. Holds private data in the open: it has no `Debug`.
@@ -76,6 +136,10 @@ pub struct StaffPut {
     pub email: Option<String>,
     /// Whether they work here now.
     pub active: bool,
+    /// JSON list of `Away`; not told: what we had stays.
+    pub away: Option<String>,
+    /// `source/key` of who stands in, empty for nobody; not told: what we had stays.
+    pub substitute: Option<String>,
     /// Of the record.
     pub row_hash: String,
 }
@@ -112,12 +176,15 @@ pub async fn put(
     staff: &[StaffPut],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO staff (id, source, source_key, name, department, role, phone, email, active, row_hash, created_at, updated_at)
+    const SQL: &str = "INSERT INTO staff (id, source, source_key, name, department, role, phone, email, active, away, substitute,
+            row_hash, created_at, updated_at)
         SELECT j.value ->> 'id', $1, j.value ->> 'source_key', j.value ->> 'name', j.value ->> 'department', j.value ->> 'role',
-            j.value ->> 'phone', j.value ->> 'email', CAST(j.value ->> 'active' AS BOOLEAN), j.value ->> 'row_hash', CAST($3 AS BIGINT), CAST($3 AS BIGINT)
+            j.value ->> 'phone', j.value ->> 'email', CAST(j.value ->> 'active' AS BOOLEAN), j.value ->> 'away', j.value ->> 'substitute',
+            j.value ->> 'row_hash', CAST($3 AS BIGINT), CAST($3 AS BIGINT)
         FROM json_each($2) AS j WHERE TRUE
         ON CONFLICT (source, source_key) DO UPDATE SET name = excluded.name, department = COALESCE(excluded.department, staff.department),
             role = COALESCE(excluded.role, staff.role), phone = excluded.phone, email = excluded.email, active = excluded.active,
+            away = COALESCE(excluded.away, staff.away), substitute = COALESCE(excluded.substitute, staff.substitute),
             row_hash = excluded.row_hash, updated_at = excluded.updated_at";
     on!(tx, conn => sqlx::query(SQL).bind(source).bind(rows(staff)).bind(now.as_millisecond()).execute(conn).await.map(|_| ()))
 }

@@ -1,6 +1,6 @@
 //! Work for staff: tasks and pop-ups, each once, with a count of how often it came up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::audits::{self, NewAudit};
 use super::events::{self, NewEvent};
-use super::{StoreError, Tx, execute, on, rows};
+use super::{Id, StoreError, Tx, execute, on, rows};
 use crate::model::class::Channel;
-use crate::model::id::{OccasionId, PatientId, ReminderId, ReplyId, TaskId};
+use crate::model::id::{OccasionId, PatientId, ReminderId, ReplyId, StaffId, TaskId};
 use crate::model::private::Private;
 use crate::model::task::{Priority, TaskKind, TaskState};
 
@@ -29,6 +29,8 @@ pub struct NewTask {
     pub priority: Priority,
     /// Who is to do it.
     pub department: String,
+    /// Whose it is alone; `None`: the department's.
+    pub staff: Option<StaffId>,
     /// One line.
     pub title: Private<String>,
     /// The rest.
@@ -58,6 +60,8 @@ pub struct Task {
     pub priority: Priority,
     /// Who is to do it.
     pub department: String,
+    /// Whose it is alone; `None`: the department's.
+    pub staff: Option<Addressee>,
     /// One line.
     pub title: Private<String>,
     /// The rest.
@@ -80,11 +84,24 @@ pub struct Task {
     pub done_at: Option<Timestamp>,
 }
 
+/// The member of staff whose task it is.
+#[derive(Clone, Debug)]
+pub struct Addressee {
+    /// Our own id.
+    pub id: StaffId,
+    /// `source/key`, as the source calls them.
+    pub key: String,
+    /// What they are called.
+    pub name: Private<String>,
+}
+
 /// Which tasks to list.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
     /// Of one department.
     pub department: Option<&'a str>,
+    /// Of one member of staff alone.
+    pub staff: Option<&'a StaffId>,
     /// Of one channel.
     pub channel: Option<Channel>,
     /// About one patient.
@@ -103,13 +120,13 @@ pub async fn add(
     now: Timestamp,
 ) -> Result<BTreeMap<String, TaskId>, StoreError> {
     const SQL: &str = "INSERT INTO task (id, dedupe_key, channel, kind, priority, department, title, text, patient_id, occasion_id,
-          reminder_id, reply_id, count, state, created_at)
+          reminder_id, reply_id, count, staff_id, state, created_at)
         SELECT j.value ->> 'id', j.value ->> 'dedupe_key', j.value ->> 'channel', j.value ->> 'kind', j.value ->> 'priority',
           j.value ->> 'department', j.value ->> 'title', j.value ->> 'text', j.value ->> 'patient_id', j.value ->> 'occasion_id',
-          j.value ->> 'reminder_id', j.value ->> 'reply_id', CAST(j.value ->> 'count' AS BIGINT), 'open', $2
+          j.value ->> 'reminder_id', j.value ->> 'reply_id', CAST(j.value ->> 'count' AS BIGINT), j.value ->> 'staff_id', 'open', $2
         FROM json_each($1) AS j WHERE TRUE
         ON CONFLICT (dedupe_key) DO UPDATE SET count = task.count + excluded.count, state = 'open', done_at = NULL,
-          title = excluded.title, text = excluded.text
+          title = excluded.title, text = excluded.text, staff_id = excluded.staff_id
         RETURNING id, dedupe_key";
     if tasks.is_empty() {
         return Ok(BTreeMap::new());
@@ -126,7 +143,7 @@ pub async fn add(
     let ids: BTreeMap<String, TaskId> = stored.into_iter().map(|(id, key)| (key, id)).collect();
     let told: Vec<NewEvent> = set.iter().filter_map(|row| {
         let id = ids.get(row.dedupe_key)?;
-        let data = json!({"id": id, "kind": row.kind, "channel": row.channel, "department": row.department, "priority": row.priority});
+        let data = json!({"id": id, "kind": row.kind, "channel": row.channel, "department": row.department, "staff": row.staff_id, "priority": row.priority});
         Some(NewEvent { kind: "task.opened".to_owned(), data })
     }).collect();
     events::add(tx, &told, now).await?;
@@ -143,12 +160,14 @@ pub async fn list(
     before: Option<&Task>,
     limit: i64,
 ) -> Result<Vec<Task>, StoreError> {
-    const SQL: &str = "SELECT id, channel, kind, priority, department, title, text, patient_id, occasion_id, reminder_id, reply_id, count,
-          state, created_at, done_at FROM task
-        WHERE state = $1 AND ($2 = '' OR department = $2) AND ($3 = '' OR channel = $3) AND ($4 = '' OR patient_id = $4)
-          AND ($5 = '' OR (CASE priority WHEN 'urgent' THEN 1 ELSE 0 END, created_at, id)
+    const SQL: &str = "SELECT t.id, t.channel, t.kind, t.priority, t.department, t.title, t.text, t.patient_id, t.occasion_id, t.reminder_id,
+          t.reply_id, t.count, t.state, t.created_at, t.done_at, s.id AS staff_id, s.source || '/' || s.source_key AS staff_key, s.name AS staff_name
+        FROM task AS t LEFT JOIN staff AS s ON s.id = t.staff_id
+        WHERE t.state = $1 AND ($2 = '' OR t.department = $2) AND ($3 = '' OR t.channel = $3) AND ($4 = '' OR t.patient_id = $4)
+          AND ($9 = '' OR t.staff_id = $9)
+          AND ($5 = '' OR (CASE t.priority WHEN 'urgent' THEN 1 ELSE 0 END, t.created_at, t.id)
             < (CASE CAST($5 AS TEXT) WHEN 'urgent' THEN 1 ELSE 0 END, CAST($6 AS BIGINT), CAST($7 AS TEXT)))
-        ORDER BY CASE priority WHEN 'urgent' THEN 1 ELSE 0 END DESC, created_at DESC, id DESC LIMIT $8";
+        ORDER BY CASE t.priority WHEN 'urgent' THEN 1 ELSE 0 END DESC, t.created_at DESC, t.id DESC LIMIT $8";
     let state = if filter.done {
         TaskState::Done
     } else {
@@ -166,7 +185,8 @@ pub async fn list(
         )
     });
     let found: Vec<TaskRow> = on!(tx, conn => sqlx::query_as(SQL).bind(state.as_str()).bind(filter.department.unwrap_or_default())
-        .bind(channel).bind(patient).bind(priority).bind(at).bind(id).bind(limit).fetch_all(conn).await)?;
+        .bind(channel).bind(patient).bind(priority).bind(at).bind(id).bind(limit)
+        .bind(filter.staff.map_or("", StaffId::as_str)).fetch_all(conn).await)?;
     found.into_iter().map(TaskRow::into_task).collect()
 }
 
@@ -175,11 +195,24 @@ pub async fn list(
 /// # Errors
 /// When the database fails or the row cannot be read.
 pub async fn find(tx: &mut Tx, id: &TaskId) -> Result<Option<Task>, StoreError> {
-    const SQL: &str = "SELECT id, channel, kind, priority, department, title, text, patient_id, occasion_id, reminder_id, reply_id, count,
-          state, created_at, done_at FROM task WHERE id = $1";
+    const SQL: &str = "SELECT t.id, t.channel, t.kind, t.priority, t.department, t.title, t.text, t.patient_id, t.occasion_id, t.reminder_id,
+          t.reply_id, t.count, t.state, t.created_at, t.done_at, s.id AS staff_id, s.source || '/' || s.source_key AS staff_key, s.name AS staff_name
+        FROM task AS t LEFT JOIN staff AS s ON s.id = t.staff_id WHERE t.id = $1";
     let found: Option<TaskRow> =
         on!(tx, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
     found.map(TaskRow::into_task).transpose()
+}
+
+/// Those of `keys` that a task has, open or done.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known(tx: &mut Tx, keys: &[&str]) -> Result<BTreeSet<String>, StoreError> {
+    const SQL: &str = "SELECT dedupe_key FROM task WHERE dedupe_key IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    let set: Vec<Id<'_>> = keys.iter().map(|id| Id { id }).collect();
+    let found: Vec<String> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    Ok(found.into_iter().collect())
 }
 
 /// Closes a task for `actor`, with an audit row. False when there is no such open task.
@@ -232,6 +265,7 @@ struct Row<'a> {
     reminder_id: Option<&'a ReminderId>,
     reply_id: Option<&'a ReplyId>,
     count: i64,
+    staff_id: Option<&'a StaffId>,
 }
 
 impl<'a> Row<'a> {
@@ -250,6 +284,7 @@ impl<'a> Row<'a> {
             reminder_id: task.reminder.as_ref(),
             reply_id: task.reply.as_ref(),
             count: task.count,
+            staff_id: task.staff.as_ref(),
         }
     }
 }
@@ -268,6 +303,9 @@ struct TaskRow {
     reminder_id: Option<ReminderId>,
     reply_id: Option<ReplyId>,
     count: i64,
+    staff_id: Option<StaffId>,
+    staff_key: Option<String>,
+    staff_name: Option<String>,
     state: String,
     created_at: i64,
     done_at: Option<i64>,
@@ -286,6 +324,13 @@ impl TaskRow {
             kind: TaskKind::parse(&self.kind).ok_or(bad("kind"))?,
             priority: Priority::parse(&self.priority).ok_or(bad("priority"))?,
             department: self.department,
+            staff: self.staff_id.zip(self.staff_key).zip(self.staff_name).map(
+                |((id, key), name)| Addressee {
+                    id,
+                    key,
+                    name: Private::new(name),
+                },
+            ),
             title: Private::new(self.title),
             text: Private::new(self.text),
             patient: self.patient_id,
@@ -318,6 +363,7 @@ mod tests {
             kind: TaskKind::Fault,
             priority,
             department: "clinical".to_owned(),
+            staff: None,
             title: key.to_owned().into(),
             text: String::new().into(),
             patient: None,

@@ -6,6 +6,7 @@ mod clinic;
 mod crash;
 mod delivery;
 mod demo;
+mod history;
 mod house;
 mod privacy;
 mod promises;

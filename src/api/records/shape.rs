@@ -225,6 +225,8 @@ pub(in crate::api) struct OccasionView {
     department: Option<String>,
     /// The doctor's name as it may be told.
     doctor: Option<String>,
+    /// The treating doctor, as the source calls them: SOURCE/KEY.
+    doctor_key: Option<String>,
     /// Where to go, as it may be told.
     place: Option<String>,
     /// What else templates use; with `private:read`.
@@ -248,6 +250,7 @@ impl OccasionView {
             cancelled_at: occasion.cancelled_at,
             department: occasion.department,
             doctor: occasion.doctor,
+            doctor_key: occasion.doctor_key.map(|key| key.to_text()),
             place: occasion.place,
             attributes: sees_private.then_some(occasion.attributes),
         }

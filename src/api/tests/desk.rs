@@ -230,6 +230,7 @@ fn task(n: usize) -> NewTask {
             Priority::Normal
         },
         department: "clinical".to_owned(),
+        staff: None,
         title: "Ana wrote".to_owned().into(),
         text: "private words".to_owned().into(),
         patient: None,

@@ -2,6 +2,8 @@
 //!
 //! Sensitive patients are sorted out first, with all that is about them; those who were known are purged.
 
+pub(crate) mod chunk;
+pub(crate) mod draft;
 mod facts;
 mod merge;
 mod occasions;
@@ -13,12 +15,17 @@ mod tests;
 #[cfg(test)]
 mod tests_gone;
 
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use self::chunk::Chunk;
+use self::draft::Site;
 use super::record::{Key, Origin, RecordKind, RecordUpdate, Removal, Removed};
 use super::report::{Fault, Outcome, Report};
 use super::{IntakeError, SiteInfo};
@@ -26,10 +33,12 @@ use crate::model::id::PatientId;
 use crate::model::phone::address_hash;
 use crate::model::reminder::SkipReason;
 use crate::store::audits::{self, NewAudit};
-use crate::store::{Store, Tx, facts as fact_rows, occasion_records, patient_records, purge};
+use crate::store::{
+    Store, StoreError, Tx, facts as fact_rows, marks, occasion_records, patient_records, purge,
+};
 
-/// How many records go into one transaction.
-pub(crate) const CHUNK: usize = 500;
+/// How many records of one request go into one transaction.
+const CHUNK: usize = 500;
 
 /// How records are applied.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,9 +71,11 @@ pub async fn apply(
     updates.sort_by_key(RecordUpdate::kind);
     let mut rest = updates.into_iter().peekable();
     while rest.peek().is_some() {
-        applier
-            .transact(rest.by_ref().take(CHUNK).collect())
-            .await?;
+        let mut chunk = Chunk::default();
+        for update in rest.by_ref().take(CHUNK) {
+            chunk.take(update, &applier.banned, &applier.site());
+        }
+        applier.transact(chunk).await?;
     }
     Ok(applier.finish())
 }
@@ -77,10 +88,55 @@ pub(crate) struct Applier<'a> {
     now: Timestamp,
     /// What was done so far.
     pub(crate) report: Report,
-    banned: HashSet<Key>,
-    /// Patients that a dry run would have made.
-    imagined: HashSet<Key>,
+    /// Patients that must not be stored.
+    pub(crate) banned: Arc<HashSet<Key>>,
+    /// What of the source is not there at all, so that nothing needs to be looked up.
+    fresh: Fresh,
+    /// Whether the last chunk changed nothing: the next may as well change nothing.
+    is_idle: bool,
+    /// Patients that a dry run would have made, by fingerprint.
+    imagined: HashSet<u64>,
+    hasher: RandomState,
+    /// Patients to be marked before the transaction ends.
+    changed: Vec<PatientId>,
 }
+
+/// Which records of a source are all new, as none was there when the import began. Another process may make some
+/// meanwhile: every insert tells, and then this holds no more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fresh {
+    source: Arc<str>,
+    patients: bool,
+    facts: bool,
+    occasions: bool,
+}
+
+impl Fresh {
+    pub(crate) async fn of(tx: &mut Tx, source: &Arc<str>) -> Result<Self, StoreError> {
+        Ok(Self {
+            source: Arc::clone(source),
+            patients: !patient_records::any(tx, source).await?,
+            facts: !fact_rows::any(tx, source).await?,
+            occasions: !occasion_records::any(tx, source).await?,
+        })
+    }
+
+    fn is(&self, what: bool, source: &str) -> bool {
+        what && *self.source == *source
+    }
+}
+
+/// A patient of this transaction.
+#[derive(Clone)]
+struct Owner {
+    id: PatientId,
+    /// New in this very transaction: nothing else about them is there.
+    is_new: bool,
+    birth_on: Option<String>,
+}
+
+/// The patients that a transaction has met.
+type Owners = HashMap<Key, Owner>;
 
 impl<'a> Applier<'a> {
     pub(crate) fn new(store: &'a Store, site: &'a SiteInfo, mode: Apply, now: Timestamp) -> Self {
@@ -90,9 +146,23 @@ impl<'a> Applier<'a> {
             mode,
             now,
             report: Report::new(mode.dry_run),
-            banned: HashSet::new(),
+            banned: Arc::default(),
+            fresh: Fresh::default(),
+            is_idle: false,
             imagined: HashSet::new(),
+            hasher: RandomState::new(),
+            changed: Vec::new(),
         }
+    }
+
+    /// Begins an import that may find nothing of its source.
+    pub(crate) fn begin(&mut self, fresh: Fresh) {
+        self.is_idle = !fresh.patients;
+        self.fresh = fresh;
+    }
+
+    fn site(&self) -> Site<'a> {
+        Site::new(self.site, self.now)
     }
 
     /// Sorts these patients out, with all that comes about them later; those who are known are purged now.
@@ -116,56 +186,88 @@ impl<'a> Applier<'a> {
             }
         }
         self.report.sensitive_patients += u64::try_from(patients.len()).unwrap_or(u64::MAX);
-        self.banned.extend(patients);
+        self.banned = Arc::new(patients);
         Ok(())
     }
 
-    /// Applies up to [`CHUNK`] updates in one transaction.
-    pub(crate) async fn transact(&mut self, updates: Vec<RecordUpdate>) -> Result<(), IntakeError> {
-        let mut sets = Sets::default();
-        for update in updates {
-            if self.is_forbidden(&update) {
-                self.report.sensitive_records += 1;
-            } else {
-                sets.take(update, &mut self.report);
-            }
+    /// Applies a chunk in one transaction; returns for how long others could not write.
+    pub(crate) async fn transact(&mut self, chunk: Chunk) -> Result<Duration, IntakeError> {
+        for (origin, kind, outcome) in &chunk.notes {
+            self.report.note(origin, *kind, *outcome);
         }
-        let mut tx = if self.mode.dry_run {
-            self.store.read().await?
-        } else {
-            self.store.write().await?
+        self.report.sensitive_records += chunk.forbidden;
+        if self.mode.dry_run {
+            let mut tx = self.store.read().await?;
+            self.bring(&mut tx, &chunk).await?;
+            return Ok(Duration::ZERO);
+        }
+        // What changes nothing needs no writer's turn.
+        if self.is_idle && self.is_known(&chunk).await? {
+            return Ok(Duration::ZERO);
+        }
+        let before = self.report.changes_so_far();
+        let mut tx = self.store.write().await?;
+        let started = Instant::now();
+        let gone = self.bring(&mut tx, &chunk).await?;
+        tx.commit().await?;
+        let held = started.elapsed();
+        for key in gone {
+            let (source, why) = (Arc::clone(&key.source), SkipReason::Cancelled);
+            self.purge(&source, &[&key], "patient.removed", why).await?;
+        }
+        self.is_idle = self.report.changes_so_far() == before;
+        Ok(held)
+    }
+
+    /// Compares a chunk without writing. If it changes nothing, that is reported, and true comes back.
+    async fn is_known(&mut self, chunk: &Chunk) -> Result<bool, IntakeError> {
+        let real = std::mem::replace(&mut self.report, Report::new(true));
+        self.mode.dry_run = true;
+        let done = match self.store.read().await {
+            Ok(mut tx) => self.bring(&mut tx, chunk).await.map(|_| ()),
+            Err(error) => Err(error.into()),
         };
-        self.departments(&mut tx, sets.departments).await?;
-        for (source, staff) in sets.staff {
-            self.staff(&mut tx, &source, staff).await?;
+        self.mode.dry_run = false;
+        self.imagined.clear();
+        let trial = std::mem::replace(&mut self.report, real);
+        done?;
+        let same = trial.changes_so_far() == 0;
+        if same {
+            self.report.absorb(trial);
         }
-        for (source, patients) in sets.patients {
-            self.patients(&mut tx, &source, patients).await?;
+        Ok(same)
+    }
+
+    /// Brings the store up to a chunk, within `tx`; returns patients who have to go afterwards.
+    async fn bring(&mut self, tx: &mut Tx, chunk: &Chunk) -> Result<Vec<Key>, IntakeError> {
+        let mut owners = Owners::new();
+        self.departments(tx, chunk.departments.clone()).await?;
+        for (source, staff) in &chunk.staff {
+            self.staff(tx, source, staff).await?;
         }
-        self.family(&mut tx, sets.family).await?;
-        for (source, facts) in sets.facts {
-            self.facts(&mut tx, &source, facts).await?;
+        let mut told = BTreeMap::new();
+        for (source, drafts) in &chunk.patients {
+            let facts = self.patients(tx, source, drafts, &mut owners).await?;
+            told.insert(Arc::clone(source), facts);
         }
-        for (source, occasions) in sets.occasions {
-            self.occasions(&mut tx, &source, occasions).await?;
+        self.family(tx, &chunk.family, &mut owners).await?;
+        for source in chunk.facts.keys() {
+            told.entry(Arc::clone(source)).or_default();
+        }
+        for (source, whole) in &told {
+            let single = chunk.facts.get(source).map_or(&[][..], Vec::as_slice);
+            self.facts(tx, source, whole, single, &mut owners).await?;
+        }
+        for (source, occasions) in &chunk.occasions {
+            self.occasions(tx, source, occasions, &mut owners).await?;
         }
         let mut gone = Vec::new();
-        for removal in sets.removals {
-            self.remove(&mut tx, removal, &mut gone).await?;
+        for removal in &chunk.removals {
+            self.remove(tx, removal, &mut gone).await?;
         }
-        if !self.mode.dry_run {
-            tx.commit().await?;
-        }
-        for key in gone {
-            self.purge(
-                &Arc::clone(&key.source),
-                &[&key],
-                "patient.removed",
-                SkipReason::Cancelled,
-            )
-            .await?;
-        }
-        Ok(())
+        let changed = std::mem::take(&mut self.changed);
+        marks::add(tx, &changed, self.now).await?;
+        Ok(gone)
     }
 
     /// The report, in the order of the files.
@@ -173,22 +275,6 @@ impl<'a> Applier<'a> {
         self.report.faults.sort_by(|a, b| a.origin.cmp(&b.origin));
         self.report.changes.sort_by(|a, b| a.origin.cmp(&b.origin));
         self.report
-    }
-
-    fn is_forbidden(&self, update: &RecordUpdate) -> bool {
-        let by_patient = update
-            .patient()
-            .is_some_and(|key| self.banned.contains(key));
-        let by_itself = match update {
-            RecordUpdate::Fact(record) => record.sensitive,
-            RecordUpdate::Occasion(record) => record.sensitive,
-            RecordUpdate::Patient(_)
-            | RecordUpdate::Relation(_)
-            | RecordUpdate::Staff(_)
-            | RecordUpdate::Department(_)
-            | RecordUpdate::Remove(_) => false,
-        };
-        by_patient || by_itself
     }
 
     /// Takes every row about these patients away and leaves an audit row with nothing but their hash.
@@ -235,16 +321,14 @@ impl<'a> Applier<'a> {
     async fn remove(
         &mut self,
         tx: &mut Tx,
-        removal: Removal,
+        removal: &Removal,
         gone: &mut Vec<Key>,
     ) -> Result<(), IntakeError> {
-        let Removal { origin, what } = removal;
-        let removed = match what {
+        let removed = match &removal.what {
             Removed::Patient(key) => {
                 let known = patient_records::known(tx, &key.source, &[key.key.reveal()]).await?;
-                let known = !known.is_empty();
-                gone.push(key);
-                known
+                gone.push(key.clone());
+                !known.is_empty()
             }
             Removed::Occasion(key) => {
                 let known = occasion_records::known(tx, &key.source, &[key.key.reveal()]).await?;
@@ -256,64 +340,51 @@ impl<'a> Applier<'a> {
                     .values()
                     .any(|known| known.status != crate::model::occasion::OccasionStatus::Cancelled)
             }
-            Removed::FactsBut { patient, keep } => {
-                let keep: Vec<(&str, &str)> = keep
-                    .iter()
-                    .map(|(kind, key)| (kind.as_str(), key.reveal().as_str()))
-                    .collect();
-                let known =
-                    patient_records::known(tx, &patient.source, &[patient.key.reveal()]).await?;
-                match known.into_values().next() {
-                    Some(known) if !self.mode.dry_run => {
-                        fact_rows::remove_but(tx, &patient.source, &known.id, &keep, self.now)
-                            .await?
-                            > 0
-                    }
-                    Some(_) | None => false,
-                }
-            }
         };
-        self.report.note(
-            &origin,
-            RecordKind::Removal,
-            if removed {
-                Outcome::Removed
-            } else {
-                Outcome::Unchanged
-            },
-        );
+        let outcome = if removed {
+            Outcome::Removed
+        } else {
+            Outcome::Unchanged
+        };
+        self.report
+            .note(&removal.origin, RecordKind::Removal, outcome);
         Ok(())
     }
 
-    /// Our ids of the patients that records are about. A dry run has none for those it would have made.
-    async fn patients_of(
+    /// Looks those patients up that this transaction has not met. A dry run has none that it would have made.
+    async fn meet<'k>(
         &self,
         tx: &mut Tx,
-        keys: impl Iterator<Item = &Key>,
-    ) -> Result<HashMap<Key, patient_records::Known>, IntakeError> {
+        keys: impl Iterator<Item = &'k Key>,
+        owners: &mut Owners,
+    ) -> Result<(), IntakeError> {
         let mut by_source: BTreeMap<&Arc<str>, HashSet<&str>> = BTreeMap::new();
-        for key in keys {
-            by_source
-                .entry(&key.source)
-                .or_default()
-                .insert(key.key.reveal());
+        for key in keys.filter(|key| !owners.contains_key(key)) {
+            let set = by_source.entry(&key.source).or_default();
+            set.insert(key.key.reveal());
         }
-        let mut all = HashMap::new();
         for (source, keys) in by_source {
-            let known =
-                patient_records::known(tx, source, &keys.into_iter().collect::<Vec<_>>()).await?;
-            all.extend(
-                known
-                    .into_iter()
-                    .map(|(key, known)| (Key::new(source, key), known)),
-            );
+            let keys: Vec<&str> = keys.into_iter().collect();
+            let known = patient_records::known(tx, source, &keys).await?;
+            owners.extend(known.into_iter().map(|(key, known)| {
+                let owner = Owner {
+                    id: known.id,
+                    is_new: false,
+                    birth_on: known.birth_on,
+                };
+                (Key::new(source, key), owner)
+            }));
         }
-        Ok(all)
+        Ok(())
+    }
+
+    fn imagine(&mut self, key: &Key) {
+        self.imagined.insert(self.hasher.hash_one(key));
     }
 
     /// A record whose patient is not stored: new in a dry run that would store them, else refused.
     fn without_owner(&mut self, origin: &Origin, patient: &Key, kind: RecordKind) {
-        if self.imagined.contains(patient) {
+        if self.imagined.contains(&self.hasher.hash_one(patient)) {
             self.report.note(origin, kind, Outcome::New);
             return;
         }
@@ -323,95 +394,6 @@ impl<'a> Applier<'a> {
             None,
             "expected the key of a patient who is in this import or known already",
         ));
-    }
-}
-
-type BySource<T> = BTreeMap<Arc<str>, Vec<T>>;
-
-/// One chunk, by kind and source, each key once.
-#[derive(Default)]
-struct Sets {
-    seen: HashMap<Name, (usize, Option<i64>)>,
-    departments: Vec<super::record::DepartmentRecord>,
-    staff: BySource<super::record::StaffRecord>,
-    patients: BySource<super::record::PatientRecord>,
-    family: Vec<super::record::FamilyRecord>,
-    facts: BySource<super::record::FactRecord>,
-    occasions: BySource<super::record::OccasionRecord>,
-    removals: Vec<Removal>,
-}
-
-impl Sets {
-    /// Takes an update in. Of several with one key the latest version counts, else the last.
-    fn take(&mut self, update: RecordUpdate, report: &mut Report) {
-        let kind = update.kind();
-        let seen = &mut self.seen;
-        match update {
-            RecordUpdate::Department(record) => self.departments.push(record),
-            RecordUpdate::Remove(removal) => self.removals.push(removal),
-            RecordUpdate::Staff(record) => {
-                let name = (kind, record.key.clone(), String::new());
-                let list = self.staff.entry(Arc::clone(&name.1.source)).or_default();
-                put(seen, list, name, None, *record, |r| &r.origin, report);
-            }
-            RecordUpdate::Patient(record) => {
-                let name = (kind, record.key.clone(), String::new());
-                let list = self.patients.entry(Arc::clone(&name.1.source)).or_default();
-                let version = record.version;
-                put(seen, list, name, version, *record, |r| &r.origin, report);
-            }
-            RecordUpdate::Relation(record) => {
-                let name = (kind, record.patient.clone(), record.key.reveal().clone());
-                let list = &mut self.family;
-                put(seen, list, name, None, *record, |r| &r.origin, report);
-            }
-            RecordUpdate::Fact(record) => {
-                let key = Key {
-                    source: Arc::clone(&record.patient.source),
-                    key: record.key.clone(),
-                };
-                let name = (kind, key, record.kind.clone());
-                let list = self.facts.entry(Arc::clone(&name.1.source)).or_default();
-                put(seen, list, name, None, *record, |r| &r.origin, report);
-            }
-            RecordUpdate::Occasion(record) => {
-                let name = (kind, record.key.clone(), String::new());
-                let list = self
-                    .occasions
-                    .entry(Arc::clone(&name.1.source))
-                    .or_default();
-                let version = record.version;
-                put(seen, list, name, version, *record, |r| &r.origin, report);
-            }
-        }
-    }
-}
-
-/// What makes two records one: their kind, their key and what tells several under one key apart.
-type Name = (RecordKind, Key, String);
-
-/// Puts `record` into `list`, or in the place of an earlier one of the same name.
-fn put<T>(
-    seen: &mut HashMap<Name, (usize, Option<i64>)>,
-    list: &mut Vec<T>,
-    name: Name,
-    version: Option<i64>,
-    record: T,
-    origin: impl Fn(&T) -> &Origin,
-    report: &mut Report,
-) {
-    let kind = name.0;
-    match seen.get_mut(&name) {
-        None => {
-            seen.insert(name, (list.len(), version));
-            list.push(record);
-        }
-        Some((at, kept)) if version.is_none() || *kept <= version => {
-            report.note(origin(&list[*at]), kind, Outcome::Repeated);
-            list[*at] = record;
-            *kept = version;
-        }
-        Some(_) => report.note(origin(&record), kind, Outcome::Older),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Occasions: records to rows; what is new, moved or called off.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Applier, fingerprint};
+use super::staff::shared_key;
+use super::{Applier, Fresh, Owners, fingerprint};
 use crate::intake::IntakeError;
 use crate::intake::record::{OccasionRecord, RecordKind};
 use crate::intake::report::{Fault, Outcome};
@@ -17,43 +20,90 @@ impl Applier<'_> {
         &mut self,
         tx: &mut Tx,
         source: &str,
-        records: Vec<OccasionRecord>,
+        records: &[OccasionRecord],
+        owners: &mut Owners,
     ) -> Result<(), IntakeError> {
-        let owners = self
-            .patients_of(tx, records.iter().map(|record| &record.patient))
+        self.meet(tx, records.iter().map(|record| &record.patient), owners)
             .await?;
         let keys: Vec<&str> = records
             .iter()
             .map(|record| record.key.key.reveal().as_str())
             .collect();
-        let known = occasion_records::known(tx, source, &keys).await?;
         let first_import = sources::first_imported_at(tx, source).await?;
-        let mut puts = Vec::new();
-        for record in records {
+        let mut known = HashMap::new();
+        if !self.fresh.is(self.fresh.occasions, source) {
+            known = occasion_records::known(tx, source, &keys).await?;
+        }
+        loop {
+            let puts = self.occasion_puts(records, owners, &known, first_import);
+            let is_new = |put: &&Drafted<'_>| put.outcome() == Some(Outcome::New);
+            let new: Vec<&OccasionPut> = puts
+                .iter()
+                .filter(is_new)
+                .filter_map(Drafted::put)
+                .collect();
+            if self.mode.dry_run || occasion_records::insert(tx, source, &new, self.now).await? {
+                let patients = new.iter().map(|put| put.patient.clone());
+                self.changed.extend(patients);
+                return self.write_changed(tx, source, puts).await;
+            }
+            // Another process knows some of them by now.
+            self.fresh = Fresh::default();
+            known = occasion_records::known(tx, source, &keys).await?;
+        }
+    }
+
+    fn occasion_puts<'r>(
+        &self,
+        records: &'r [OccasionRecord],
+        owners: &Owners,
+        known: &HashMap<String, Known>,
+        first_import: Option<Timestamp>,
+    ) -> Vec<Drafted<'r>> {
+        let draft = |record: &'r OccasionRecord| {
             let Some(owner) = owners.get(&record.patient) else {
-                self.without_owner(&record.origin, &record.patient, RecordKind::Occasion);
-                continue;
+                return Drafted::WithoutOwner(record);
             };
             let known = known.get(record.key.key.reveal());
-            let Some(put) = self.occasion_put(&record, &owner.id, known, first_import) else {
-                self.report
-                    .note(&record.origin, RecordKind::Occasion, Outcome::Rejected);
-                self.report.fault(Fault::row(
-                    &record.origin,
-                    None,
-                    "expected a date and a time zone that exist",
-                ));
-                continue;
-            };
-            let outcome = outcome(&record, &put, known);
-            self.report
-                .note(&record.origin, RecordKind::Occasion, outcome);
-            if !matches!(outcome, Outcome::Unchanged | Outcome::Older) {
-                puts.push(put);
+            match self.occasion_put(record, &owner.id, known, first_import) {
+                Some(put) => Drafted::Row(record, outcome(record, &put, known), Box::new(put)),
+                None => Drafted::WithoutTime(record),
+            }
+        };
+        records.iter().map(draft).collect()
+    }
+
+    /// Reports what became of occasions and writes those that are not new.
+    async fn write_changed(
+        &mut self,
+        tx: &mut Tx,
+        source: &str,
+        drafts: Vec<Drafted<'_>>,
+    ) -> Result<(), IntakeError> {
+        let mut changed = Vec::new();
+        for draft in drafts {
+            match draft {
+                Drafted::WithoutOwner(record) => {
+                    self.without_owner(&record.origin, &record.patient, RecordKind::Occasion);
+                }
+                Drafted::WithoutTime(record) => {
+                    let (origin, kind) = (&record.origin, RecordKind::Occasion);
+                    self.report.note(origin, kind, Outcome::Rejected);
+                    let expected = "expected a date and a time zone that exist";
+                    self.report.fault(Fault::row(origin, None, expected));
+                }
+                Drafted::Row(record, outcome, put) => {
+                    self.report
+                        .note(&record.origin, RecordKind::Occasion, outcome);
+                    let is_there = [Outcome::New, Outcome::Unchanged, Outcome::Older];
+                    if !is_there.contains(&outcome) {
+                        changed.push(*put);
+                    }
+                }
             }
         }
         if !self.mode.dry_run {
-            occasion_records::put(tx, source, &puts, self.now).await?;
+            occasion_records::put(tx, source, &changed, self.now).await?;
         }
         Ok(())
     }
@@ -72,8 +122,10 @@ impl Applier<'_> {
         let timezone = zone.iana_name().unwrap_or("UTC").to_owned();
         let at = record.when.instant(&zone).ok()?.as_millisecond();
         let local_at = record.when.to_text();
-        let attributes = serde_json::Value::Object(record.attributes.clone()).to_string();
-        let row_hash = fingerprint(&(
+        let attributes = serde_json::to_string(&record.attributes)
+            .expect("a record of plain values always serializes");
+        let doctor_key = record.doctor_key.as_ref().map(shared_key);
+        let mut row_hash = fingerprint(&(
             patient,
             &record.kind,
             &local_at,
@@ -84,6 +136,9 @@ impl Applier<'_> {
             &record.place,
             &attributes,
         ));
+        if doctor_key.is_some() {
+            row_hash = fingerprint(&(&row_hash, &doctor_key));
+        }
         Some(OccasionPut {
             id: known.map_or_else(OccasionId::generate, |known| known.id.clone()),
             patient: patient.clone(),
@@ -98,6 +153,7 @@ impl Applier<'_> {
                 .map(Timestamp::as_millisecond),
             department: record.department.clone(),
             doctor: record.doctor.clone(),
+            doctor_key,
             place: record.place.clone(),
             attributes,
             version: record.version,
@@ -117,6 +173,29 @@ impl Applier<'_> {
             return told.filter(|at| first_import.is_some_and(|first| *at > first));
         }
         Some(told.unwrap_or(self.now))
+    }
+}
+
+/// An occasion before it is written.
+enum Drafted<'r> {
+    WithoutOwner(&'r OccasionRecord),
+    WithoutTime(&'r OccasionRecord),
+    Row(&'r OccasionRecord, Outcome, Box<OccasionPut>),
+}
+
+impl Drafted<'_> {
+    const fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Row(_, outcome, _) => Some(*outcome),
+            Self::WithoutOwner(_) | Self::WithoutTime(_) => None,
+        }
+    }
+
+    fn put(&self) -> Option<&OccasionPut> {
+        match self {
+            Self::Row(_, _, put) => Some(put),
+            Self::WithoutOwner(_) | Self::WithoutTime(_) => None,
+        }
     }
 }
 

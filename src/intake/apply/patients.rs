@@ -2,94 +2,181 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
-
-use super::{Applier, fingerprint, merge};
+use super::draft::{FactDraft, PatientDraft};
+use super::{Applier, Fresh, Owner, Owners, merge};
 use crate::intake::IntakeError;
 use crate::intake::birth::Birth;
-use crate::intake::contacts::Contact;
-use crate::intake::record::{
-    ConsentRecord, Consented, FamilyRecord, Key, PatientRecord, RecordKind, RelationRecord,
-};
+use crate::intake::record::{ConsentRecord, FamilyRecord, Key, Origin, PatientRecord, RecordKind};
 use crate::intake::report::Outcome;
 use crate::model::id::PatientId;
-use crate::model::phone::address_hash;
 use crate::model::reminder::SkipReason;
-use crate::store::contact_points::ContactPut;
-use crate::store::patient_records::{self, ConsentPut, Known, PatientPut};
-use crate::store::relations::{self, RelationPut};
-use crate::store::{Tx, patients};
+use crate::store::patient_records::{self, Known, PatientPut};
+use crate::store::{Tx, patients, relations};
 
 impl Applier<'_> {
-    pub(super) async fn patients(
+    /// Brings patients up to what is told; returns the facts told with them.
+    pub(super) async fn patients<'c>(
         &mut self,
         tx: &mut Tx,
         source: &str,
-        records: Vec<PatientRecord>,
-    ) -> Result<(), IntakeError> {
-        let keys: Vec<&str> = records
-            .iter()
-            .map(|record| record.key.key.reveal().as_str())
-            .collect();
-        let known = patient_records::known(tx, source, &keys).await?;
-        let (mut puts, mut dead) = (Vec::new(), Vec::new());
-        let current = self.current(tx, source, &records, &known).await?;
-        for record in records {
-            let known = known.get(record.key.key.reveal());
-            // A table that tells some columns is compared with what is there, a whole record with the last one.
-            let (record, kept_hash) = match current.get(&record.key) {
-                Some(kept) => (
-                    merge::overlay(kept.clone(), &record),
-                    Some(self.patient_put(kept, known).row_hash),
-                ),
-                None => (record, known.map(|known| known.row_hash.clone())),
+        drafts: &'c [PatientDraft],
+        owners: &mut Owners,
+    ) -> Result<Vec<Told<'c>>, IntakeError> {
+        let known = self.insert_new(tx, source, drafts).await?;
+        let current = self.current(tx, source, drafts, &known).await?;
+        let (mut told, mut puts, mut dead) = (Vec::new(), Vec::new(), Vec::new());
+        for draft in drafts {
+            let Some(known) = known.get(draft.record.key.key.reveal()) else {
+                told.extend(self.new_patient(draft, owners));
+                continue;
             };
-            let put = self.patient_put(&record, known);
-            let outcome = match known {
-                None => Outcome::New,
-                Some(known) if record.version.is_some() && known.version > record.version => {
-                    Outcome::Older
-                }
-                Some(_) if kept_hash.as_ref() == Some(&put.row_hash) => Outcome::Unchanged,
-                Some(_) => Outcome::Changed,
-            };
+            let (put, outcome) = self.compare(draft, known, current.get(&draft.record.key));
+            let (record, id) = (&draft.record, &known.id);
             self.report
                 .note(&record.origin, RecordKind::Patient, outcome);
-            if self.mode.dry_run {
-                self.imagined.insert(record.key);
-            } else if matches!(outcome, Outcome::New | Outcome::Changed) {
-                if record.deceased && !known.is_some_and(|known| known.deceased) {
-                    dead.push(put.source_key.clone());
+            let owner = Owner {
+                id: id.clone(),
+                is_new: false,
+                birth_on: known.birth_on.clone(),
+            };
+            owners.insert(record.key.clone(), owner.clone());
+            if outcome == Outcome::Older {
+                // What came with it is as old.
+                for fact in draft.facts.iter().flatten() {
+                    self.report.note(&fact.origin, RecordKind::Fact, outcome);
+                }
+                continue;
+            }
+            told.extend(Told::of(draft, Some(owner)));
+            if let Some(put) = put.filter(|_| !self.mode.dry_run) {
+                if put.deceased && !known.deceased {
+                    dead.push(put.id.clone());
                 }
                 puts.push(put);
             }
         }
-        let written = patient_records::put(tx, source, puts, self.now).await?;
-        if !dead.is_empty() {
-            let dead: Vec<&str> = dead.iter().map(String::as_str).collect();
-            let dead: Vec<PatientId> = patient_records::known(tx, source, &dead)
-                .await?
-                .into_values()
-                .map(|known| known.id)
-                .collect();
-            let dead: Vec<PatientId> = dead.into_iter().filter(|id| written.contains(id)).collect();
-            patients::stop_all(tx, &dead, SkipReason::Deceased, self.now).await?;
+        if puts.is_empty() {
+            return Ok(told);
         }
-        Ok(())
+        let count = puts.len();
+        let written = patient_records::put(tx, source, puts.clone(), self.now).await?;
+        dead.retain(|id| written.contains(id));
+        patients::stop_all(tx, &dead, SkipReason::Deceased, self.now).await?;
+        if written.len() < count {
+            // A later version came by another process meanwhile.
+            let late = |id: &PatientId| puts.iter().any(|put| put.id == *id);
+            told.retain(|told| {
+                let owner = told.owner.as_ref();
+                owner.is_none_or(|owner| written.contains(&owner.id) || !late(&owner.id))
+            });
+        }
+        Ok(told)
+    }
+
+    /// Writes those who are new, and returns the others.
+    async fn insert_new(
+        &mut self,
+        tx: &mut Tx,
+        source: &str,
+        drafts: &[PatientDraft],
+    ) -> Result<HashMap<String, Known>, IntakeError> {
+        let key = |draft: &PatientDraft| draft.put.source_key.clone();
+        let keys: Vec<String> = drafts.iter().map(key).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut known = HashMap::new();
+        if !self.fresh.is(self.fresh.patients, source) {
+            known = patient_records::known(tx, source, &keys).await?;
+        }
+        if self.mode.dry_run {
+            return Ok(known);
+        }
+        loop {
+            let new = drafts.iter().map(|draft| &draft.put);
+            let mut new: Vec<_> = new
+                .filter(|put| !known.contains_key(&put.source_key))
+                .collect();
+            // In one order always, so that two writers never wait for each other.
+            new.sort_unstable_by(|a, b| a.source_key.cmp(&b.source_key));
+            if patient_records::insert(tx, source, &new, self.now).await? {
+                return Ok(known);
+            }
+            self.fresh = Fresh::default();
+            known = patient_records::known(tx, source, &keys).await?;
+        }
+    }
+
+    fn new_patient<'c>(
+        &mut self,
+        draft: &'c PatientDraft,
+        owners: &mut Owners,
+    ) -> Option<Told<'c>> {
+        let record = &draft.record;
+        self.report
+            .note(&record.origin, RecordKind::Patient, Outcome::New);
+        if self.mode.dry_run {
+            self.imagine(&record.key);
+            return Told::of(draft, None);
+        }
+        let owner = Owner {
+            id: draft.put.id.clone(),
+            is_new: true,
+            birth_on: draft.put.birth_on.clone(),
+        };
+        self.changed.push(owner.id.clone());
+        owners.insert(record.key.clone(), owner.clone());
+        Told::of(draft, Some(owner))
+    }
+
+    /// What is to be written of a known patient, and what becomes of the record.
+    fn compare(
+        &self,
+        draft: &PatientDraft,
+        known: &Known,
+        current: Option<&PatientRecord>,
+    ) -> (Option<PatientPut>, Outcome) {
+        let record = &draft.record;
+        // A table that tells some columns is compared with what is there, a whole record with the last one.
+        let merged = current.map(|kept| {
+            let hash = self.site().patient_put(kept).row_hash;
+            let record = merge::overlay(kept.clone(), record);
+            (self.site().patient_put(&record), hash, record.inactive)
+        });
+        let (put, kept_hash, inactive) = match &merged {
+            Some((put, hash, inactive)) => (put, hash, *inactive),
+            None => (&draft.put, &known.row_hash, record.inactive),
+        };
+        if record.version.is_some() && known.version > record.version {
+            return (None, Outcome::Older);
+        }
+        if *kept_hash == put.row_hash {
+            return (None, Outcome::Unchanged);
+        }
+        let mut put = put.clone();
+        put.id = known.id.clone();
+        // A hold that a person set stays; one that the source set goes when the source lifts it.
+        put.held = inactive || (known.held && !known.inactive);
+        (Some(put), Outcome::Changed)
     }
 
     pub(super) async fn family(
         &mut self,
         tx: &mut Tx,
-        records: Vec<FamilyRecord>,
+        records: &[FamilyRecord],
+        owners: &mut Owners,
     ) -> Result<(), IntakeError> {
-        let owners = self
-            .patients_of(tx, records.iter().map(|record| &record.patient))
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.meet(tx, records.iter().map(|record| &record.patient), owners)
             .await?;
-        let ids: Vec<PatientId> = owners.values().map(|known| known.id.clone()).collect();
+        let ids = records.iter().filter_map(|record| {
+            let owner = owners.get(&record.patient);
+            owner.map(|owner| owner.id.clone())
+        });
+        let ids: Vec<PatientId> = ids.collect();
         let hashes = relations::known(tx, &ids).await?;
         let (mut puts, mut gone) = (Vec::new(), Vec::new());
-        for (rank, record) in records.into_iter().enumerate() {
+        for (rank, record) in records.iter().enumerate() {
             let Some(owner) = owners.get(&record.patient) else {
                 self.without_owner(&record.origin, &record.patient, RecordKind::Relation);
                 continue;
@@ -111,7 +198,9 @@ impl Applier<'_> {
             };
             let birth = owner.birth_on.as_deref().and_then(Birth::parse);
             // Those told within the patient's record come first.
-            let put = self.relation_put(relation, name.1, 1000 + rank, self.is_minor(birth));
+            let site = self.site();
+            let minor = site.is_minor(birth);
+            let put = site.relation_put(relation, name.1, 1000 + rank, minor);
             let outcome = match known {
                 None => Outcome::New,
                 Some(hash) if *hash == put.row_hash => Outcome::Unchanged,
@@ -135,11 +224,12 @@ impl Applier<'_> {
         &self,
         tx: &mut Tx,
         source: &str,
-        records: &[PatientRecord],
+        drafts: &[PatientDraft],
         known: &HashMap<String, Known>,
     ) -> Result<HashMap<Key, PatientRecord>, IntakeError> {
-        let partial: HashMap<PatientId, (&PatientRecord, &Known)> = records
+        let partial: HashMap<PatientId, (&PatientRecord, &Known)> = drafts
             .iter()
+            .map(|draft| &draft.record)
             .filter(|record| record.told.is_some())
             .filter_map(|record| {
                 known
@@ -148,6 +238,9 @@ impl Applier<'_> {
             })
             .collect();
         let ids: Vec<PatientId> = partial.keys().cloned().collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
         let mut consents = patient_records::consents(tx, &ids, source).await?;
         // Relations that are records of their own are not this record's to tell.
         let own = relations::told_within(tx, &ids).await?;
@@ -174,193 +267,23 @@ impl Applier<'_> {
         }
         Ok(current)
     }
-
-    fn patient_put(&self, record: &PatientRecord, known: Option<&Known>) -> PatientPut {
-        let birth = record.birth.map(|birth| *birth.reveal());
-        let minor = self.is_minor(birth);
-        let mut attributes = record.attributes.reveal().clone();
-        if let Some(Birth::Within { year, .. }) = birth {
-            attributes.insert("birth_year".to_owned(), json!(year));
-        }
-        if record.inactive {
-            attributes.insert("active".to_owned(), Value::Bool(false));
-        }
-        let day = birth.and_then(Birth::day);
-        let lunar = record.lunar_birthday.map(|day| *day.reveal());
-        let mut put = PatientPut {
-            id: known.map_or_else(PatientId::generate, |known| known.id.clone()),
-            source_key: record.key.key.reveal().clone(),
-            name: json!(record.name.reveal()).to_string(),
-            sex: record.sex.map(crate::model::patient::Sex::as_str),
-            birth_on: day.map(|day| day.to_string()),
-            birth_md: day
-                .filter(|_| lunar.is_none())
-                .map(|day| i64::from(day.month()) * 100 + i64::from(day.day())),
-            lunar_md: lunar.map(|day| i64::from(day.month) * 100 + i64::from(day.day)),
-            language: record.language.clone(),
-            deceased: record.deceased,
-            // Of whom only a year is known and who may be a minor is reached through the family (rules/README.md, rule 7).
-            special: record.special || (day.is_none() && minor),
-            held: record.inactive,
-            tags: json!(record.tags).to_string(),
-            prefer: json!(record.prefer).to_string(),
-            attributes: Value::Object(attributes).to_string(),
-            version: None,
-            row_hash: String::new(),
-            contacts: self.contact_puts(&record.contacts),
-            family: self.family_puts(&record.family, minor),
-            consents: record.consents.iter().map(consent_put).collect(),
-        };
-        put.row_hash = patient_fingerprint(&put);
-        put.version = record.version;
-        // A hold that a person set stays; one that the source set goes when the source lifts it.
-        put.held = record.inactive || known.is_some_and(|known| known.held && !known.inactive);
-        put
-    }
-
-    /// The key of a relation within a record is what it is and whom it names: with another number it is the same one.
-    fn family_puts(&self, family: &[RelationRecord], minor: bool) -> Vec<RelationPut> {
-        let mut taken: HashMap<String, usize> = HashMap::new();
-        family
-            .iter()
-            .enumerate()
-            .map(|(rank, relation)| {
-                let name = relation
-                    .name
-                    .as_ref()
-                    .map(|name| name.reveal().full.to_lowercase())
-                    .unwrap_or_default();
-                let base = format!("#{}/{}", relation.kind, &fingerprint(&name)[..12]);
-                let times = taken
-                    .entry(base.clone())
-                    .and_modify(|n| *n += 1)
-                    .or_insert(1);
-                let key = if *times == 1 {
-                    base
-                } else {
-                    format!("{base}/{times}")
-                };
-                let mut put = self.relation_put(relation, key, rank + 1, minor);
-                put.row_hash = String::new();
-                put
-            })
-            .collect()
-    }
-
-    fn relation_put(
-        &self,
-        relation: &RelationRecord,
-        source_key: String,
-        rank: usize,
-        minor: bool,
-    ) -> RelationPut {
-        let consented = match relation.consented {
-            Consented::Yes => true,
-            Consented::No => false,
-            Consented::WhileMinor => minor,
-        };
-        let name = relation
-            .name
-            .as_ref()
-            .map(|name| json!(name.reveal()).to_string());
-        let contacts = self.contact_puts(&relation.contacts);
-        let addresses: Vec<&str> = contacts
-            .iter()
-            .map(|contact| contact.address.as_str())
-            .collect();
-        let row_hash = fingerprint(&(
-            &relation.kind,
-            &name,
-            &relation.language,
-            consented,
-            addresses,
-        ));
-        let rank = i64::try_from(rank).unwrap_or(i64::MAX);
-        RelationPut {
-            source_key,
-            rank,
-            kind: relation.kind.clone(),
-            name,
-            language: relation.language.clone(),
-            consented,
-            row_hash,
-            contacts,
-        }
-    }
-
-    fn contact_puts(&self, contacts: &[Contact]) -> Vec<ContactPut> {
-        contacts
-            .iter()
-            .map(|contact| ContactPut {
-                kind: contact.kind,
-                address: contact.address.reveal().clone(),
-                address_hash: address_hash(&self.site.address_key, contact.address.reveal()),
-            })
-            .collect()
-    }
-
-    fn is_minor(&self, birth: Option<Birth>) -> bool {
-        let today = self.now.to_zoned(self.site.timezone.clone()).date();
-        birth.is_some_and(|birth| birth.may_be_minor(today))
-    }
 }
 
-fn consent_put(consent: &ConsentRecord) -> ConsentPut {
-    ConsentPut {
-        scope: consent.scope,
-        granted: consent.granted,
-        at: consent.at.map(jiff::Timestamp::as_millisecond),
-    }
+/// The facts told with a patient: all that the source knows.
+pub(super) struct Told<'c> {
+    /// Where the patient stands.
+    pub(super) origin: &'c Origin,
+    /// `None` in a dry run that would make the patient.
+    pub(super) owner: Option<Owner>,
+    pub(super) facts: &'c [FactDraft],
 }
 
-/// Of all that the record tells, but for its version: a record sent again under a new number is the same one.
-fn patient_fingerprint(put: &PatientPut) -> String {
-    let contacts: Vec<&str> = put
-        .contacts
-        .iter()
-        .map(|contact| contact.address.as_str())
-        .collect();
-    let family: Vec<_> = put
-        .family
-        .iter()
-        .map(|relation| {
-            let addresses: Vec<&str> = relation
-                .contacts
-                .iter()
-                .map(|contact| contact.address.as_str())
-                .collect();
-            (
-                &relation.source_key,
-                &relation.kind,
-                &relation.name,
-                &relation.language,
-                relation.consented,
-                addresses,
-            )
+impl<'c> Told<'c> {
+    fn of(draft: &'c PatientDraft, owner: Option<Owner>) -> Option<Self> {
+        Some(Self {
+            origin: &draft.record.origin,
+            owner,
+            facts: draft.facts.as_deref()?,
         })
-        .collect();
-    let consents: Vec<_> = put
-        .consents
-        .iter()
-        .map(|consent| (consent.scope.as_str(), consent.granted, consent.at))
-        .collect();
-    let own = (
-        &put.name,
-        put.sex,
-        &put.birth_on,
-        put.lunar_md,
-        &put.language,
-        put.deceased,
-        put.special,
-        put.held,
-    );
-    fingerprint(&(
-        own,
-        &put.tags,
-        &put.prefer,
-        &put.attributes,
-        contacts,
-        family,
-        consents,
-    ))
+    }
 }

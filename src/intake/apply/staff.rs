@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Applier, fingerprint};
 use crate::intake::IntakeError;
-use crate::intake::record::{DepartmentRecord, RecordKind, StaffRecord};
+use crate::intake::record::{DepartmentRecord, Key, RecordKind, StaffRecord};
 use crate::intake::report::Outcome;
 use crate::model::id::StaffId;
 use crate::store::Tx;
@@ -59,7 +59,7 @@ impl Applier<'_> {
         &mut self,
         tx: &mut Tx,
         source: &str,
-        records: Vec<StaffRecord>,
+        records: &[StaffRecord],
     ) -> Result<(), IntakeError> {
         let keys: Vec<&str> = records
             .iter()
@@ -68,7 +68,7 @@ impl Applier<'_> {
         let known = staff::known(tx, source, &keys).await?;
         let mut puts = Vec::new();
         for record in records {
-            let put = staff_put(&record);
+            let put = staff_put(record);
             let outcome = match known.get(&put.source_key) {
                 None => Outcome::New,
                 Some(hash) if *hash == put.row_hash => Outcome::Unchanged,
@@ -90,7 +90,16 @@ fn staff_put(record: &StaffRecord) -> StaffPut {
     let name = record.name.reveal().clone();
     let phone = record.phone.as_ref().map(|phone| phone.reveal().clone());
     let email = record.email.as_ref().map(|email| email.reveal().clone());
-    let row_hash = fingerprint(&(
+    let away = record
+        .absence
+        .as_ref()
+        .map(|absence| serde_json::to_string(&absence.away).expect("days are plain JSON"));
+    // Told that nobody stands in, it says so; not told at all, it says nothing.
+    let substitute = record.absence.as_ref().map(|absence| {
+        let key = absence.substitute.as_ref();
+        key.map(shared_key).unwrap_or_default()
+    });
+    let mut row_hash = fingerprint(&(
         &name,
         &record.department,
         &record.role,
@@ -98,6 +107,9 @@ fn staff_put(record: &StaffRecord) -> StaffPut {
         &email,
         record.active,
     ));
+    if record.absence.is_some() {
+        row_hash = fingerprint(&(&row_hash, &away, &substitute));
+    }
     StaffPut {
         id: StaffId::generate(),
         source_key: record.key.key.reveal().clone(),
@@ -107,6 +119,13 @@ fn staff_put(record: &StaffRecord) -> StaffPut {
         phone,
         email,
         active: record.active,
+        away,
+        substitute,
         row_hash,
     }
+}
+
+/// `source/key`, as rows refer to staff of any source.
+pub(super) fn shared_key(key: &Key) -> String {
+    format!("{}/{}", key.source, key.key.reveal())
 }

@@ -14,7 +14,7 @@ use crate::intake::report::Fault;
 
 /// A row that is being read.
 pub(super) struct Row<'a> {
-    pub(super) table: &'a Table<'a>,
+    pub(super) table: &'a Table,
     pub(super) origin: &'a Origin,
     pub(super) cells: &'a [String],
     pub(super) parsed: Parsed,

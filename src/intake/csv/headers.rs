@@ -69,6 +69,7 @@ fn occasion(header: &Header<'_>, patient: &PatientMap) -> OccasionMap {
         created_at: header.first(OCCASION_CREATED_AT),
         department: header.first(OCCASION_DEPARTMENT),
         doctor: header.first(OCCASION_DOCTOR),
+        doctor_key: header.first(OCCASION_DOCTOR_KEY),
         place: header.first(OCCASION_PLACE),
         version: header.first(OCCASION_VERSION),
         ..OccasionMap::default()
@@ -332,6 +333,17 @@ const OCCASION_DOCTOR: &[&str] = &[
     "医师",
     "医生姓名",
     "预约医生",
+];
+const OCCASION_DOCTOR_KEY: &[&str] = &[
+    "doctor_key",
+    "doctor_id",
+    "doctor_code",
+    "physician_id",
+    "practitioner_id",
+    "医生工号",
+    "医生编码",
+    "医生编号",
+    "医生ID",
 ];
 const OCCASION_PLACE: &[&str] = &[
     "place",

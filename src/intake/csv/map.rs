@@ -53,9 +53,9 @@ maps! {
         opt_out, sensitive, flags, version,
     }
     RelationMap { kind, name, phone, email, language, consented, }
-    OccasionMap { key, kind, at, date, time, timezone, status, created_at, department, doctor, place, sensitive, reasons, version, }
+    OccasionMap { key, kind, at, date, time, timezone, status, created_at, department, doctor, doctor_key, place, sensitive, reasons, version, }
     FactMap { key, kind, code, system, on, department, }
-    StaffMap { key, name, department, role, phone, email, active, }
+    StaffMap { key, name, department, role, phone, email, active, away_from, away_until, substitute, }
 }
 
 impl PatientMap {

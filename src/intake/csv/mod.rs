@@ -9,6 +9,7 @@ mod headers;
 mod map;
 mod row;
 mod rows;
+mod staff;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,8 +27,8 @@ use super::report::Fault;
 use super::{IntakeError, Settings, SiteInfo};
 
 /// A table, looked at once.
-pub(crate) struct Table<'a> {
-    site: &'a SiteInfo,
+pub(crate) struct Table {
+    site: Arc<SiteInfo>,
     file: PathBuf,
     name: Arc<str>,
     source: Arc<str>,
@@ -40,13 +41,13 @@ pub(crate) struct Table<'a> {
     first: u64,
 }
 
-impl<'a> Table<'a> {
+impl Table {
     /// Finds encoding, delimiter and columns, and checks the mapping against them.
     pub(crate) fn open(
         file: &Path,
         map: Option<&Path>,
         source: Option<&str>,
-        site: &'a SiteInfo,
+        site: &Arc<SiteInfo>,
         settings: &Settings,
     ) -> Result<Self, IntakeError> {
         let unreadable = |what| IntakeError::Unreadable {
@@ -79,7 +80,7 @@ impl<'a> Table<'a> {
             |name| name.to_string_lossy().into_owned(),
         );
         let table = Self {
-            site,
+            site: Arc::clone(site),
             file: file.to_owned(),
             name: Arc::from(name),
             source,

@@ -1,14 +1,13 @@
 //! One row of a table: cells to records.
 
 use super::cells::{Read, Row};
-use super::map::{FactMap, OccasionMap, PatientMap, RelationMap, StaffMap};
+use super::map::{FactMap, OccasionMap, PatientMap, RelationMap};
 use super::{Table, words};
 use crate::intake::birth::Birth;
-use crate::intake::contacts::Contact;
 use crate::intake::import::Parsed;
 use crate::intake::record::{
     Coding, ConsentRecord, Consented, FactRecord, Field, Key, OccasionRecord, Origin,
-    PatientRecord, RecordKind, RecordUpdate, RelationRecord, StaffRecord,
+    PatientRecord, RecordKind, RecordUpdate, RelationRecord,
 };
 use crate::intake::report::Fault;
 use crate::intake::{moment, names};
@@ -17,7 +16,7 @@ use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
 use crate::model::private::Private;
 
-impl Table<'_> {
+impl Table {
     /// What a row that cannot be read at all would most likely have been.
     pub(super) fn main_kind(&self) -> Option<RecordKind> {
         let mapping = &self.mapping;
@@ -34,7 +33,7 @@ impl Table<'_> {
 }
 
 /// Reads a row. A fault in what names or dates a record leaves the row out; one in a number or address leaves that out alone.
-pub(super) fn read(table: &Table<'_>, origin: &Origin, cells: &[String]) -> Parsed {
+pub(super) fn read(table: &Table, origin: &Origin, cells: &[String]) -> Parsed {
     let mut row = Row {
         table,
         origin,
@@ -141,6 +140,7 @@ impl Row<'_> {
             contacts,
             family,
             consents,
+            facts: None,
             version: self.version(map.version.as_ref())?,
             sensitive: false,
             flags: Vec::new(),
@@ -360,6 +360,9 @@ impl Row<'_> {
             created_at,
             department: self.said(map.department.as_ref())?,
             doctor: self.said(map.doctor.as_ref())?,
+            doctor_key: self
+                .said(map.doctor_key.as_ref())?
+                .map(|key| self.staff_key(&key)),
             place: self.said(map.place.as_ref())?,
             attributes: self.attributes(map.attributes.iter())?,
             version: self.version(map.version.as_ref())?,
@@ -405,32 +408,6 @@ impl Row<'_> {
         let time = moment::clock(begins)
             .ok_or_else(|| self.fault_of(map.time.as_ref(), "expected a time such as 09:30"))?;
         Ok(Some(OccasionTime::At(read.date().to_datetime(time))))
-    }
-
-    fn staff(&mut self, map: &StaffMap) -> Read<()> {
-        let key = self.said(map.key.as_ref())?.ok_or_else(|| {
-            self.fault_of(map.key.as_ref(), "expected the key of the member of staff")
-        })?;
-        let name = self
-            .said(map.name.as_ref())?
-            .ok_or_else(|| self.fault_of(map.name.as_ref(), "expected a name"))?;
-        let first =
-            |contacts: Vec<Contact>| contacts.into_iter().next().map(|contact| contact.address);
-        let active = map.active.is_none()
-            || self.said(map.active.as_ref())?.is_none()
-            || self.truth(map.active.as_ref())?;
-        let record = StaffRecord {
-            origin: self.origin.clone(),
-            key: Key::new(&self.table.source, key),
-            name: Private::new(name),
-            department: self.said(map.department.as_ref())?,
-            role: self.said(map.role.as_ref())?,
-            phone: first(self.phones(map.phone.as_ref())),
-            email: first(self.emails(map.email.as_ref())),
-            active,
-        };
-        self.parsed.update(RecordUpdate::Staff(Box::new(record)));
-        Ok(())
     }
 
     fn name(&self, map: &PatientMap) -> Read<PersonName> {

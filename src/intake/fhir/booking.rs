@@ -11,7 +11,7 @@ use crate::intake::report::Fault;
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 
 pub(super) fn appointment(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     appointment: &Appointment,
 ) -> Result<Parsed, Fault> {
@@ -53,6 +53,9 @@ pub(super) fn appointment(
                 .and_then(|(_, at)| at),
             department: named("HealthcareService").or_else(specialty),
             doctor: named("Practitioner"),
+            doctor_key: actor(appointment, "Practitioner")
+                .and_then(|found| context.index.practitioner(found))
+                .map(|id| Key::new(&context.source, id)),
             place: named("Location"),
             attributes: Map::new(),
             version: super::version(&appointment.meta),
@@ -91,7 +94,7 @@ fn without_start(origin: &Origin, key: Key, status: OccasionStatus) -> Result<Pa
     })))
 }
 
-fn start_at(context: &Context<'_>, origin: &Origin, start: &str) -> Result<Timestamp, Fault> {
+fn start_at(context: &Context, origin: &Origin, start: &str) -> Result<Timestamp, Fault> {
     let at = context.moment(start).and_then(|(_, at)| at);
     at.ok_or_else(|| {
         Fault::row(
@@ -112,7 +115,7 @@ fn actor<'a>(appointment: &'a Appointment, kind: &str) -> Option<&'a Reference> 
 }
 
 /// The key of the first participant who is a patient that we know of.
-fn patient_of(context: &Context<'_>, appointment: &Appointment) -> Option<String> {
+fn patient_of(context: &Context, appointment: &Appointment) -> Option<String> {
     let may_be = |actor: &Reference| {
         let reference = actor.reference.as_deref();
         reference.is_none_or(|text| text.contains("Patient") || text.starts_with("urn:uuid:"))
@@ -122,7 +125,7 @@ fn patient_of(context: &Context<'_>, appointment: &Appointment) -> Option<String
 }
 
 /// The kind by the site's own words first, then by the codes of v2-0276 and plain words.
-fn kind_of(context: &Context<'_>, appointment: &Appointment) -> String {
+fn kind_of(context: &Context, appointment: &Appointment) -> String {
     const WORDS: [(&str, &[&str]); 3] = [
         (
             "recheck",

@@ -20,7 +20,7 @@ use crate::model::private::Private;
 const LONG_OVER_DAYS: i64 = 400;
 
 pub(super) fn condition(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     condition: &Condition,
 ) -> Result<Parsed, Fault> {
@@ -59,7 +59,7 @@ pub(super) fn condition(
 }
 
 pub(super) fn encounter(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     encounter: &Encounter,
 ) -> Result<Parsed, Fault> {
@@ -133,7 +133,7 @@ pub(super) fn encounter(
 }
 
 pub(super) fn immunization(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     shot: &Immunization,
 ) -> Result<Parsed, Fault> {
@@ -160,7 +160,7 @@ pub(super) fn immunization(
 }
 
 pub(super) fn medication_request(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     request: &MedicationRequest,
 ) -> Result<Parsed, Fault> {
@@ -212,7 +212,7 @@ fn medication_of(request: &MedicationRequest) -> &Concept {
 
 /// The day on which the course runs out, with its repeats, is an occasion.
 fn prescription_end(
-    context: &Context<'_>,
+    context: &Context,
     request: &MedicationRequest,
     fact: &FactRecord,
     parsed: &mut Parsed,
@@ -242,7 +242,7 @@ fn prescription_end(
 
 /// A result is kept as a date and a code, never with a value.
 pub(super) fn result(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     kind: &str,
     result: &LabResult,
@@ -294,7 +294,7 @@ pub(super) fn result(
 }
 
 fn fact(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     kind: &str,
     id: Option<&String>,
@@ -324,7 +324,7 @@ fn fact(
 }
 
 fn occasion(
-    context: &Context<'_>,
+    context: &Context,
     fact: &FactRecord,
     name: String,
     kind: &str,
@@ -342,6 +342,7 @@ fn occasion(
         created_at: None,
         department: fact.department.clone(),
         doctor: None,
+        doctor_key: None,
         place,
         attributes: Map::new(),
         version: None,
@@ -352,7 +353,7 @@ fn occasion(
 
 impl Parsed {
     /// Adds an occasion unless it was over long ago.
-    fn occasion(&mut self, context: &Context<'_>, record: OccasionRecord, day: Date) {
+    fn occasion(&mut self, context: &Context, record: OccasionRecord, day: Date) {
         if context
             .today
             .checked_sub(LONG_OVER_DAYS.days())
@@ -364,7 +365,7 @@ impl Parsed {
 }
 
 fn dated(
-    context: &Context<'_>,
+    context: &Context,
     fact: &mut FactRecord,
     text: Option<&str>,
     path: &str,
@@ -377,7 +378,7 @@ fn dated(
 }
 
 fn moment(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     path: &str,
     text: &str,

@@ -14,6 +14,8 @@ pub(super) struct Index {
     patients_by_identifier: HashMap<String, String>,
     /// `Practitioner/id` and `system|value` to a name.
     names: HashMap<String, String>,
+    /// `system|value` of a practitioner to their id.
+    practitioners: HashMap<String, String>,
     /// Practitioner, as roles refer to them, to their role.
     roles: HashMap<String, Role>,
     /// Organizations that are departments, by id and identifier, to their id.
@@ -47,6 +49,11 @@ impl Index {
             }
             "PractitionerRole" => self.add_role(value),
             kind => {
+                if kind == "Practitioner" {
+                    for name in any.identifier.as_slice().iter().flat_map(spellings) {
+                        self.practitioners.insert(name, id.clone());
+                    }
+                }
                 if let Some(name) = any.name.as_slice().iter().find_map(shown) {
                     for other in any.identifier.as_slice().iter().flat_map(spellings) {
                         self.names.insert(other, name.clone());
@@ -120,6 +127,16 @@ impl Index {
             .find_map(|target| match target.strip_prefix("Patient/") {
                 Some(id) => Some(self.keys.get(id).cloned().unwrap_or_else(|| id.to_owned())),
                 None => self.patients_by_identifier.get(&target).cloned(),
+            })
+    }
+
+    /// The id of the practitioner that a reference names.
+    pub(super) fn practitioner(&self, reference: &Reference) -> Option<String> {
+        targets(reference, "Practitioner")
+            .into_iter()
+            .find_map(|target| match target.strip_prefix("Practitioner/") {
+                Some(id) => Some(id.to_owned()),
+                None => self.practitioners.get(&target).cloned(),
             })
     }
 

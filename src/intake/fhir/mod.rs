@@ -11,8 +11,6 @@ mod resource;
 mod staff;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,21 +23,21 @@ use serde_json::Value;
 use self::index::Index;
 use self::resource::{Meta, Reference};
 use super::import::Parsed;
-use super::lines::{LIMIT_BYTES, Line, Lines};
+use super::lines::{self, LIMIT_BYTES, Line};
 use super::record::{Key, Origin, RecordKind};
 use super::report::Fault;
 use super::{IntakeError, Settings, SiteInfo, located};
 
 /// What reading a resource has to know.
-pub(crate) struct Context<'a> {
-    site: &'a SiteInfo,
-    settings: &'a Settings,
+pub(crate) struct Context {
+    site: Arc<SiteInfo>,
+    settings: Arc<Settings>,
     source: Arc<str>,
     today: Date,
     index: Index,
 }
 
-impl Context<'_> {
+impl Context {
     /// The day, in the site's zone, and the instant where one is told. A month or a year is its first day.
     fn moment(&self, text: &str) -> Option<(Date, Option<Timestamp>)> {
         let text = text.trim();
@@ -88,8 +86,8 @@ impl Context<'_> {
 }
 
 /// A folder, looked through once.
-pub(crate) struct Folder<'a> {
-    context: Context<'a>,
+pub(crate) struct Folder {
+    context: Context,
     files: Vec<PathBuf>,
     root: PathBuf,
     /// What kinds of resources each file holds.
@@ -103,39 +101,36 @@ struct Head<'a> {
     resource_type: std::borrow::Cow<'a, str>,
 }
 
-impl<'a> Folder<'a> {
+impl Folder {
     /// Looks through a folder, or one file, for what resources refer to.
     pub(crate) fn open(
         path: &Path,
         source: &Arc<str>,
-        site: &'a SiteInfo,
-        settings: &'a Settings,
+        site: &Arc<SiteInfo>,
+        settings: &Arc<Settings>,
         now: Timestamp,
     ) -> Result<Self, IntakeError> {
-        let files = files(path)?;
         let today = now.to_zoned(site.timezone.clone()).date();
         let context = Context {
-            site,
-            settings,
+            site: Arc::clone(site),
+            settings: Arc::clone(settings),
             source: Arc::clone(source),
             today,
             index: Index::default(),
         };
-        let root = if path.is_dir() {
-            path.to_owned()
-        } else {
-            path.parent().unwrap_or(path).to_owned()
-        };
         let mut folder = Self {
             context,
-            files,
-            root,
+            files: lines::files(path)?,
+            root: lines::root(path),
             types: BTreeMap::new(),
         };
         for file in folder.files.clone() {
-            let mut lines = open(&file)?;
+            let mut lines = lines::open(&file)?;
             let mut types = BTreeSet::new();
-            while let Some((_, line)) = lines.next().map_err(|error| unreadable(&file, &error))? {
+            while let Some((_, line)) = lines
+                .next()
+                .map_err(|error| lines::unreadable(&file, &error))?
+            {
                 let Line::Bytes(bytes) = line else { continue };
                 let Ok(head) = serde_json::from_slice::<Head<'_>>(&bytes) else {
                     continue;
@@ -164,11 +159,11 @@ impl<'a> Folder<'a> {
         Ok(folder)
     }
 
-    /// Reads every line of the files that may hold one of `kinds` and hands on what it gave; `each` may ask to stop.
+    /// Reads every line of the files that may hold one of `kinds`.
     pub(crate) fn read(
         &self,
         kinds: &[RecordKind],
-    ) -> impl Iterator<Item = Result<Parsed, IntakeError>> {
+    ) -> impl Iterator<Item = Result<Parsed, IntakeError>> + Send {
         let wanted = |file: &&PathBuf| {
             let types = self.types.get(*file);
             types.is_none_or(|types| {
@@ -178,33 +173,8 @@ impl<'a> Folder<'a> {
                         .any(|name| kinds_of(name).iter().any(|kind| kinds.contains(kind)))
             })
         };
-        let files: Vec<&PathBuf> = self.files.iter().filter(wanted).collect();
-        files.into_iter().flat_map(move |file| {
-            let mut lines = Some(open(file));
-            let name: Arc<str> = Arc::from(
-                file.strip_prefix(&self.root)
-                    .unwrap_or(file)
-                    .display()
-                    .to_string(),
-            );
-            std::iter::from_fn(move || match lines.take()? {
-                Err(error) => Some(Err(error)),
-                Ok(mut open) => match open.next() {
-                    Err(error) => Some(Err(unreadable(file, &error))),
-                    Ok(None) => None,
-                    Ok(Some((number, line))) => {
-                        lines = Some(Ok(open));
-                        Some(Ok(self.line(
-                            &Origin {
-                                file: Arc::clone(&name),
-                                line: number,
-                            },
-                            line,
-                        )))
-                    }
-                },
-            })
-        })
+        let each = |origin: &Origin, line: Line| self.line(origin, line);
+        lines::read(&self.root, self.files.iter().filter(wanted), each)
     }
 
     fn line(&self, origin: &Origin, line: Line) -> Parsed {
@@ -330,41 +300,5 @@ fn plain_type(name: &str) -> String {
         name.to_owned()
     } else {
         "unknown resources".to_owned()
-    }
-}
-
-fn files(path: &Path) -> Result<Vec<PathBuf>, IntakeError> {
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let entries = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|file| {
-            let ending = file
-                .extension()
-                .and_then(|ending| ending.to_str())
-                .unwrap_or_default();
-            file.is_file() && matches!(ending.to_ascii_lowercase().as_str(), "ndjson" | "jsonl")
-        })
-        .collect();
-    files.sort();
-    if files.is_empty() {
-        return Err(IntakeError::Unreadable {
-            file: path.display().to_string(),
-            what: "expected a folder with files that end in .ndjson".to_owned(),
-        });
-    }
-    Ok(files)
-}
-
-fn open(file: &Path) -> Result<Lines<BufReader<File>>, IntakeError> {
-    Lines::open(file).map_err(|error| unreadable(file, &error))
-}
-
-fn unreadable(file: &Path, error: &std::io::Error) -> IntakeError {
-    IntakeError::Unreadable {
-        file: file.display().to_string(),
-        what: error.to_string(),
     }
 }

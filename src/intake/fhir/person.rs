@@ -18,7 +18,7 @@ use crate::model::patient::{PersonName, Sex};
 use crate::model::private::Private;
 
 pub(super) fn patient(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     patient: &Patient,
 ) -> Result<Parsed, Fault> {
@@ -63,6 +63,7 @@ pub(super) fn patient(
         contacts,
         family,
         consents: Vec::new(),
+        facts: None,
         version: super::version(&patient.meta),
         sensitive: false,
         flags: codes(security).chain(codes(tag)).collect(),
@@ -96,7 +97,7 @@ fn codes(codings: &[Coding]) -> impl Iterator<Item = String> + '_ {
 }
 
 pub(super) fn related_person(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     person: &RelatedPerson,
 ) -> Result<Parsed, Fault> {
@@ -129,7 +130,7 @@ pub(super) fn related_person(
 }
 
 fn relation_within(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     n: usize,
     contact: &PatientContact,
@@ -163,7 +164,7 @@ fn relation_within(
     })
 }
 
-fn consented(context: &Context<'_>, kind: &str) -> Consented {
+fn consented(context: &Context, kind: &str) -> Consented {
     match kind {
         kind if context.settings.consented.iter().any(|word| word == kind) => Consented::Yes,
         "parent" => Consented::WhileMinor,
@@ -258,7 +259,7 @@ fn kind_of(relationship: &[Concept]) -> &'static str {
 }
 
 /// The official name, else the usual one, else the first that is neither old nor a maiden name.
-pub(super) fn best_name(context: &Context<'_>, names: &[HumanName]) -> Option<PersonName> {
+pub(super) fn best_name(context: &Context, names: &[HumanName]) -> Option<PersonName> {
     let rank = |name: &&HumanName| match name.r#use.as_deref() {
         Some("official") => 0,
         Some("usual") => 1,
@@ -321,7 +322,7 @@ fn language(communication: &[Communication]) -> Option<String> {
 
 /// Numbers and addresses that are in use: by rank, mobile before home before work. One that cannot be read is told of and left out.
 pub(super) fn contacts(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     path: &str,
     telecom: &[Telecom],
@@ -370,7 +371,7 @@ pub(super) fn contacts(
 }
 
 /// Whether a period has not ended before today.
-fn is_current(context: &Context<'_>, period: &Period) -> bool {
+fn is_current(context: &Context, period: &Period) -> bool {
     let end = period.end.as_deref().and_then(|end| context.moment(end));
     end.is_none_or(|end| end.0 >= context.today)
 }

@@ -10,7 +10,7 @@ use crate::model::class::ContactKind;
 use crate::model::private::Private;
 
 pub(super) fn practitioner(
-    context: &Context<'_>,
+    context: &Context,
     origin: &Origin,
     practitioner: &Practitioner,
 ) -> Result<Parsed, Fault> {
@@ -57,6 +57,8 @@ pub(super) fn practitioner(
         phone: first(ContactKind::Phone),
         email: first(ContactKind::Email),
         active: practitioner.active != Some(false),
+        // FHIR tells availability as weekly hours, not as leave.
+        absence: None,
     })));
     Ok(parsed)
 }

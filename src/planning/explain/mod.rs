@@ -150,6 +150,7 @@ fn explained(rule: &Rule, subject: &Subject, at: Timestamp, language: Language) 
         occasions: &subject.occasions,
         sent: &sent,
         sensitive: false,
+        overrides: &subject.overrides,
     };
     let as_of = |moment: Timestamp| {
         let day = SignedDuration::from_hours(24);

@@ -145,10 +145,15 @@ fn languages(view: &View<'_>) -> Vec<Problem> {
     found
 }
 
-/// Years whose working days nobody announced to us.
+/// The month in which the next year's days off are announced in China.
+const ANNOUNCED_IN: i8 = 11;
+
+/// Years whose working days nobody announced to us: this one, and the next when it is due to be announced.
 fn workdays(view: &View<'_>) -> Vec<Problem> {
     let today = view.ground.today;
-    let next = Date::new(today.year().saturating_add(1), 1, 1).unwrap_or(today);
+    let ahead = i16::from(today.month() >= ANNOUNCED_IN);
+    let next = Date::new(today.year().saturating_add(ahead), 1, 1).unwrap_or(today);
+    let next = next.max(today);
     let years: Vec<String> = view
         .rule
         .missing_workday_years(today, next)
@@ -164,7 +169,7 @@ fn workdays(view: &View<'_>) -> Vec<Problem> {
     vec![view.warn(
         &view.step_path(step, "workday"),
         &format!(
-            "the official working days of {} are not known: Monday to Friday are taken",
+            "the official working days of {} are not known, so Monday to Friday count; give them under [calendar] workdays",
             years.join(" and ")
         ),
     )]

@@ -30,7 +30,7 @@ fn ground() -> Ground {
     Ground {
         carried: vec![Channel::Sms],
         language: "en".to_owned(),
-        today: date(2026, 7, 1),
+        today: date(2026, 11, 22),
     }
 }
 

@@ -3,6 +3,7 @@
 //! For the people who write rules. One case that cannot be read harms no other.
 
 mod occasion;
+mod own;
 mod person;
 pub(crate) mod read;
 mod value;
@@ -12,6 +13,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::model::class::{Channel, Role};
+use crate::model::reminder::SkipReason;
 use crate::rules::explain::{self, Line};
 use crate::rules::plan::{self, PlannedReminder};
 use crate::rules::rule::Rule;
@@ -29,6 +31,8 @@ pub struct CaseResult {
     pub ok: bool,
     /// Why the case could not be run.
     pub error: Option<String>,
+    /// What is wrong with the rule and came to light with this record: nobody gets anything by it.
+    pub fault: Option<String>,
     /// What was planned in the window, in order.
     pub events: Vec<Event>,
     /// What was expected.
@@ -102,12 +106,15 @@ impl Event {
 }
 
 impl CaseResult {
-    /// `{"id", "ok", "events"}`, and `error` for a case that could not be run.
+    /// `{"id", "ok", "events"}`, `error` for a case that could not be run, and `fault` for one of the rule.
     pub fn to_json(&self) -> serde_json::Value {
         let events: Vec<_> = self.events.iter().map(Event::to_json).collect();
         let mut line = json!({"id": self.id, "ok": self.ok, "events": events});
         if let Some(error) = &self.error {
             line["error"] = json!(error);
+        }
+        if let Some(fault) = &self.fault {
+            line["fault"] = json!(fault);
         }
         line
     }
@@ -128,6 +135,7 @@ impl CaseResult {
             why: String::new(),
             ok: false,
             error: Some(error),
+            fault: None,
             events: Vec::new(),
             expected: Vec::new(),
             explanation: Vec::new(),
@@ -208,11 +216,14 @@ fn run_one(
         .filter_map(|reminder| Event::of(reminder, &rule))
         .collect();
     events.sort_by(|a, b| a.key().cmp(&b.key()));
+    let mut decisions = explained.plan.decisions.into_iter();
+    let fault = decisions.find(|decision| decision.reason == SkipReason::RuleFault);
     let mut result = CaseResult {
         id,
         why,
         ok: false,
         error: None,
+        fault: fault.map(|decision| decision.detail),
         events,
         expected: Vec::new(),
         explanation: explained.lines,

@@ -8,7 +8,7 @@ use crate::calendar::wall;
 use crate::model::id::{OccasionId, PatientId};
 use crate::model::occasion::{Confirmation, Occasion, OccasionStatus, OccasionTime};
 use crate::rules::cases::read::Case;
-use crate::rules::cases::value::{moment, optional, read, when, words};
+use crate::rules::cases::value::{moment, optional, read, table, when, words};
 use crate::rules::lead::Distance;
 use crate::rules::plan::SentLead;
 use crate::rules::reader::time_of_day;
@@ -73,7 +73,11 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
             moment(text, &rule.timezone)
         })
     };
-    let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
+    let text = |key: &str| {
+        optional(fields, key, &format!("{place}.{key}"), |text| {
+            Ok::<_, String>(text.to_owned())
+        })
+    };
     let cancelled_at = instant("cancelled_at")?;
     let status = optional(fields, "status", &format!("{place}.status"), |text| {
         status(text)
@@ -83,11 +87,11 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
     } else {
         OccasionStatus::Booked
     };
-    let attributes = fields.get("attributes").and_then(Value::as_object);
+    let attributes = table(fields, "attributes", &format!("{place}.attributes"))?;
     Ok(Occasion {
         id: OccasionId::parse("occ_0").expect("a plain id"),
         patient: PatientId::parse("pat_case").expect("a plain id"),
-        kind: text("kind").unwrap_or_else(|| rule.trigger.word().to_owned()),
+        kind: text("kind")?.unwrap_or_else(|| rule.trigger.word().to_owned()),
         when: OccasionTime::On(jiff::civil::Date::ZERO),
         timezone: String::new(),
         status: status.unwrap_or(by_date),
@@ -96,10 +100,11 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
         created_at: instant("created_at")?,
         moved_at: instant("moved_at")?,
         cancelled_at,
-        department: text("department"),
+        department: text("department")?,
         doctor: None,
-        place: text("place"),
-        attributes: attributes.cloned().unwrap_or_default(),
+        doctor_key: None,
+        place: text("place")?,
+        attributes,
     })
 }
 
@@ -108,7 +113,10 @@ fn status(text: &str) -> Result<OccasionStatus, String> {
     match text {
         "canceled" => Ok(OccasionStatus::Cancelled),
         "noshow" => Ok(OccasionStatus::NoShow),
-        "completed" => Ok(OccasionStatus::Fulfilled),
+        "completed" | "done" => Ok(OccasionStatus::Fulfilled),
+        "confirmed" | "scheduled" | "active" | "pending" | "moved" | "rescheduled" => {
+            Ok(OccasionStatus::Booked)
+        }
         word => word.parse(),
     }
 }
@@ -136,7 +144,10 @@ fn moments(
             .get(key)
             .ok_or_else(|| format!("{}: missing", name(key)))
     };
-    let (anchor, timezone) = read(get("anchor")?, &name("anchor"), |text| when(text, zone))?;
+    // An offset names the instant; days and the time of day are those of the rule's zone.
+    let (anchor, timezone) = read(get("anchor")?, &name("anchor"), |text| {
+        when(text, zone).map(|when| on_clock_of(zone, when))
+    })?;
     let every = read(get("every")?, &name("every"), every)?;
     let count = get("count")?
         .as_i64()
@@ -157,6 +168,18 @@ fn moments(
     Ok((1..=count).map(|k| (at(k), timezone.clone())).collect())
 }
 
+/// The same, as the clock of the rule's zone shows it.
+fn on_clock_of(zone: &TimeZone, (when, written): (OccasionTime, String)) -> (OccasionTime, String) {
+    let name = zone.iana_name().unwrap_or("UTC").to_owned();
+    match (when, wall::zone(&written)) {
+        (OccasionTime::At(at), Some(other)) => {
+            let at = zone.to_datetime(wall::instant(&other, at));
+            (OccasionTime::At(at), name)
+        }
+        (OccasionTime::At(_) | OccasionTime::On(_), _) => (when, name),
+    }
+}
+
 /// A distance on the calendar; years are twelve months.
 fn every(text: &str) -> Result<Distance, String> {
     let years = text
@@ -173,7 +196,7 @@ fn clock(text: &str, zone: &TimeZone) -> Result<Option<Time>, String> {
     if let Some(time) = time_of_day(text) {
         return Ok(Some(time));
     }
-    Ok(match when(text, zone)?.0 {
+    Ok(match on_clock_of(zone, when(text, zone)?).0 {
         OccasionTime::At(at) => Some(at.time()),
         OccasionTime::On(_) => None,
     })

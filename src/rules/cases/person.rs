@@ -8,7 +8,7 @@ use crate::model::patient::{
     ContactPoint, ContactStatus, Fact, LunarDay, OptOut, Patient, PersonName, Relation, Sex,
 };
 use crate::model::private::Private;
-use crate::rules::cases::value::{day, flag, list, optional, read, words};
+use crate::rules::cases::value::{day, flag, list, optional, read, table, words};
 
 /// The patient.
 pub(super) fn patient(fields: &Map<String, Value>) -> Result<Patient, String> {
@@ -47,13 +47,7 @@ pub(super) fn patient(fields: &Map<String, Value>) -> Result<Patient, String> {
         prefer: words(fields, "prefer", &name("prefer"), |text| {
             text.parse::<Channel>()
         })?,
-        attributes: Private::new(
-            fields
-                .get("attributes")
-                .and_then(Value::as_object)
-                .cloned()
-                .unwrap_or_default(),
-        ),
+        attributes: Private::new(table(fields, "attributes", &name("attributes"))?),
         contacts: contacts(fields, "patient", "")?,
         family: family
             .iter()

@@ -4,15 +4,16 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 use jiff::civil::Time;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::calendar::wall;
 use crate::model::class::{Channel, Role};
 use crate::model::occasion::Occasion;
 use crate::model::patient::{Fact, Patient};
-use crate::rules::cases::value::{flag, list, moment, optional, read};
-use crate::rules::cases::{Event, occasion, person};
+use crate::rules::cases::value::{flag, list, moment, optional, read, table};
+use crate::rules::cases::{Event, occasion, own, person};
 use crate::rules::document;
+use crate::rules::overrides::Override;
 use crate::rules::plan::{SentLead, Subject};
 use crate::rules::rule::Rule;
 use crate::rules::site::Site;
@@ -24,6 +25,7 @@ pub(crate) struct Case {
     pub(super) occasions: Vec<Occasion>,
     pub(super) sent: Vec<SentLead>,
     sensitive: bool,
+    overrides: Vec<Override>,
     pub(crate) now: Timestamp,
     pub(crate) window: Range<Timestamp>,
     /// When a manual rule is started.
@@ -38,6 +40,7 @@ impl Case {
             occasions: &self.occasions,
             sent: &self.sent,
             sensitive: self.sensitive,
+            overrides: &self.overrides,
         }
     }
 }
@@ -45,7 +48,6 @@ impl Case {
 /// The cases of a file with the place each stands at.
 pub(super) fn split(text: &str) -> Vec<(String, Result<Value, String>)> {
     let text = text.trim_start_matches('\u{feff}');
-    let is_note = |line: &str| line.is_empty() || line.starts_with('#') || line.starts_with("//");
     let first = text
         .lines()
         .map(str::trim)
@@ -60,20 +62,11 @@ pub(super) fn split(text: &str) -> Vec<(String, Result<Value, String>)> {
             )],
         };
     }
-    if first.starts_with('{') {
-        let lines = text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !is_note(line.trim()));
-        let read = |line: &str| {
-            serde_json::from_str::<Value>(line).map_err(|error| format!("no JSON: {error}"))
-        };
-        return lines
-            .map(|(at, line)| (format!("line {}", at + 1), read(line)))
-            .collect();
-    }
     if first.is_empty() {
         return Vec::new();
+    }
+    if first.starts_with('{') {
+        return json_lines(text);
     }
     match toml::from_str::<toml::Table>(text) {
         Ok(table) => match table.get("case").and_then(toml::Value::as_array) {
@@ -83,11 +76,56 @@ pub(super) fn split(text: &str) -> Vec<(String, Result<Value, String>)> {
                 Err("expected JSON lines, or [[case]] tables in TOML".to_owned()),
             )],
         },
+        Err(_) if text.lines().any(|line| line.trim() == CASE) => toml_cases(text),
+        // A first line that is no JSON harms no other.
+        Err(_) if text.lines().any(|line| line.trim().starts_with('{')) => json_lines(text),
         Err(error) => vec![(
             "file".to_owned(),
             Err(format!("neither JSON lines nor TOML: {error}")),
         )],
     }
+}
+
+/// What begins a case in TOML.
+const CASE: &str = "[[case]]";
+
+fn is_note(line: &str) -> bool {
+    line.is_empty() || line.starts_with('#') || line.starts_with("//")
+}
+
+fn json_lines(text: &str) -> Vec<(String, Result<Value, String>)> {
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !is_note(line.trim()));
+    let read = |line: &str| {
+        serde_json::from_str::<Value>(line).map_err(|error| format!("no JSON: {error}"))
+    };
+    lines
+        .map(|(at, line)| (format!("line {}", at + 1), read(line)))
+        .collect()
+}
+
+/// The cases of a TOML file with a fault in it, each read alone.
+fn toml_cases(text: &str) -> Vec<(String, Result<Value, String>)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let starts: Vec<usize> = (0..lines.len())
+        .filter(|at| lines[*at].trim() == CASE)
+        .collect();
+    let ends = starts.iter().skip(1).copied().chain([lines.len()]);
+    let read = |start: usize, end: usize| {
+        // Empty lines in front keep the numbers of the lines.
+        let alone = "\n".repeat(start) + &lines[start..end].join("\n");
+        let table = toml::from_str::<toml::Table>(&alone)
+            .map_err(|error| format!("no TOML: {}", error.to_string().trim_end()))?;
+        let case = table.get("case").and_then(|cases| cases.get(0));
+        case.map(to_json).ok_or_else(|| "no case".to_owned())
+    };
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| (format!("line {}", start + 1), read(*start, end)))
+        .collect()
 }
 
 fn numbered(cases: Vec<Value>) -> Vec<(String, Result<Value, String>)> {
@@ -138,13 +176,9 @@ pub(super) fn rule(
 /// All of a case but what is expected.
 pub(crate) fn case(case: &Value, rule: &Rule) -> Result<Case, String> {
     let zone = &rule.timezone;
-    let nothing = Map::new();
-    let window = case
-        .get("window")
-        .and_then(Value::as_object)
-        .unwrap_or(&nothing);
-    let from = optional(window, "from", "window.from", |text| moment(text, zone))?;
-    let to = optional(window, "to", "window.to", |text| moment(text, zone))?;
+    let window = table(case, "window", "window")?;
+    let from = optional(&window, "from", "window.from", |text| moment(text, zone))?;
+    let to = optional(&window, "to", "window.to", |text| moment(text, zone))?;
     let now = case
         .get("now")
         .filter(|now| !now.is_null())
@@ -173,6 +207,7 @@ pub(crate) fn case(case: &Value, rule: &Rule) -> Result<Case, String> {
         occasions: Vec::new(),
         sent: Vec::new(),
         sensitive: flag(person, "sensitive", "patient.sensitive")?,
+        overrides: own::overrides(person, case.get("rule"), rule)?,
         now,
         window: from..to,
         started: Vec::new(),

@@ -99,6 +99,19 @@ pub(super) fn words<T, E: std::fmt::Display>(
     }
 }
 
+/// A table; absent is empty.
+pub(super) fn table(
+    fields: &impl Lookup,
+    key: &str,
+    place: &str,
+) -> Result<Map<String, Value>, String> {
+    match fields.look_up(key) {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(table)) => Ok(table.clone()),
+        Some(other) => Err(format!("{place}: expected a table, found {other}")),
+    }
+}
+
 /// Looks up lists alike in a case and in its tables.
 pub(super) trait Lookup {
     fn look_up(&self, key: &str) -> Option<&Value>;

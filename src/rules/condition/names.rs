@@ -8,8 +8,15 @@ use crate::rules::reader::nearest;
 pub(crate) const PATIENT_FIELDS: &[&str] =
     &["attributes", "age", "sex", "tags", "language", "diagnoses"];
 /// What a condition may ask of `occasion`.
-pub(crate) const OCCASION_FIELDS: &[&str] =
-    &["kind", "date", "time", "department", "place", "attributes"];
+pub(crate) const OCCASION_FIELDS: &[&str] = &[
+    "kind",
+    "date",
+    "time",
+    "status",
+    "department",
+    "place",
+    "attributes",
+];
 
 /// Finds names that do not exist; `bound` are the variables of `exists`, `all` and the like.
 pub(super) fn check(node: &IdedExpr, bound: &mut Vec<String>, faults: &mut Vec<String>) {

@@ -106,12 +106,11 @@ fn read_holiday(table: &Table<'_>, faults: &mut Faults) -> Option<Trigger> {
             holiday,
         });
     }
-    let names = || holiday::NAMED.iter().map(|(name, _)| *name);
-    let expected = match nearest(id, names()) {
+    let expected = match nearest(id, holiday::names()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!(
             "expected a day such as \"09-10\" or one of {}",
-            names().collect::<Vec<_>>().join(", ")
+            holiday::names().collect::<Vec<_>>().join(", ")
         ),
     };
     faults.error(&field.place, format!("`{id}` is no holiday; {expected}"));

@@ -1,6 +1,9 @@
 //! Occasions that the hospital keeps, and facts for steps that come after them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::calendar::wall;
 use crate::model::occasion::{Occasion, OccasionStatus, OccasionTime};
@@ -9,6 +12,9 @@ use crate::model::reminder::SkipReason;
 use crate::rules::lead::Lead;
 use crate::rules::rule::Rule;
 use crate::rules::triggers::{Closed, Found, Occurrence, Records, last_minute};
+
+/// Facts of this kind tell of a state, and are told again at every visit.
+const DIAGNOSIS: &str = "diagnosis";
 
 /// The patient's occasions of `kind`, and the facts of that kind on days without one.
 pub(crate) fn find<'a>(
@@ -40,21 +46,40 @@ pub(crate) fn find<'a>(
         .flat_map(|step| &step.leads)
         .any(|lead| matches!(lead, Lead::After(_)));
     if follows {
-        let wanted = |fact: &&Fact| fact.kind == kind && begins(fact, codes);
-        for fact in records.facts.iter().filter(wanted) {
+        let mut days: BTreeSet<Date> = found.occurrences.iter().map(|other| other.day).collect();
+        for fact in wanted(rule, kind, codes, records.facts) {
             let Some(occurrence) = of_fact(rule, fact) else {
                 continue;
             };
-            let taken = found
-                .occurrences
-                .iter()
-                .any(|other| other.day == occurrence.day);
-            if !taken {
+            // Several statements of one day, or several codes of one, are one thing to follow up.
+            if days.insert(occurrence.day) {
                 found.occurrences.push(occurrence);
             }
         }
     }
     found
+}
+
+/// The facts that steps follow: every one, but of diagnoses the first with its code, since later ones
+/// only say again what is known.
+fn wanted<'f>(
+    rule: &'f Rule,
+    kind: &'f str,
+    codes: &'f [String],
+    facts: &'f [Fact],
+) -> impl Iterator<Item = &'f Fact> {
+    let first = move |fact: &&Fact| {
+        let day = fact.day(&rule.timezone);
+        let earlier = |other: &Fact| {
+            let same = other.kind == fact.kind && other.code == fact.code;
+            same && other.day(&rule.timezone).is_some_and(|on| Some(on) < day)
+        };
+        kind != DIAGNOSIS || !facts.iter().any(earlier)
+    };
+    let of_kind = facts.iter().filter(move |fact| fact.kind == kind);
+    of_kind
+        .filter(move |fact| begins(fact, codes))
+        .filter(first)
 }
 
 fn of_occasion<'a>(rule: &Rule, occasion: &'a Occasion) -> Occurrence<'a> {
@@ -106,16 +131,10 @@ pub(crate) fn begins(fact: &Fact, prefixes: &[String]) -> bool {
 }
 
 fn of_fact<'a>(rule: &Rule, fact: &Fact) -> Option<Occurrence<'a>> {
+    let day = fact.day(&rule.timezone)?;
+    // Without the code: a code that is corrected does not make it another occurrence.
+    let occurrence = Occurrence::on_day(rule, format!("{day}.{}", fact.kind), day);
     let moment = fact.at.and_then(|at| Timestamp::from_millisecond(at).ok());
-    let day = fact
-        .on
-        .or_else(|| moment.map(|at| wall::date(&rule.timezone, at)))?;
-    let key = format!(
-        "{day}.{}.{}",
-        fact.kind,
-        fact.code.as_deref().unwrap_or_default()
-    );
-    let occurrence = Occurrence::on_day(rule, key, day);
     let start = moment.unwrap_or(occurrence.start);
     Some(Occurrence {
         start,

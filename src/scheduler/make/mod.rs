@@ -1,6 +1,7 @@
 //! Makes of one due reminder what is to be written: a message, tasks, or a named reason why not. Pure.
 
-mod send;
+pub(crate) mod send;
+pub(crate) mod staff;
 mod work;
 
 use jiff::Timestamp;
@@ -15,7 +16,9 @@ use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::context::About;
 use crate::planning::material::Material;
+use crate::rules::rule::Step;
 use crate::scheduler::Settings;
+use crate::scheduler::digest::Item;
 use crate::store::due::Outcome;
 use crate::store::messages::{Desk, NewMessage};
 use crate::store::questions::NewQuestion;
@@ -39,6 +42,8 @@ pub(crate) struct Made {
     pub(crate) messages: Vec<NewMessage>,
     pub(crate) tasks: Vec<NewTask>,
     pub(crate) questions: Vec<NewQuestion>,
+    /// It is told with others, in a digest: that settles what became of it.
+    pub(crate) item: Option<Box<Item>>,
 }
 
 impl Made {
@@ -48,6 +53,22 @@ impl Made {
             messages: Vec::new(),
             tasks: Vec::new(),
             questions: Vec::new(),
+            item: None,
+        }
+    }
+
+    fn put_off(at: Timestamp) -> Self {
+        Self {
+            outcome: Outcome::PutOff(at),
+            ..Self::skipped(SkipReason::QuietHours)
+        }
+    }
+
+    fn work(task: NewTask) -> Self {
+        Self {
+            outcome: Outcome::Task(task.id.clone()),
+            tasks: vec![task],
+            ..Self::skipped(SkipReason::Superseded)
         }
     }
 
@@ -61,6 +82,7 @@ impl Made {
 struct Piece<'a> {
     bench: Bench<'a>,
     about: About<'a>,
+    step: Option<&'a Step>,
     template: &'a str,
     ask: Option<Ask>,
     unless: Option<Unless>,
@@ -126,6 +148,7 @@ fn piece<'a>(
             occasion,
             asks: ask.is_some(),
         },
+        step,
         template: bench.book.template(plan),
         ask,
         unless: bench.book.unless(plan),
@@ -138,10 +161,7 @@ impl Piece<'_> {
         let plan = &self.about.reminder.plan;
         let case = self.case(material);
         match gates::may_send(&case, self.bench.now) {
-            Verdict::Wait(at) => Made {
-                outcome: Outcome::PutOff(at),
-                ..Made::skipped(SkipReason::QuietHours)
-            },
+            Verdict::Wait(at) => Made::put_off(at),
             Verdict::No(reason) => {
                 let hides = matches!(
                     reason,

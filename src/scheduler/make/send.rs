@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::calendar::wall;
 use crate::gates::Open;
-use crate::model::class::{Channel, ContactKind};
+use crate::model::class::Channel;
 use crate::model::id::MessageId;
 use crate::model::phone::address_hash;
 use crate::model::private::Private;
@@ -14,14 +14,10 @@ use crate::planning::context;
 use crate::planning::material::Material;
 use crate::render::{RenderError, Rendered};
 use crate::scheduler::make::{Made, Piece};
-use crate::scheduler::notes;
 use crate::store::due::Outcome;
 use crate::store::messages::{NewMessage, Way};
 use crate::store::questions::{Asked, NewQuestion};
 use crate::store::reminders::ANSWER_RULE;
-
-/// At most so many members of staff get a mail or SMS of one reminder.
-const MOST_STAFF: usize = 20;
 
 impl Piece<'_> {
     /// To patient or family: one message over every way there is a text for.
@@ -57,67 +53,15 @@ impl Piece<'_> {
             messages: vec![message],
             tasks,
             questions,
+            item: None,
         }
     }
 
-    /// To staff: a task or pop-up, or a message to each who has an address.
-    pub(super) fn for_staff(&self, material: &Material) -> Made {
-        let plan = &self.about.reminder.plan;
-        let channel = plan.channels.first().copied().unwrap_or(Channel::Task);
-        let Some(kind) = channel.contact_kind() else {
-            return match self.render(channel, material) {
-                Ok(rendered) => self.as_task(channel, &rendered, None, material),
-                Err(fault) => self.no_text(vec![fault]),
-            };
-        };
-        let staff = plan
-            .department
-            .as_ref()
-            .and_then(|department| material.staff.get(department))
-            .map_or(&[][..], Vec::as_slice);
-        let addresses = staff.iter().filter_map(|one| match kind {
-            ContactKind::Phone => one.phone.as_ref().map(|address| (&one.id, address)),
-            ContactKind::Email => one.email.as_ref().map(|address| (&one.id, address)),
-        });
-        let routed: Vec<_> = addresses
-            .filter(|(_, address)| {
-                self.bench
-                    .desk
-                    .routes
-                    .pick(channel, address.reveal())
-                    .is_some()
-            })
-            .take(MOST_STAFF)
-            .collect();
-        let rendered = match self.render(channel, material) {
-            Ok(rendered) => rendered,
-            Err(fault) => return self.no_text(vec![fault]),
-        };
-        let messages: Vec<NewMessage> = routed
-            .into_iter()
-            .map(|(id, address)| {
-                self.message(
-                    format!("{}#{id}", plan.plan_key),
-                    vec![to_way(channel, address.clone(), &rendered)],
-                    &rendered,
-                )
-            })
-            .collect();
-        match messages.first() {
-            Some(message) => Made {
-                outcome: Outcome::Message(message.id.clone()),
-                messages,
-                tasks: Vec::new(),
-                questions: Vec::new(),
-            },
-            None => {
-                let note = notes::no_staff_address(&self.bench.house.language, channel.as_str());
-                self.as_task(Channel::Task, &rendered, Some(note), material)
-            }
-        }
-    }
-
-    fn render(&self, channel: Channel, material: &Material) -> Result<Rendered, RenderError> {
+    pub(super) fn render(
+        &self,
+        channel: Channel,
+        material: &Material,
+    ) -> Result<Rendered, RenderError> {
         let values = context::context(&self.about, material, self.bench.house, self.bench.now);
         self.bench.book.catalog.render(
             self.template,
@@ -127,7 +71,12 @@ impl Piece<'_> {
         )
     }
 
-    fn message(&self, dedupe_key: String, ways: Vec<Way>, rendered: &Rendered) -> NewMessage {
+    pub(super) fn message(
+        &self,
+        dedupe_key: String,
+        ways: Vec<Way>,
+        rendered: &Rendered,
+    ) -> NewMessage {
         let reminder = self.about.reminder;
         let plan = &reminder.plan;
         let id = MessageId::generate();
@@ -201,7 +150,7 @@ impl Piece<'_> {
     }
 }
 
-fn to_way(channel: Channel, address: Private<String>, rendered: &Rendered) -> Way {
+pub(crate) fn to_way(channel: Channel, address: Private<String>, rendered: &Rendered) -> Way {
     Way {
         channel,
         address,
@@ -211,7 +160,7 @@ fn to_way(channel: Channel, address: Private<String>, rendered: &Rendered) -> Wa
     }
 }
 
-fn body_hash(ways: &[Way]) -> String {
+pub(crate) fn body_hash(ways: &[Way]) -> String {
     let mut hash = Sha256::new();
     for way in ways {
         for part in [

@@ -2,14 +2,13 @@
 
 use crate::calendar::wall;
 use crate::model::class::{Channel, Class};
-use crate::model::id::TaskId;
+use crate::model::id::{StaffId, TaskId};
 use crate::model::reminder::SkipReason;
 use crate::model::task::{Priority, TaskKind};
 use crate::planning::material::Material;
 use crate::render::{RenderError, Rendered};
 use crate::scheduler::make::{Made, Piece};
 use crate::scheduler::notes::{self, Note};
-use crate::store::due::Outcome;
 use crate::store::tasks::NewTask;
 
 impl Piece<'_> {
@@ -17,7 +16,7 @@ impl Piece<'_> {
         &self,
         channel: Channel,
         rendered: &Rendered,
-        note: Option<String>,
+        staff: Option<StaffId>,
         material: &Material,
     ) -> Made {
         let plan = &self.about.reminder.plan;
@@ -25,10 +24,7 @@ impl Piece<'_> {
             .subject
             .as_ref()
             .map_or_else(|| self.title(), |subject| subject.reveal().clone());
-        let text = note.map_or_else(
-            || rendered.text.reveal().clone(),
-            |note| format!("{}\n{note}", rendered.text.reveal()),
-        );
+        let text = rendered.text.reveal().clone();
         let count = material
             .many
             .get(&self.about.reminder.id)
@@ -37,29 +33,20 @@ impl Piece<'_> {
         let task = NewTask {
             channel,
             count,
+            staff,
             ..self.task(
                 plan.plan_key.clone(),
                 TaskKind::Reminder,
                 Note { title, text },
             )
         };
-        Made {
-            outcome: Outcome::Task(task.id.clone()),
-            messages: Vec::new(),
-            tasks: vec![task],
-            questions: Vec::new(),
-        }
+        Made::work(task)
     }
 
     /// The task that stands in for a patient who cannot be reached.
     pub(super) fn stand_in(&self) -> Made {
         let task = self.unreachable(SkipReason::NoContactPoint);
-        Made {
-            outcome: Outcome::Task(task.id.clone()),
-            messages: Vec::new(),
-            tasks: vec![task],
-            questions: Vec::new(),
-        }
+        Made::work(task)
     }
 
     pub(super) fn unreachable(&self, reason: SkipReason) -> NewTask {
@@ -142,6 +129,7 @@ impl Piece<'_> {
                 Priority::Normal
             },
             department: plan.department.clone().unwrap_or_else(|| self.owner()),
+            staff: None,
             title: note.title.into(),
             text: note.text.into(),
             patient: plan.patient.clone(),
@@ -153,7 +141,7 @@ impl Piece<'_> {
     }
 
     /// The department that owns the rule, or the one for all that nobody owns.
-    fn owner(&self) -> String {
+    pub(super) fn owner(&self) -> String {
         let of_rule = self.about.rule.and_then(|rule| rule.department.clone());
         of_rule.unwrap_or_else(|| self.bench.settings.department.clone())
     }

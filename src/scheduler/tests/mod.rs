@@ -3,6 +3,7 @@
 mod ahead;
 mod answers;
 mod changes;
+mod doctors;
 mod explained;
 mod people;
 mod reasons;
@@ -117,6 +118,18 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
     (
         "holiday_staff/en.task.txt",
         "Subject: {{ holiday.id }}\n{{ count }} patients",
+    ),
+    (
+        "holiday_staff/en.email.txt",
+        "Subject: {{ holiday.id }}\n{{ count }} patients by mail",
+    ),
+    (
+        "digest_staff/en.task.txt",
+        "Subject: {{ count }} for {{ recipient.name }}\n{% for one in items %}{{ one.clock }} {{ one.title }} {{ one.patient }}; {% endfor %}",
+    ),
+    (
+        "digest_staff/en.email.txt",
+        "Subject: {{ count }}\n{% for one in items %}{{ one.clock }} {{ one.title }} {{ one.patient }}; {% endfor %}",
     ),
     ("answer_stop/en.sms.txt", "You are opted out."),
     ("answer_help/en.sms.txt", "Hello {{ data.word }}"),
