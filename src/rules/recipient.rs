@@ -160,33 +160,7 @@ fn patient_step<'a>(
         .map(|birth| wall::age_on(*birth.reveal(), day));
     let family = family(rule, step, patient);
     if let Some(age) = age.filter(|age| *age < OF_AGE) {
-        match family {
-            Ok((relation, channels)) => {
-                let kind = relation.kind.as_str();
-                note(Note::Chosen(Chosen::Guardian {
-                    age,
-                    relation: kind,
-                }));
-                tell_family(rule, step, patient, relation, note);
-                told.found.push(Recipient::Family {
-                    relation,
-                    channels,
-                    stands_in: false,
-                });
-            }
-            Err(_) => {
-                note(Note::NotChosen(NotChosen::NoGuardian { age }));
-                told.miss(
-                    Role::Patient,
-                    SkipReason::NoGuardian,
-                    format!(
-                        "under {OF_AGE} on {day}, and no guardian who consented can be reached"
-                    ),
-                );
-                told.found.extend(staff_instead(rule, note));
-            }
-        }
-        return told;
+        return guardian(rule, step, patient, (age, day), family, note);
     }
     let old_enough = rule
         .family
@@ -236,6 +210,43 @@ fn patient_step<'a>(
         }
         Ok(_) | Err(_) => {
             note(Note::NotChosen(NotChosen::NoFallback));
+            told.found.extend(staff_instead(rule, note));
+        }
+    }
+    told
+}
+
+/// The guardian of a minor, never the minor.
+fn guardian<'a>(
+    rule: &'a Rule,
+    step: &Step,
+    patient: &'a Patient,
+    (age, day): (i64, Date),
+    family: Result<(&'a Relation, Vec<Channel>), SkipReason>,
+    note: Ear<'_>,
+) -> Recipients<'a> {
+    let mut told = Recipients::default();
+    match family {
+        Ok((relation, channels)) => {
+            let kind = relation.kind.as_str();
+            note(Note::Chosen(Chosen::Guardian {
+                age,
+                relation: kind,
+            }));
+            tell_family(rule, step, patient, relation, note);
+            told.found.push(Recipient::Family {
+                relation,
+                channels,
+                stands_in: false,
+            });
+        }
+        Err(_) => {
+            note(Note::NotChosen(NotChosen::NoGuardian { age }));
+            told.miss(
+                Role::Patient,
+                SkipReason::NoGuardian,
+                format!("under {OF_AGE} on {day}, and no guardian who consented can be reached"),
+            );
             told.found.extend(staff_instead(rule, note));
         }
     }

@@ -1,5 +1,7 @@
 //! What the composer would decide of each planned reminder at its moment, as things stand now, and what it would say.
 
+use jiff::Timestamp;
+
 use crate::gates::{self, Standing, Verdict};
 use crate::model::class::Role;
 use crate::model::occasion::Confirmation;
@@ -68,24 +70,7 @@ pub(super) fn last_moment(
     said.extend(
         unless.map(|unless| self::unless(unless, occasion.map(|o| o.confirmation), language)),
     );
-    let mut no = match gates::may_send(&asked, now) {
-        Verdict::Go(_) => None,
-        Verdict::Wait(at) => {
-            let shown = language.moment(at, &rule.timezone);
-            let text = language.pick(
-                format!("届时在免打扰时间内，会等到{shown}再发。"),
-                format!("At that moment it is quiet hours: it would wait until {shown}."),
-            );
-            said.push(Said::yes(Section::Gates, "quiet_hours", text).at(at));
-            None
-        }
-        Verdict::No(reason) => Some(reason),
-    };
-    match no {
-        Some(reason) => said.push(will_skip(reason, language)),
-        None if plan.role != Role::Staff => said.push(may_go(language)),
-        None => {}
-    }
+    let mut no = verdict(&asked, now, case, &mut said);
     let about = About {
         reminder,
         rule: Some(rule),
@@ -101,6 +86,35 @@ pub(super) fn last_moment(
     }
     let place = |said: Said| said.line(&planned.occurrence, &planned.step, &planned.lead);
     (said.into_iter().map(place).collect(), no)
+}
+
+/// What the gates say, put into words; the reason if it is no.
+fn verdict(
+    asked: &gates::Case<'_>,
+    now: Timestamp,
+    case: &Case<'_>,
+    said: &mut Vec<Said>,
+) -> Option<SkipReason> {
+    let (rule, language) = (case.question.rule, case.question.language);
+    let no = match gates::may_send(asked, now) {
+        Verdict::Go(_) => None,
+        Verdict::Wait(at) => {
+            let shown = language.moment(at, &rule.timezone);
+            let text = language.pick(
+                format!("届时在免打扰时间内，会等到{shown}再发。"),
+                format!("At that moment it is quiet hours: it would wait until {shown}."),
+            );
+            said.push(Said::yes(Section::Gates, "quiet_hours", text).at(at));
+            None
+        }
+        Verdict::No(reason) => Some(reason),
+    };
+    match no {
+        Some(reason) => said.push(will_skip(reason, language)),
+        None if asked.role != Role::Staff => said.push(may_go(language)),
+        None => {}
+    }
+    no
 }
 
 fn will_skip(reason: SkipReason, language: Language) -> Said {

@@ -106,9 +106,7 @@ fn deciding(lines: &[Line], at: Timestamp) -> Option<&Line> {
     let chosen = next.or(found().next_back());
     let nos = || lines.iter().filter(|line| line.is_no);
     match chosen {
-        Some(chosen) => nos()
-            .filter(|line| line.occurrence == chosen.occurrence)
-            .next_back(),
+        Some(chosen) => nos().rfind(|line| line.occurrence == chosen.occurrence),
         None => nos().next_back(),
     }
 }

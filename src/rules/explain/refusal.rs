@@ -4,6 +4,10 @@ use crate::model::reminder::SkipReason;
 use crate::rules::explain::language::Language;
 
 /// Why not, without a full stop, so that it can follow "because".
+#[expect(
+    clippy::too_many_lines,
+    reason = "a sentence for each variant, in two languages"
+)]
 pub fn refusal(reason: SkipReason, language: Language) -> &'static str {
     let (chinese, english) = match reason {
         SkipReason::Deceased => (

@@ -129,6 +129,10 @@ fn sex(sex: Sex, language: Language) -> &'static str {
 }
 
 /// What was asked of the patient, and what the record has.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a sentence for each variant, in two languages"
+)]
 fn audience(asked: Asked<'_>, language: Language) -> Said {
     const NO: &str = "not_in_audience";
     let said = |holds: bool, reason: &'static str, text: String| {
@@ -408,6 +412,10 @@ fn late(late: Late, rule: &Rule, language: Language) -> Said {
 }
 
 /// What moves a lead away from where it points, or drops it.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a sentence for each variant, in two languages"
+)]
 fn shifted(moved: Moved, rule: &Rule, language: Language) -> Said {
     let shown = |at| language.moment(at, &rule.timezone);
     match moved {

@@ -9,6 +9,10 @@ use crate::rules::plan::PlannedReminder;
 use crate::rules::rule::Rule;
 
 /// Why this one is the one who gets it.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a sentence for each variant, in two languages"
+)]
 pub(crate) fn chosen(chosen: Chosen<'_>, language: Language) -> Said {
     let yes = |reason, text| Said::yes(Section::Recipient, reason, text);
     let beside = |copy: bool| {

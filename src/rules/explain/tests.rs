@@ -428,6 +428,11 @@ fn a_recipient_says_why_it_is_the_one() {
         "改为给科室 clinical 一项待办，由人工联系。",
         "Instead the department clinical gets a task, so that a person takes care of it.",
     );
+}
+
+#[test]
+fn a_way_says_why_it_is_left() {
+    let case = recheck();
     let stopped = with(case.clone(), "/patient/opt_out", json!(["appointment"]));
     check(
         &rule(""),
