@@ -8,15 +8,8 @@ use crate::rules::lead::Lead;
 use crate::rules::rule::{Rule, Step};
 use crate::rules::trigger::Trigger;
 
-/// What is known only once it has happened.
-const FACTS: [&str; 6] = [
-    "diagnosis",
-    "encounter",
-    "medication",
-    "prescription",
-    "result",
-    "vaccination",
-];
+/// What is known only once it has happened. A vaccination may be booked, so it is not among them.
+const FACTS: [&str; 2] = ["diagnosis", "result"];
 
 /// Few bookings are known longer beforehand.
 const FAR_AHEAD: u64 = 400;

@@ -146,6 +146,8 @@ fn a_lead_that_points_where_nothing_is_is_found() {
         &[&fact("after = [\"3d\"]")],
         "is neither booked nor moved",
     );
+    let booked = fact("before = [\"3d\"]").replace("diagnosis", "vaccination");
+    assert!(found(&[&booked], &ground()).is_empty());
     let manual = |lead: &str| {
         rule(
             "on = \"manual\"",
