@@ -69,7 +69,7 @@ pub async fn run(
                 rule,
                 patient,
                 at,
-                language,
+                language: tag,
                 caps: house.config.scheduler.caps(),
             };
             answer(&house.store, &house.book, &house.plans, &question).await?

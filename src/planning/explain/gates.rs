@@ -22,7 +22,7 @@ pub(super) fn last_moment(
     planned: &PlannedReminder,
     reminder: &Reminder,
 ) -> (Vec<Line>, Option<SkipReason>) {
-    let (rule, language) = (case.question.rule, case.question.language);
+    let (rule, language) = (case.question.rule, case.language);
     let plan = &reminder.plan;
     let patient = plan
         .patient
@@ -95,7 +95,7 @@ fn verdict(
     case: &Case<'_>,
     said: &mut Vec<Said>,
 ) -> Option<SkipReason> {
-    let (rule, language) = (case.question.rule, case.question.language);
+    let (rule, language) = (case.question.rule, case.language);
     let no = match gates::may_send(asked, now) {
         Verdict::Go(_) => None,
         Verdict::Wait(at) => {
@@ -269,7 +269,7 @@ pub(super) fn no_wording(
 /// What stands against the patient's and the family's numbers and addresses.
 pub(super) fn standing(case: &Case<'_>) -> Vec<Line> {
     let patient = &case.subject.patient;
-    let language = case.question.language;
+    let language = case.language;
     let hashes = |contacts: &[crate::model::patient::ContactPoint]| -> Vec<String> {
         let key = &case.house.address_key;
         let hash =
@@ -294,12 +294,12 @@ pub(super) fn standing(case: &Case<'_>) -> Vec<Line> {
         let said = stands(one, role, case);
         lines.push(said.line("", "", ""));
     }
-    lines.dedup_by(|a, b| a.text == b.text && language == case.question.language);
+    lines.dedup_by(|a, b| a.text == b.text && language == case.language);
     lines
 }
 
 fn stands(one: &Standing, role: Role, case: &Case<'_>) -> Said {
-    let language = case.question.language;
+    let language = case.language;
     let since = language.moment(one.since, &case.question.rule.timezone);
     let who = language.role(role);
     let scope = match one.scope {

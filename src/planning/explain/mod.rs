@@ -48,8 +48,8 @@ pub struct Question<'a> {
     pub patient: &'a PatientId,
     /// The moment to plan at.
     pub at: Timestamp,
-    /// The language to answer in.
-    pub language: Language,
+    /// The language to answer in, BCP 47: Chinese, or else English.
+    pub language: &'a str,
     /// How many of the capped classes one recipient gets.
     pub caps: Caps,
 }
@@ -70,6 +70,7 @@ pub struct Answer {
 /// What all the answer is made of.
 struct Case<'a> {
     question: &'a Question<'a>,
+    language: Language,
     book: &'a Book,
     house: &'a House,
     subject: &'a Subject,
@@ -86,7 +87,8 @@ pub async fn answer(
     house: &House,
     question: &Question<'_>,
 ) -> Result<Option<Answer>, StoreError> {
-    let (rule, at, language) = (question.rule, question.at, question.language);
+    let (rule, at) = (question.rule, question.at);
+    let language = Language::of(question.language);
     let mut tx = store.read().await?;
     let ids = [question.patient.clone()];
     let found = subject::load(&mut tx, &ids, &house.address_key, at).await?;
@@ -106,6 +108,7 @@ pub async fn answer(
     drop(tx);
     let case = Case {
         question,
+        language,
         book,
         house,
         subject,

@@ -112,7 +112,7 @@ fn deciding(lines: &[Line], at: Timestamp) -> Option<&Line> {
 }
 
 fn message(case: &Case<'_>, next: &PlannedReminder) -> Outcome {
-    let language = case.question.language;
+    let language = case.language;
     let at = language.moment(next.due_at, &case.question.rule.timezone);
     let who = language.role(next.role);
     let channel = next.channels.first().copied();
@@ -133,7 +133,7 @@ fn message(case: &Case<'_>, next: &PlannedReminder) -> Outcome {
 
 /// Why not, after "because": the sentence of the line where it has a value, else the reason in general.
 fn why(case: &Case<'_>, reason: &str, line: Option<&Line>) -> String {
-    let language = case.question.language;
+    let language = case.language;
     let general = SkipReason::parse(reason)
         .map(|reason| crate::rules::explain::refusal(reason, language).to_owned());
     match (general, line) {
@@ -167,7 +167,7 @@ fn staff(
     next: &PlannedReminder,
     refused: Option<(&str, Option<&Line>)>,
 ) -> Outcome {
-    let language = case.question.language;
+    let language = case.language;
     let at = language.moment(next.due_at, &case.question.rule.timezone);
     let channel = next.channels.first().copied();
     let by = channel.map_or("", |channel| language.channel(channel));
@@ -198,7 +198,7 @@ fn staff(
 }
 
 fn done(case: &Case<'_>, last: &Past) -> Outcome {
-    let language = case.question.language;
+    let language = case.language;
     let at = language.moment(last.due_at, &case.question.rule.timezone);
     let state = last.message.as_ref().map(|message| message.state);
     let state = history::state(state.unwrap_or(MessageState::Sent), language);
@@ -217,7 +217,7 @@ fn done(case: &Case<'_>, last: &Past) -> Outcome {
 }
 
 fn nothing(case: &Case<'_>, reason: &str, line: Option<&Line>) -> Outcome {
-    let language = case.question.language;
+    let language = case.language;
     let why = why(case, reason, line);
     Outcome {
         state: State::Nothing,
