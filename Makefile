@@ -21,10 +21,10 @@ test: format lint ## everything CI runs: format, lints, all tests on SQLite and 
 check: format lint ## the quick loop: format, lints, tests on SQLite alone
 	@unset CAREBELL_TEST_POSTGRES CAREBELL_TEST_ALL; $(CARGO) test --locked
 
-bench: ## the benchmarks
+bench: ## the benchmarks, on SQLite and on a PostgreSQL server of their own; some minutes
 	@scripts/tools cargo cc
 ifneq ($(wildcard benches/*.rs),)
-	$(CARGO) bench --locked --bench '*'
+	scripts/with-postgres $(CARGO) bench --locked --bench '*'
 else
 	@echo "There are no benchmarks yet."
 endif

@@ -13,7 +13,7 @@ use crate::model::price::Price;
 use crate::model::route::{Route, Routes};
 use crate::planning::totals::Tariff;
 use crate::render::RESERVED_WORDS;
-use crate::{delivery, inbound, intake, scheduler, telemetry};
+use crate::{delivery, gates, inbound, intake, scheduler, telemetry};
 
 /// Everything that can be set. `carebell.example.toml` says what each key means.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -47,6 +47,8 @@ pub struct Config {
     pub calendar: Calendar,
     /// Planning and composing.
     pub scheduler: scheduler::Settings,
+    /// What may be sent to whom.
+    pub gates: gates::Settings,
     /// Logs.
     pub log: telemetry::Settings,
     /// The folder that relative paths start from.

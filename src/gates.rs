@@ -9,10 +9,21 @@ use crate::calendar::quiet::{QuietHours, Shift};
 use crate::calendar::wall;
 use crate::model::class::{Channel, Class, ContactKind, Role};
 use crate::model::id::PatientId;
-use crate::model::occasion::{Confirmation, Occasion, OccasionStatus};
-use crate::model::patient::{ContactPoint, ContactStatus, OptOut, Patient, Relation};
-use crate::model::phone::address_hash;
+use crate::model::message::Ask;
+use crate::model::occasion::Occasion;
+use crate::model::patient::{OptOut, Patient, Relation};
 use crate::model::reminder::{SkipReason, Unless};
+
+mod useful;
+mod ways;
+
+/// `[gates]` of the config.
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Classes that go only to who gave leave for them on record; the others go until they are refused.
+    pub need_consent: Vec<Class>,
+}
 
 /// From this age on a patient is told themselves (rules/README.md, rule 7).
 pub const FULL_AGE: i64 = 18;
@@ -75,6 +86,33 @@ pub struct Counts {
     pub week: u32,
 }
 
+/// What was told, answered and done before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Whether an earlier step's message to this recipient arrived.
+    pub is_delivered: bool,
+    /// Whether a question of another step for the same occurrence was answered.
+    pub is_answered: bool,
+    /// Whether that answer was a yes.
+    pub is_confirmed: bool,
+    /// Whether its recipient was told what it speaks of: the old date of a move.
+    pub is_told: bool,
+    /// What makes all that remains needless: an answer to its group, a visit, or what the record shows.
+    pub cleared: Option<SkipReason>,
+}
+
+impl Default for Earlier {
+    fn default() -> Self {
+        Self {
+            is_delivered: false,
+            is_answered: false,
+            is_confirmed: false,
+            is_told: true,
+            cleared: None,
+        }
+    }
+}
+
 /// A planned reminder and all that decides whether it may go.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
@@ -94,8 +132,12 @@ pub struct Case<'a> {
     pub occasion: Option<(Option<&'a Occasion>, i64)>,
     /// What makes it needless.
     pub unless: Option<Unless>,
-    /// Whether an earlier step's message to this recipient arrived.
-    pub is_delivered: bool,
+    /// What a reply to it answers.
+    pub ask: Option<Ask>,
+    /// What happened before.
+    pub earlier: Earlier,
+    /// Classes that need consent on record.
+    pub need_consent: &'a [Class],
     /// What stands against any of the addresses.
     pub suppressions: &'a [Standing],
     /// The site's key for address hashes.
@@ -140,9 +182,9 @@ pub enum Verdict<'a> {
 ///
 /// Usefulness comes first, so that a reminder of a cancelled booking says so whoever it was for.
 pub fn may_send<'a>(case: &Case<'a>, now: Timestamp) -> Verdict<'a> {
-    let open = useful(case, now)
+    let open = useful::useful(case, now)
         .and_then(|()| person(case, now))
-        .and_then(|()| ways(case));
+        .and_then(|()| ways::ways(case));
     let open = match open {
         Ok(open) => open,
         Err(reason) => return Verdict::No(reason),
@@ -161,6 +203,18 @@ pub fn may_send<'a>(case: &Case<'a>, now: Timestamp) -> Verdict<'a> {
         return Verdict::No(SkipReason::FrequencyCap);
     }
     Verdict::Go(open)
+}
+
+/// Why a patient cannot be told themselves, whatever the channel: for the task that stands in.
+pub fn why_unreachable(case: &Case<'_>, now: Timestamp) -> SkipReason {
+    let case = Case {
+        role: Role::Patient,
+        relation: None,
+        channels: &[Channel::Sms, Channel::Email, Channel::Voice],
+        ..case.clone()
+    };
+    let open = person(&case, now).and_then(|()| ways::ways(&case));
+    open.err().unwrap_or(SkipReason::NoContactPoint)
 }
 
 /// Whether a message that another system enqueued may go to an address: its caller decided when and why,
@@ -240,50 +294,6 @@ fn alive(patient: &Patient) -> Result<(), SkipReason> {
     }
 }
 
-/// Is it still true and still of use?
-fn useful(case: &Case<'_>, now: Timestamp) -> Result<(), SkipReason> {
-    if let Some((occasion, epoch)) = case.occasion {
-        let occasion = occasion.ok_or(SkipReason::Superseded)?;
-        // An answer speaks of what was asked, whatever became of it since.
-        if case.class != Class::Reply {
-            stands(occasion, epoch, case)?;
-        }
-    }
-    if now > case.expires_at {
-        return Err(SkipReason::TooLate);
-    }
-    if case.unless == Some(Unless::Delivered) && case.is_delivered {
-        return Err(SkipReason::AlreadyDelivered);
-    }
-    Ok(())
-}
-
-fn stands(occasion: &Occasion, epoch: i64, case: &Case<'_>) -> Result<(), SkipReason> {
-    match occasion.status {
-        OccasionStatus::Cancelled => return Err(SkipReason::Cancelled),
-        OccasionStatus::Booked
-        | OccasionStatus::Arrived
-        | OccasionStatus::Fulfilled
-        | OccasionStatus::NoShow => {}
-    }
-    if occasion.epoch != epoch {
-        return Err(SkipReason::Superseded);
-    }
-    if case.role != Role::Staff && occasion.confirmation == Confirmation::Declined {
-        return Err(SkipReason::Declined);
-    }
-    let needless = match case.unless {
-        Some(Unless::Answered) => occasion.confirmation.is_answered(),
-        Some(Unless::Confirmed) => occasion.confirmation == Confirmation::Confirmed,
-        Some(Unless::Delivered) | None => false,
-    };
-    if needless {
-        Err(SkipReason::AlreadyAnswered)
-    } else {
-        Ok(())
-    }
-}
-
 /// May this person be told at all?
 fn person(case: &Case<'_>, now: Timestamp) -> Result<(), SkipReason> {
     // Our own answer goes to whoever wrote, also to those who tell us of a death.
@@ -310,81 +320,24 @@ fn person(case: &Case<'_>, now: Timestamp) -> Result<(), SkipReason> {
                 .birth_on
                 .as_ref()
                 .is_some_and(|birth| wall::age_on(*birth.reveal(), today) < FULL_AGE);
+            let lacks_consent = case.need_consent.contains(&case.class)
+                && !patient.consents.iter().any(|consent| match consent {
+                    OptOut::All => true,
+                    OptOut::Class(allowed) => *allowed == case.class,
+                    OptOut::Channel(_) => false,
+                });
             if is_minor {
                 Err(SkipReason::NoGuardian)
+            } else if lacks_consent {
+                Err(SkipReason::NoConsent)
             } else {
                 Ok(())
             }
         }
         Role::Family => match case.relation {
-            Some(relation) if relation.consented => Ok(()),
+            Some(relation) if relation.may_hear(case.class) => Ok(()),
             Some(_) | None => Err(SkipReason::NoConsent),
         },
-    }
-}
-
-/// Which of its channels can be used, each with an address.
-fn ways<'a>(case: &Case<'a>) -> Result<Vec<Open<'a>>, SkipReason> {
-    if case.role == Role::Staff {
-        return Ok(Vec::new());
-    }
-    if let Some(address) = case.answer_to {
-        let channel = *case.channels.first().ok_or(SkipReason::NoContactPoint)?;
-        refused(case, address, channel)?;
-        return Ok(vec![Open { channel, address }]);
-    }
-    let (contacts, refusals): (&[ContactPoint], &[OptOut]) =
-        match (case.role, case.relation, case.patient) {
-            (Role::Family, Some(relation), _) => (&relation.contacts, &relation.opt_outs),
-            (Role::Patient, _, Some(patient)) => (&patient.contacts, &patient.opt_outs),
-            (Role::Family | Role::Patient | Role::Staff, _, _) => (&[], &[]),
-        };
-    let mut open = Vec::new();
-    let mut why = SkipReason::NoContactPoint;
-    for channel in case.channels {
-        let usable = contacts
-            .iter()
-            .filter(|c| Some(c.kind) == channel.contact_kind() && c.status == ContactStatus::Ok);
-        for contact in usable {
-            let own = refusals
-                .iter()
-                .any(|refusal| covers(*refusal, case.class, *channel));
-            let verdict = if own {
-                Err(SkipReason::OptedOut)
-            } else {
-                refused(case, contact.address.reveal(), *channel)
-            };
-            match verdict {
-                Ok(()) => {
-                    open.push(Open {
-                        channel: *channel,
-                        address: contact.address.reveal(),
-                    });
-                    break;
-                }
-                Err(SkipReason::OptedOut) => why = SkipReason::OptedOut,
-                Err(_) => {}
-            }
-        }
-    }
-    if open.is_empty() { Err(why) } else { Ok(open) }
-}
-
-/// What stands against an address. An answer passes the suppression that was made with it: it confirms that one.
-fn refused(case: &Case<'_>, address: &str, channel: Channel) -> Result<(), SkipReason> {
-    if case.suppressions.is_empty() {
-        return Ok(());
-    }
-    let hash = address_hash(case.address_key, address);
-    let patient = case.patient.map(|patient| &patient.id);
-    let confirms = |s: &Standing| case.class == Class::Reply && s.since == case.planned_at;
-    match case
-        .suppressions
-        .iter()
-        .find(|s| s.binds(&hash, case.class, channel, patient) && !confirms(s))
-    {
-        Some(standing) => Err(standing.reason),
-        None => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::intake::messages::RecordKey;
 use crate::model::id::PatientId;
 use crate::model::private::Private;
 use crate::store::message_view::Place;
-use crate::store::{Tx, patients};
+use crate::store::{Tx, api_keys, patients};
 
 /// The most rows of one page.
 pub(super) const MOST_ROWS: i64 = 500;
@@ -41,6 +41,12 @@ impl Caller {
     /// Whether names, numbers and texts may be shown.
     pub(super) fn sees_private(&self) -> bool {
         self.0.may(Scope::PrivateRead)
+    }
+
+    /// The name of the caller's key: where two persons are needed, keys of one name are one.
+    pub(super) async fn person(&self, tx: &mut Tx) -> Result<String, Problem> {
+        let named = api_keys::name(tx, &self.0.id).await?;
+        Ok(named.unwrap_or_else(|| self.name()))
     }
 
     /// The word for this caller in rows.

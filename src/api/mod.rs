@@ -2,12 +2,14 @@
 //!
 //! Every answer that is no success is a problem; what a key may see hangs on its scopes.
 
+mod campaigns;
 mod change_requests;
 mod events;
 mod incoming;
 mod input;
 mod messages;
 mod openapi;
+mod overrides;
 mod problem;
 mod providers;
 mod records;
@@ -60,6 +62,10 @@ pub struct ApiState {
     pub bells: Bells,
     /// Who carries messages.
     pub providers: Arc<[Arc<dyn Provider>]>,
+    /// The ids of all rules.
+    pub rules: Arc<[String]>,
+    /// Of them those that somebody may start.
+    pub manual_rules: Arc<[String]>,
 }
 
 impl fmt::Debug for ApiState {
@@ -111,6 +117,8 @@ fn routes() -> Routes {
         openapi::routes(),
         messages::routes(),
         records::routes(),
+        overrides::routes(),
+        campaigns::routes(),
         change_requests::routes(),
         incoming::routes(),
         events::routes(),

@@ -8,7 +8,8 @@ use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseB
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    Routes, change_requests, events, incoming, messages, providers, records, suppressions, tasks,
+    Routes, campaigns, change_requests, events, incoming, messages, overrides, providers, records,
+    suppressions, tasks,
 };
 
 #[derive(OpenApi)]
@@ -21,6 +22,10 @@ use super::{
         messages::cancel, messages::resend, messages::resolve,
         records::put_patient, records::get_patient, records::delete_patient,
         records::put_occasion, records::get_occasion, records::delete_occasion,
+        records::put_staff, records::get_staff,
+        overrides::get_override, overrides::put_override, overrides::delete_override,
+        campaigns::list_campaigns, campaigns::start_campaign, campaigns::get_campaign, campaigns::approve_campaign,
+        campaigns::cancel_campaign,
         change_requests::list_change_requests, change_requests::accept_change_request, change_requests::reject_change_request,
         incoming::list_inbound, incoming::list_replies,
         events::follow_events,

@@ -1,8 +1,9 @@
-//! Patients and occasions by the hospital's own keys: upsert, look at, delete.
+//! Patients, occasions and staff by the hospital's own keys: upsert, look at, delete.
 
 mod occasions;
 mod patients;
 mod shape;
+mod staff;
 
 use axum::http::StatusCode;
 use axum::routing::put;
@@ -18,6 +19,7 @@ use crate::intake::report::{Counts, Report};
 
 pub(super) use occasions::{__path_delete_occasion, __path_get_occasion, __path_put_occasion};
 pub(super) use patients::{__path_delete_patient, __path_get_patient, __path_put_patient};
+pub(super) use staff::{__path_get_staff, __path_put_staff};
 
 pub(super) fn routes() -> Routes {
     vec![
@@ -32,6 +34,10 @@ pub(super) fn routes() -> Routes {
             put(occasions::put_occasion)
                 .get(occasions::get_occasion)
                 .delete(occasions::delete_occasion),
+        ),
+        (
+            "/v1/staff/{source}/{key}",
+            put(staff::put_staff).get(staff::get_staff),
         ),
     ]
 }

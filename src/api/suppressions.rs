@@ -22,7 +22,7 @@ use crate::model::id::{PatientId, SuppressionId};
 use crate::model::patient::OptOut;
 use crate::model::phone::address_hash;
 use crate::store::suppressions::{self, NewSuppression, Suppression, SuppressionReason};
-use crate::store::{StoreError, Tx, audits, patients, replies, suppression_list};
+use crate::store::{StoreError, Tx, audits, patients, suppression_list, withdraw};
 
 pub(super) fn routes() -> Routes {
     vec![
@@ -216,7 +216,7 @@ async fn put(
     };
     // A narrower one is looked at when a message is claimed.
     if new.scope == OptOut::All {
-        replies::stop_address(
+        withdraw::stop_address(
             tx,
             &new.address_hash,
             new.patient.as_ref(),

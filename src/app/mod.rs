@@ -323,6 +323,7 @@ pub fn scheduler(house: &House, clock: &Clock, bells: &Bells) -> (PlanStage, Com
         house: Arc::clone(&house.plans),
         desk: Arc::clone(&house.desk),
         settings: house.config.scheduler.clone(),
+        gates: house.config.gates.clone(),
         clock: clock.clone(),
         delivery: bells.send.clone(),
     };

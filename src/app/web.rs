@@ -18,6 +18,8 @@ use crate::api::{self, ApiState};
 use crate::channels::Provider;
 use crate::console::{self, ConsoleState};
 use crate::pages::{Guard, Language};
+use crate::planning::campaign;
+use crate::rules::rule::{Mode, Rule};
 use crate::stage::Stop;
 use crate::store::Store;
 use crate::store::writer::Writer;
@@ -94,6 +96,8 @@ fn api_state(
     bells: &Bells,
     providers: &[Arc<dyn Provider>],
 ) -> ApiState {
+    let startable = |rule: &&Rule| rule.mode != Mode::Off && campaign::is_manual(rule);
+    let ids = |rule: &Rule| rule.id.clone();
     ApiState {
         intake: house.intake(),
         records: Arc::clone(&house.info),
@@ -106,6 +110,8 @@ fn api_state(
             outbox: bells.outbox.clone(),
         },
         providers: providers.into(),
+        rules: house.book.rules().map(ids).collect(),
+        manual_rules: house.book.rules().filter(startable).map(ids).collect(),
     }
 }
 

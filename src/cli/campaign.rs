@@ -149,27 +149,9 @@ async fn start(
     out: &mut impl Write,
 ) -> anyhow::Result<u8> {
     let rule = asked.rule;
-    if !campaign::is_manual(rule) {
-        let words = format!(
-            "`{}` is no campaign; expected a rule with on = \"manual\".",
-            rule.id
-        );
-        return refuse("not_manual", &words, json, out);
-    }
-    if rule.mode == Mode::Off {
-        let words = format!("The rule `{}` is off.", rule.id);
-        return refuse("rule_off", &words, json, out);
-    }
-    let at = match asked.at {
-        None => wall::minute(now),
-        Some(text) => match moment(rule, text) {
-            Some(at) if at >= wall::minute(now) => wall::minute(at),
-            Some(_) => return refuse("past", "That moment is past.", json, out),
-            None => {
-                let words = format!("`{text}` is no time; expected one such as 2026-12-01T09:00.");
-                return refuse("invalid_time", &words, json, out);
-            }
-        },
+    let at = match startable(asked, now) {
+        Ok(at) => at,
+        Err((code, words)) => return refuse(code, &words, json, out),
     };
     let (store, book) = (&house.store, &house.book);
     let reach = campaign::preview(store, book, &house.plans, rule, (at, now)).await?;
@@ -224,6 +206,28 @@ async fn start(
         )?,
     }
     Ok(0)
+}
+
+/// The moment it is started for, or why it cannot be.
+fn startable(asked: &Asked<'_>, now: Timestamp) -> Result<Timestamp, (&'static str, String)> {
+    let rule = asked.rule;
+    let now = wall::minute(now);
+    if !campaign::is_manual(rule) {
+        let words = "is no campaign; expected a rule with on = \"manual\".";
+        return Err(("not_manual", format!("`{}` {words}", rule.id)));
+    }
+    if rule.mode == Mode::Off {
+        return Err(("rule_off", format!("The rule `{}` is off.", rule.id)));
+    }
+    let Some(text) = asked.at else { return Ok(now) };
+    match moment(rule, text).map(wall::minute) {
+        Some(at) if at >= now => Ok(at),
+        Some(_) => Err(("past", "That moment is past.".to_owned())),
+        None => {
+            let words = "is no time; expected one such as 2026-12-01T09:00.";
+            Err(("invalid_time", format!("`{text}` {words}")))
+        }
+    }
 }
 
 /// An instant, or a time on the rule's wall clock.

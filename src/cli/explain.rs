@@ -71,6 +71,7 @@ pub async fn run(
                 at,
                 language: tag,
                 caps: house.config.scheduler.caps(),
+                need_consent: &house.config.gates.need_consent,
             };
             answer(&house.store, &house.book, &house.plans, &question).await?
         }

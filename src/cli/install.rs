@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::app::House;
@@ -110,44 +111,8 @@ pub(super) async fn apply(
     }
     let in_force = in_force(house).await?;
     let waiting = rule_plans::waiting(&mut house.store.read().await?).await?;
-    let planned = |rule: &str| waiting.get(rule).map_or(0, |(count, _)| *count);
-    let mut changes: Vec<(&str, Change, i64)> = new
-        .rules()
-        .map(|rule| {
-            let change = Change::of(in_force.get(&rule.id), rule);
-            let moves = match change {
-                Change::Timing => planned(&rule.id),
-                Change::Mode if rule.mode == Mode::Off => planned(&rule.id),
-                Change::Added | Change::Mode | Change::Wording | Change::Removed | Change::None => {
-                    0
-                }
-            };
-            (rule.id.as_str(), change, moves)
-        })
-        .collect();
-    let lacks = |id: &&String| order.prunes && new.rule(id).is_none();
-    let gone = in_force.keys().filter(lacks);
-    changes.extend(gone.map(|id| (id.as_str(), Change::Removed, planned(id))));
-    for (id, change, moves) in changes
-        .iter()
-        .filter(|(_, change, _)| *change != Change::None)
-    {
-        if json {
-            writeln!(
-                out,
-                "{}",
-                json!({"rule": id, "change": change.as_str(), "planned": moves})
-            )?;
-        } else if *moves > 0 {
-            writeln!(
-                out,
-                "{id}  {}; {moves} planned reminders are looked at anew",
-                change.in_words()
-            )?;
-        } else {
-            writeln!(out, "{id}  {}", change.in_words())?;
-        }
-    }
+    let changes = changes(&new, &in_force, &waiting, order.prunes);
+    tell(&changes, json, out)?;
     let removed: Vec<&str> = changes
         .iter()
         .filter(|(_, change, _)| *change == Change::Removed)
@@ -168,6 +133,49 @@ pub(super) async fn apply(
         )?;
     }
     Ok(0)
+}
+
+/// What each rule changes, and how many planned reminders that looks at anew.
+fn changes<'a>(
+    new: &'a Book,
+    in_force: &'a BTreeMap<String, Rule>,
+    waiting: &BTreeMap<String, (i64, Option<Timestamp>)>,
+    prunes: bool,
+) -> Vec<(&'a str, Change, i64)> {
+    let planned = |rule: &str| waiting.get(rule).map_or(0, |(count, _)| *count);
+    let of_rule = |rule: &'a Rule| {
+        let change = Change::of(in_force.get(&rule.id), rule);
+        let moves = match change {
+            Change::Timing => planned(&rule.id),
+            Change::Mode if rule.mode == Mode::Off => planned(&rule.id),
+            Change::Added | Change::Mode | Change::Wording | Change::Removed | Change::None => 0,
+        };
+        (rule.id.as_str(), change, moves)
+    };
+    let lacks = |id: &&String| prunes && new.rule(id).is_none();
+    let gone = in_force.keys().filter(lacks);
+    let gone = gone.map(|id| (id.as_str(), Change::Removed, planned(id)));
+    let all = new.rules().map(of_rule).chain(gone);
+    all.filter(|(_, change, _)| *change != Change::None)
+        .collect()
+}
+
+fn tell(changes: &[(&str, Change, i64)], json: bool, out: &mut impl Write) -> std::io::Result<()> {
+    for (id, change, moves) in changes {
+        let words = change.in_words();
+        if json {
+            let line = json!({"rule": id, "change": change.as_str(), "planned": moves});
+            writeln!(out, "{line}")?;
+        } else if *moves > 0 {
+            writeln!(
+                out,
+                "{id}  {words}; {moves} planned reminders are looked at anew"
+            )?;
+        } else {
+            writeln!(out, "{id}  {words}")?;
+        }
+    }
+    Ok(())
 }
 
 /// The rules that the daemon went by last; those of the folder where it never ran.

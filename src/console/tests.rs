@@ -57,6 +57,10 @@ async fn every_page_shows_on_an_empty_and_on_a_full_database_in_both_languages()
                 );
             }
         }
+        let page = get(address, "/console/tasks", &[]).await;
+        assert!(page.body.contains("李医生"), "whose task it is");
+        let place = |text: &str| page.body.find(text).expect("it is shown");
+        assert!(place("tsk_1") < place("tsk_3"), "urgent ones first");
         let page = get(address, "/console/patients/pat_6", &[]).await;
         assert_eq!(page.status, 200);
         assert!(page.body.contains("陈芳") && page.body.contains("+8613800000060"));

@@ -162,7 +162,8 @@ pub(super) fn tasks(lines: Vec<TaskLine>, dates: &Dates) -> Vec<Value> {
     let task = |line: &TaskLine| {
         context! {
             id => &line.id, at => dates.moment(line.at), machine => dates.machine(line.at), kind => &line.kind, urgent => line.urgent,
-            channel => line.channel.as_str(), department => &line.department, title => line.title.reveal(), text => line.text.reveal(),
+            channel => line.channel.as_str(), department => &line.department,
+            staff => line.staff.as_ref().map(|staff| staff.reveal()), title => line.title.reveal(), text => line.text.reveal(),
             count => line.count, patient => person(line.patient.as_ref()), open => line.open,
         }
     };

@@ -252,6 +252,21 @@ const WORDS: &[Word] = &[
         "超过频次",
     ),
     ("reason.merged", "part of another message", "已合并"),
+    (
+        "reason.done",
+        "the record shows that it is done",
+        "记录显示已完成",
+    ),
+    (
+        "reason.not_told",
+        "was never told the old date",
+        "未曾告知原日期",
+    ),
+    (
+        "reason.overridden",
+        "set otherwise for this patient",
+        "已为该患者单独设置",
+    ),
     ("reason.superseded", "the plan changed", "计划已变"),
     ("reason.already_answered", "answered already", "已答复"),
     ("reason.declined", "will not come", "患者不来"),

@@ -6,6 +6,8 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::model::id::{ContactPointId, RelationId};
+use crate::model::patient::{ContactPoint, ContactStatus};
+use crate::model::phone::address_hash;
 use crate::model::private::Private;
 
 const NIGHT: QuietHours = QuietHours {
@@ -54,6 +56,7 @@ fn patient() -> Patient {
         ],
         family: Vec::new(),
         opt_outs: Vec::new(),
+        consents: Vec::new(),
     }
 }
 
@@ -67,7 +70,9 @@ fn case<'a>(patient: &'a Patient, zone: &'a TimeZone) -> Case<'a> {
         answer_to: None,
         occasion: None,
         unless: None,
-        is_delivered: false,
+        ask: Some(Ask::Confirm),
+        earlier: Earlier::default(),
+        need_consent: &[],
         suppressions: &[],
         address_key: b"key",
         quiet: Some(NIGHT),
@@ -285,6 +290,7 @@ fn family_is_told_with_consent_only() {
         consented: true,
         contacts: vec![contact(ContactKind::Phone, "+8613800000007")],
         opt_outs: Vec::new(),
+        consents: Vec::new(),
     };
     let told = |relation: Option<&Relation>| {
         let case = Case {

@@ -6,9 +6,11 @@
 use jiff::Timestamp;
 
 use super::bind::Bound;
+use super::several::{self, Meant};
 use crate::intents::{Intent, Reading, StopReason};
 use crate::model::class::Channel;
 use crate::model::id::{PatientId, ReplyId, TaskId};
+use crate::model::message::Ask;
 use crate::model::occasion::{ConfirmationEvent, Occasion};
 use crate::model::patient::{ContactStatus, OptOut};
 use crate::model::private::Private;
@@ -20,7 +22,7 @@ use crate::store::replies::{self, NewChangeRequest, NewReply};
 use crate::store::suppressions::{self, NewSuppression, SuppressionReason};
 use crate::store::tasks::{self, NewTask};
 use crate::store::{
-    StoreError, Tx, consents, contact_points, marks, occasions, patients, questions,
+    StoreError, Tx, consents, contact_points, marks, occasions, patients, questions, withdraw,
 };
 
 /// What a person says of messages at all.
@@ -46,30 +48,58 @@ pub(crate) async fn act(tx: &mut Tx, case: &Case<'_>) -> Result<bool, StoreError
         return Ok(false);
     }
     let reply = ReplyId::generate();
-    let outcome = match case.reading.intent {
-        Intent::Emergency => case.emergency(tx, &reply).await?,
-        Intent::StopWrongNumber => case.wrong_number(tx, &reply).await?,
-        Intent::OptOut => case.opt_out(tx, &reply).await?,
-        Intent::OptIn => case.opt_in(tx).await?,
-        Intent::Confirm => case.confirm(tx, &reply).await?,
-        Intent::Cancel => case.decline(tx, &reply).await?,
-        Intent::Reschedule => case.reschedule(tx, &reply).await?,
-        Intent::Choice | Intent::Rating => case.answered(tx, &reply).await?,
-        Intent::Help => case
-            .answer(tx, &reply, "answer_help")
-            .await
-            .map(|()| "helped")?,
-        Intent::Gratitude => "noted",
-        Intent::RunningLate | Intent::Complaint | Intent::Question => {
-            case.to_people(tx, &reply, "task").await?
+    let (intent, occasions) = match several::meant(case) {
+        Meant::Act(intent, occasions) => (intent, occasions),
+        other => {
+            let outcome = match other {
+                Meant::Which(ask) => case.which(tx, &reply, ask).await?,
+                Meant::Doubt | Meant::Act(..) => case.to_people(tx, &reply, "task").await?,
+            };
+            replies::add(tx, &case.kept(reply, outcome), case.now).await?;
+            return Ok(true);
         }
-        Intent::Unknown => case.unclear(tx, &reply).await?,
     };
+    let bound = Bound {
+        occasions,
+        ..case.bound.clone()
+    };
+    let case = Case {
+        bound: &bound,
+        ..*case
+    };
+    let outcome = case.carry_out(tx, &reply, intent).await?;
     replies::add(tx, &case.kept(reply, outcome), case.now).await?;
     Ok(true)
 }
 
 impl Case<'_> {
+    async fn carry_out(
+        &self,
+        tx: &mut Tx,
+        reply: &ReplyId,
+        intent: Intent,
+    ) -> Result<&'static str, StoreError> {
+        match intent {
+            Intent::Emergency => self.emergency(tx, reply).await,
+            Intent::StopWrongNumber => self.wrong_number(tx, reply).await,
+            Intent::OptOut => self.opt_out(tx, reply).await,
+            Intent::OptIn => self.opt_in(tx).await,
+            Intent::Confirm => self.confirm(tx, reply).await,
+            Intent::Cancel => self.decline(tx, reply).await,
+            Intent::Reschedule => self.reschedule(tx, reply).await,
+            Intent::Choice | Intent::Rating => self.answered(tx, reply).await,
+            Intent::Help => {
+                self.answer(tx, reply, "answer_help").await?;
+                Ok("helped")
+            }
+            Intent::Gratitude => Ok("noted"),
+            Intent::RunningLate | Intent::Complaint | Intent::Question => {
+                self.to_people(tx, reply, "task").await
+            }
+            Intent::Unknown => self.unclear(tx, reply).await,
+        }
+    }
+
     fn patient(&self) -> Option<&PatientId> {
         self.bound.patient.as_ref().map(|patient| &patient.id)
     }
@@ -106,7 +136,7 @@ impl Case<'_> {
             reason,
         };
         suppressions::add(tx, &new, self.now).await?;
-        replies::stop_address(tx, hash, patient, reason.as_str(), self.now).await?;
+        withdraw::stop_address(tx, hash, patient, reason.as_str(), self.now).await?;
         if died && let Some(patient) = patient {
             // Until a person has corrected the record nobody is written to about this patient.
             patients::hold(tx, patient, self.now).await?;
@@ -141,7 +171,7 @@ impl Case<'_> {
             reason: SuppressionReason::Stop,
         };
         suppressions::add(tx, &new, self.now).await?;
-        replies::stop_address(tx, hash, None, "opted_out", self.now).await?;
+        withdraw::stop_address(tx, hash, None, "opted_out", self.now).await?;
         self.consent(tx, Consent::Withdrawn).await?;
         self.answer(tx, reply, "answer_stop").await?;
         if self.reading.needs_human {
@@ -192,6 +222,9 @@ impl Case<'_> {
 
     async fn confirm(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
         if !self.set(tx, ConfirmationEvent::SaidYes).await? {
+            if self.is_about_no_booking() {
+                return self.answered(tx, reply).await;
+            }
             return self.to_people(tx, reply, "task").await;
         }
         for occasion in &self.bound.occasions {
@@ -205,11 +238,16 @@ impl Case<'_> {
 
     async fn decline(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
         if !self.set(tx, ConfirmationEvent::SaidNo).await? {
+            if self.is_about_no_booking() {
+                // Who does not want to come to what nobody booked needs no call.
+                self.close(tx).await?;
+                return Ok("answered");
+            }
             return self.to_people(tx, reply, "task").await;
         }
         self.wish(tx, reply, "cancel").await?;
         for occasion in &self.bound.occasions {
-            replies::withdraw_occasion(tx, &occasion.id, self.now).await?;
+            withdraw::withdraw_occasion(tx, &occasion.id, self.now).await?;
         }
         self.answer(tx, reply, "answer_declined").await?;
         self.task(
@@ -257,7 +295,7 @@ impl Case<'_> {
                 self.text.text.from_hash,
                 day.get(..10).unwrap_or_default()
             );
-            self.answer_once(tx, key, "answer_unclear").await?;
+            self.answer_once(tx, key, "answer_unclear", None).await?;
         }
         self.to_people(tx, reply, "task").await
     }
@@ -276,11 +314,21 @@ impl Case<'_> {
         Ok(any)
     }
 
-    async fn close(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        if let Some(question) = &self.bound.question {
-            questions::answered(tx, &question.id).await?;
+    /// Whether it answers an invitation to something that has no booking yet.
+    fn is_about_no_booking(&self) -> bool {
+        let question = self.bound.question.as_ref();
+        question.is_some_and(|question| question.occasions.is_empty())
+    }
+
+    /// Which of several was meant is known for good; what they were asked themselves they may answer anew.
+    pub(super) async fn close(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        match &self.bound.question {
+            Some(question) if question.kind.is_ours() => {
+                questions::close(tx, &question.message).await
+            }
+            Some(question) => questions::answered(tx, &question.id).await.map(|_| ()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn wish(
@@ -316,7 +364,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    async fn to_people(
+    pub(super) async fn to_people(
         &self,
         tx: &mut Tx,
         reply: &ReplyId,
@@ -328,6 +376,7 @@ impl Case<'_> {
             Intent::Question => "A patient asks something",
             Intent::Choice => "A patient chose one of the times offered",
             Intent::Rating => "A patient rated a visit",
+            Intent::Confirm if self.is_about_no_booking() => "A patient accepts an invitation",
             _ => "A reply needs a person",
         };
         self.task(tx, reply, TaskKind::Reply, Priority::Normal, title)
@@ -335,7 +384,7 @@ impl Case<'_> {
         Ok(outcome)
     }
 
-    async fn task(
+    pub(super) async fn task(
         &self,
         tx: &mut Tx,
         reply: &ReplyId,
@@ -367,7 +416,20 @@ impl Case<'_> {
     }
 
     async fn answer(&self, tx: &mut Tx, reply: &ReplyId, template: &str) -> Result<(), StoreError> {
-        self.answer_once(tx, reply.to_string(), template).await
+        self.answer_once(tx, reply.to_string(), template, None)
+            .await
+    }
+
+    /// Answers with a question of our own.
+    pub(super) async fn ask(
+        &self,
+        tx: &mut Tx,
+        reply: &ReplyId,
+        template: &str,
+        ask: Ask,
+    ) -> Result<(), StoreError> {
+        let key = reply.to_string();
+        self.answer_once(tx, key, template, Some(ask)).await
     }
 
     async fn answer_once(
@@ -375,18 +437,29 @@ impl Case<'_> {
         tx: &mut Tx,
         key: String,
         template: &str,
+        ask: Option<Ask>,
     ) -> Result<(), StoreError> {
+        let all = &self.bound.occasions;
+        let mut data = serde_json::Map::new();
+        if all.len() > 1 {
+            let ids = all.iter().map(|occasion| occasion.id.as_str());
+            data.insert(reminders::OCCASIONS.to_owned(), ids.collect());
+        }
+        if let Some(ask) = ask {
+            data.insert("which".to_owned(), ask.as_str().into());
+        }
         let answer = Answer {
             patient: self.patient().cloned(),
             relation: self.bound.relation.clone(),
             occasion: self.first().map(|o| (o.id.clone(), o.epoch)),
             template: template.to_owned(),
+            ask,
             channel: self.text.text.channel,
             address: self.text.text.from.clone(),
             address_hash: self.text.text.from_hash.clone(),
             key,
             language: self.bound.patient.as_ref().and_then(|p| p.language.clone()),
-            data: serde_json::Map::new(),
+            data,
         };
         reminders::answer(tx, &answer, self.now).await
     }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::id::{OccasionId, PatientId, RelationId};
+use crate::model::message::Ask;
 use crate::model::occasion::{Occasion, OccasionStatus};
 use crate::model::patient::Patient;
 use crate::store::inbox::WaitingText;
@@ -80,7 +81,13 @@ async fn standing(
                 .iter()
                 .any(|asked| asked.id == o.id && asked.epoch == o.epoch)
         };
-        found.retain(|o| same_epoch(o) && o.status == OccasionStatus::Booked);
+        // How it was may be told of what is over, whether they come only of what stands.
+        let stands = |o: &Occasion| match o.status {
+            OccasionStatus::Booked => true,
+            OccasionStatus::Arrived | OccasionStatus::Fulfilled => question.kind == Ask::Survey,
+            OccasionStatus::Cancelled | OccasionStatus::NoShow => false,
+        };
+        found.retain(|o| same_epoch(o) && stands(o));
         if ids.is_empty() || !found.is_empty() {
             all.push((question, found));
         }

@@ -4,5 +4,7 @@ pub mod accept;
 mod act;
 mod bind;
 pub mod replies;
+mod several;
+mod which;
 
 pub use replies::Settings;

@@ -132,7 +132,7 @@ impl Replies {
 fn awaiting(question: Option<&Question>) -> Awaiting {
     match question.map(|q| q.kind) {
         Some(Ask::Confirm | Ask::Rsvp) => Awaiting::Confirm,
-        Some(Ask::Choice) => Awaiting::Choice,
+        Some(Ask::Choice | Ask::WhichToCancel | Ask::WhichToMove) => Awaiting::Choice,
         Some(Ask::Survey) => Awaiting::Survey,
         None => Awaiting::None,
     }

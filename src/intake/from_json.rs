@@ -12,11 +12,11 @@ use super::input::{
 };
 use super::record::{
     Coding, ConsentRecord, Consented, FactRecord, Key, OccasionRecord, Origin, PatientRecord,
-    RecordUpdate, RelationRecord, Removal, Removed,
+    RecordUpdate, RelationRecord, Removal, Removed, Series,
 };
-use super::{IntakeError, SiteInfo, located, moment};
+use super::{IntakeError, SiteInfo, located, moment, repeat};
 use crate::model::class::Channel;
-use crate::model::occasion::OccasionStatus;
+use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
 use crate::model::private::Private;
 
@@ -107,8 +107,10 @@ pub(super) fn occasion_updates(
             .map_err(|_| wrong("timezone", "expected an IANA name such as Asia/Shanghai"))?,
         None => site.timezone.clone(),
     };
-    let when = moment::moment(&input.at, None, &zone)
-        .ok_or_else(|| wrong("at", "expected a date and time such as 2026-07-24T10:00"))?;
+    let times = times(&input, &zone)?;
+    let [first, ..] = times[..] else {
+        return Ok(Vec::new());
+    };
     let instant = |text: &Option<String>, path: &str| {
         let read = text.as_ref().map(|text| {
             text.parse().map_err(|_| {
@@ -132,12 +134,12 @@ pub(super) fn occasion_updates(
     let doctor_key = said(input.doctor_key)
         .map(|text| staff_key(&key, &text, "doctor_key"))
         .transpose()?;
-    Ok(vec![RecordUpdate::Occasion(Box::new(OccasionRecord {
+    let record = OccasionRecord {
         origin,
         key,
         patient,
         kind: input.kind.trim().to_owned(),
-        when,
+        when: first,
         timezone: input.timezone,
         status,
         created_at: instant(&input.created_at, "created_at")?,
@@ -149,7 +151,47 @@ pub(super) fn occasion_updates(
         version: input.version,
         reasons: Vec::new(),
         sensitive: input.sensitive,
-    }))])
+        series: Series::Single,
+    };
+    let records = match &input.repeat {
+        Some(_) => members(&record, &times),
+        None => vec![record],
+    };
+    let update = |record| RecordUpdate::Occasion(Box::new(record));
+    Ok(records.into_iter().map(update).collect())
+}
+
+/// When it is, or each of those that it repeats as.
+fn times(
+    input: &OccasionInput,
+    zone: &jiff::tz::TimeZone,
+) -> Result<Vec<OccasionTime>, IntakeError> {
+    if let Some(repeat) = &input.repeat {
+        let times = repeat::times(repeat, &input.at, zone);
+        return times.map_err(|(path, expected)| wrong(path, expected));
+    }
+    let expected = "expected a date and time such as 2026-07-24T10:00";
+    let one = moment::moment(&input.at, None, zone).ok_or_else(|| wrong("at", expected))?;
+    Ok(vec![one])
+}
+
+/// The occasions of one that repeats.
+fn members(record: &OccasionRecord, times: &[OccasionTime]) -> Vec<OccasionRecord> {
+    let key = &record.key;
+    let count = u32::try_from(times.len()).unwrap_or(u32::MAX);
+    let each = |(n, when): (u32, &OccasionTime)| OccasionRecord {
+        key: Key::new(&key.source, repeat::member(key.key.reveal(), n)),
+        when: *when,
+        series: match n {
+            1 => Series::First {
+                key: key.key.clone(),
+                count,
+            },
+            _ => Series::Other,
+        },
+        ..record.clone()
+    };
+    (1..).zip(times).map(each).collect()
 }
 
 /// `DELETE /v1/patients/{source}/{key}`: every row about them goes.
@@ -398,12 +440,12 @@ fn fact_record(
 }
 
 /// `SOURCE/KEY` of a member of staff, or the key alone within the source of `beside`.
-fn staff_key(beside: &Key, text: &str, path: &str) -> Result<Key, IntakeError> {
+pub(super) fn staff_key(beside: &Key, text: &str, path: &str) -> Result<Key, IntakeError> {
     let (source, key) = text.split_once('/').unwrap_or((&beside.source, text));
     named(source, key).map_err(|_| wrong(path, "expected SOURCE/KEY of a member of staff"))
 }
 
-fn named(source: &str, key: &str) -> Result<Key, IntakeError> {
+pub(super) fn named(source: &str, key: &str) -> Result<Key, IntakeError> {
     let source = source.trim();
     let wrong = || {
         let expected = "expected the name of a source and its key";
@@ -421,12 +463,12 @@ pub(super) fn keyed(source: &Arc<str>, key: &str) -> Option<Key> {
     (!key.is_empty() && key.len() <= 200).then(|| Key::new(source, key))
 }
 
-fn said(text: Option<String>) -> Option<String> {
+pub(super) fn said(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty())
 }
 
-fn wrong(path: impl Into<String>, expected: impl Into<String>) -> IntakeError {
+pub(super) fn wrong(path: impl Into<String>, expected: impl Into<String>) -> IntakeError {
     IntakeError::Input {
         path: path.into(),
         expected: expected.into(),

@@ -118,7 +118,7 @@ const TURN: Duration = Duration::from_millis(35);
 /// After how much writing the log is brought into the file.
 const LOG: Duration = Duration::from_millis(300);
 /// Rows of a transaction: at first, and the bounds within which it finds its size.
-const ROWS: (usize, usize, usize) = (2_000, 500, 30_000);
+const ROWS: (usize, usize, usize) = (4_000, 2_000, 30_000);
 
 /// Imports files; `progress` is called about every second.
 ///

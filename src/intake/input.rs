@@ -1,4 +1,4 @@
-//! Patients and occasions as JSON: the bodies of `PUT /v1/patients/…` and `PUT /v1/occasions/…`, and of their AMQP twins.
+//! Patients, occasions and staff as JSON: the bodies of `PUT /v1/patients/…`, `/v1/occasions/…` and `/v1/staff/…`, and of their AMQP twins.
 
 use serde_json::{Map, Value};
 
@@ -155,6 +155,18 @@ pub struct FactInput {
     pub attributes: Private<Map<String, Value>>,
 }
 
+/// How an occasion repeats. Each of them is counted from the anchor, so that the ends of months never drift.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RepeatInput {
+    /// The day that they are counted from, such as `2026-01-31`; the first is one distance after it.
+    pub anchor: String,
+    /// The distance: `1mo`, `2w`, `10d`, `1y`.
+    pub every: String,
+    /// How many: 1 to 120.
+    pub count: u32,
+}
+
 /// A booking or another dated fact that reminders hang on.
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -164,8 +176,11 @@ pub struct OccasionInput {
     pub patient: Private<String>,
     /// `appointment`, `revisit`, `recheck`, `discharge` … an open set.
     pub kind: String,
-    /// `2026-07-24T10:00` on the wall clock, a day alone, or RFC 3339 with an offset.
+    /// `2026-07-24T10:00` on the wall clock, a day alone, or RFC 3339 with an offset. With `repeat` the clock alone counts.
     pub at: String,
+    /// It repeats: as many occasions, with the keys `KEY#1`, `KEY#2` …
+    #[serde(default)]
+    pub repeat: Option<RepeatInput>,
     /// IANA; by default the site's.
     #[serde(default)]
     pub timezone: Option<String>,
@@ -197,4 +212,48 @@ pub struct OccasionInput {
     /// A record with a lower one than we have is ignored.
     #[serde(default)]
     pub version: Option<i64>,
+}
+
+/// A member of staff, whole: what is left out is empty afterwards, but for `department` and `role`.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaffInput {
+    /// What they are called.
+    #[schema(value_type = String)]
+    pub name: Private<String>,
+    /// The id of their department.
+    #[serde(default)]
+    pub department: Option<String>,
+    /// What they are there.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// For work: E.164, or a number of the site's country.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub phone: Option<Private<String>>,
+    /// For work.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub email: Option<Private<String>>,
+    /// `false` when they work here no more: they get nothing.
+    #[serde(default)]
+    pub active: Option<bool>,
+    /// When they are away: they get nothing, and who stands in does.
+    #[serde(default)]
+    pub away: Vec<AwayInput>,
+    /// Who stands in: `his/D17`, or the key alone within the same source.
+    #[serde(default)]
+    pub substitute: Option<String>,
+}
+
+/// A time in which somebody is away, both days included.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwayInput {
+    /// The first day, such as `2026-07-24`; left out: already.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The last day; left out: until further notice.
+    #[serde(default)]
+    pub until: Option<String>,
 }

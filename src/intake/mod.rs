@@ -17,12 +17,16 @@ pub mod messages;
 pub mod moment;
 mod names;
 pub mod record;
+mod repeat;
 pub mod report;
 pub mod sensitive;
+pub mod staff_json;
 mod survey;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_json;
 
 use std::path::Path;
 

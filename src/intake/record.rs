@@ -381,6 +381,26 @@ pub struct OccasionRecord {
     pub reasons: Vec<Private<String>>,
     /// The record says itself that it may not be stored.
     pub sensitive: bool,
+    /// What else goes by the same key.
+    pub series: Series,
+}
+
+/// Whether an occasion is one of several that one record tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Series {
+    /// Its format knows of no such.
+    Untold,
+    /// It is one; if it repeated before, those are cancelled.
+    Single,
+    /// It is the first of `count`; the others that there were are cancelled, and so is a single one of the key.
+    First {
+        /// The key of the whole.
+        key: Private<String>,
+        /// How many there are.
+        count: u32,
+    },
+    /// It is another of them.
+    Other,
 }
 
 /// A member of staff.

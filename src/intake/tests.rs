@@ -1,5 +1,7 @@
 //! Whole imports of files, on both databases.
 
+mod absences;
+
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -267,6 +269,10 @@ async fn fhir_bookings_become_occasions() {
         assert_eq!(
             (visit.doctor.as_deref(), visit.place.as_deref()),
             (Some("Dr. Lee Ng"), Some("Building 2, Room 5"))
+        );
+        assert_eq!(
+            visit.doctor_key.map(|key| key.to_text()).as_deref(),
+            Some("his/d1")
         );
         assert_eq!(
             visit.created_at, None,

@@ -41,6 +41,19 @@ impl Class {
         )
     }
 
+    /// What goes first when a recipient may get one word more: advice before questions, invitations, greetings
+    /// and advertising; what no cap binds comes before all.
+    pub const fn worth(self) -> u8 {
+        match self {
+            Self::Reply | Self::Urgent | Self::Appointment | Self::Clinical => 5,
+            Self::HealthTip => 4,
+            Self::Survey => 3,
+            Self::Invitation => 2,
+            Self::Greeting => 1,
+            Self::Promotion => 0,
+        }
+    }
+
     /// The lane its messages take by default.
     pub const fn lane(self) -> Lane {
         match self {

@@ -169,6 +169,17 @@ words! {
         Rsvp = "rsvp",
         /// How was it?
         Survey = "survey",
+        /// Which of these visits is to be cancelled? Our own, after an answer to several.
+        WhichToCancel = "which_to_cancel",
+        /// Which of these visits is to be moved? Our own, after an answer to several.
+        WhichToMove = "which_to_move",
+    }
+}
+
+impl Ask {
+    /// Whether only we ask it ourselves, never a rule or another system.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::WhichToCancel | Self::WhichToMove)
     }
 }
 

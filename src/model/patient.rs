@@ -46,6 +46,8 @@ pub struct Patient {
     pub family: Vec<Relation>,
     /// What they refused.
     pub opt_outs: Vec<OptOut>,
+    /// What they gave leave for in so many words.
+    pub consents: Vec<OptOut>,
 }
 
 /// What a person is called.
@@ -127,6 +129,24 @@ pub struct Relation {
     pub contacts: Vec<ContactPoint>,
     /// What they refused themselves.
     pub opt_outs: Vec<OptOut>,
+    /// What the consent is for, where it is not for everything: classes, or nothing named.
+    pub consents: Vec<OptOut>,
+}
+
+impl Relation {
+    /// Whether there is consent to tell them a word of `class`.
+    pub fn may_hear(&self, class: Class) -> bool {
+        let is_of_class = |consent: &OptOut| match consent {
+            OptOut::All => true,
+            OptOut::Class(allowed) => *allowed == class,
+            OptOut::Channel(_) => false,
+        };
+        let is_for_all = !self
+            .consents
+            .iter()
+            .any(|consent| matches!(consent, OptOut::Class(_)));
+        self.consented && (is_for_all || self.consents.iter().any(is_of_class))
+    }
 }
 
 /// One refusal.

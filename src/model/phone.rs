@@ -25,6 +25,14 @@ impl Phone {
     /// # Errors
     /// When no number with a plausible length for its country is in it.
     pub fn parse(text: &str, country: &str) -> Result<Self, NotAPhone> {
+        if let Some(mobile) = plain_mobile(text, country) {
+            return Ok(Self(Private::new(mobile)));
+        }
+        Self::parse_any(text, country)
+    }
+
+    /// Reads `text` in whatever spelling.
+    fn parse_any(text: &str, country: &str) -> Result<Self, NotAPhone> {
         let text = text.trim();
         let bare = text.strip_prefix("tel:").unwrap_or(text).trim_start();
         // A name before the digits would be read over in silence.
@@ -88,6 +96,27 @@ impl Phone {
     }
 }
 
+/// A mobile number in its plainest spelling, of which nothing but its length is to be checked: imports have a million
+/// of them. A test holds it against the library.
+fn plain_mobile(text: &str, country: &str) -> Option<String> {
+    let (prefix, digits) = match (text.strip_prefix("+86"), country) {
+        (Some(digits), _) => ("+86", digits),
+        (None, "CN") => ("+86", text),
+        (None, "US") => ("+1", text),
+        (None, _) => return None,
+    };
+    let plain = match (prefix, digits.as_bytes()) {
+        // 179 is what dials past the carrier.
+        ("+86", [b'1', b'3'..=b'9', rest @ ..]) => {
+            digits.len() == 11 && (digits.as_bytes()[1] != b'7' || rest[0] != b'9')
+        }
+        ("+1", [b'2'..=b'9', ..]) => digits.len() == 10,
+        (_, _) => false,
+    };
+    let plain = plain && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| format!("{prefix}{digits}"))
+}
+
 /// A fingerprint of an address, to look it up and to name it in rows that outlive the address itself.
 ///
 /// Keyed with the site's own key so that nobody can try out all numbers on a stolen copy.
@@ -128,6 +157,39 @@ mod tests {
             );
         }
         assert_eq!(Phone::from_network("INFO", "CN"), None);
+    }
+
+    /// What the short way reads is what the library reads.
+    #[test]
+    fn plain_mobile_numbers_are_read_as_the_library_reads_them() {
+        let mut n = 1_u64;
+        let mut dice = || {
+            n = n
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (n >> 33) % 100_000_000
+        };
+        let mut short = 0;
+        for prefix in 100..1000 {
+            for _ in 0..3 {
+                let (rest, seven) = (dice(), dice() % 10_000_000);
+                let spellings = [
+                    (format!("{prefix}{rest:08}"), "CN"),
+                    (format!("+86{prefix}{rest:08}"), "DE"),
+                    (format!("{prefix}{seven:07}"), "US"),
+                ];
+                for (text, country) in spellings {
+                    let Some(read) = super::plain_mobile(&text, country) else {
+                        continue;
+                    };
+                    short += 1;
+                    let whole = Phone::parse_any(&text, country).ok();
+                    let whole = whole.as_ref().map(Phone::reveal);
+                    assert_eq!(whole, Some(read.as_str()), "{text} {country}");
+                }
+            }
+        }
+        assert!(short > 2000, "{short}");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum ReminderEvent {
     Superseded,
     /// The plan brought it back before it was due.
     Replanned,
+    /// Its message was called off before it left, since it told of another occasion as well.
+    Recalled,
 }
 
 impl ReminderState {
@@ -37,7 +39,9 @@ impl ReminderState {
             (Self::Planned, E::Composed) => Some(Self::Composed),
             (Self::Planned, E::Skipped) => Some(Self::Skipped),
             (Self::Planned, E::Superseded) => Some(Self::Superseded),
-            (Self::Superseded, E::Replanned) => Some(Self::Planned),
+            (Self::Superseded, E::Replanned) | (Self::Composed | Self::Skipped, E::Recalled) => {
+                Some(Self::Planned)
+            }
             _ => None,
         }
     }

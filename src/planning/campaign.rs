@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
 use crate::calendar::wall;
+use crate::model::campaign::CampaignState;
 use crate::model::class::{Channel, Class};
 use crate::model::id::PatientId;
 use crate::model::reminder::{ReminderState, SkipReason};
@@ -13,13 +14,14 @@ use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::decide::{Decided, is_settled, keep_moment, new_reminder, sent};
 use crate::planning::preview::{Line, fill};
-use crate::planning::spread::{Days, Placed};
-use crate::planning::subject::{self, Subject};
+use crate::planning::spread::{self, Days};
+use crate::planning::subject::{self, Needs, Subject};
 use crate::planning::totals::{Amount, Tariff};
 use crate::rules::lead::Lead;
 use crate::rules::plan::{self, SentLead};
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
+use crate::store::campaigns::Campaign;
 use crate::store::candidates::{self, Among, Candidates};
 use crate::store::reminders::{NewReminder, Reminder};
 use crate::store::{Store, StoreError};
@@ -49,6 +51,22 @@ pub fn candidates(rule: &Rule) -> Candidates {
         born_after: None,
         tags: Vec::new(),
     }
+}
+
+/// The moments of those of `current` that are still to be planned by `rule`.
+pub(crate) fn moments(rule: &Rule, current: &[Campaign]) -> Vec<Timestamp> {
+    let mine = current.iter().filter(|campaign| campaign.rule == rule.id);
+    let ahead = mine.filter(|campaign| match campaign.state {
+        CampaignState::Counting | CampaignState::Waiting | CampaignState::Planning => true,
+        CampaignState::Planned | CampaignState::Cancelled => false,
+    });
+    ahead.map(|campaign| campaign.at).collect()
+}
+
+/// Whom a manual rule may have something for: all it is meant for.
+pub(crate) fn among(rule: &Rule, current: &[Campaign]) -> Option<Candidates> {
+    let is_running = current.iter().any(|campaign| campaign.rule == rule.id);
+    (is_manual(rule) && is_running).then(|| candidates(rule))
 }
 
 /// How many days before its moment a campaign has something to say, at most.
@@ -189,7 +207,7 @@ pub async fn preview(
     loop {
         let mut tx = store.read().await?;
         let ids = candidates::page(&mut tx, &candidates(rule), after.as_ref(), PAGE).await?;
-        let subjects = subject::load(&mut tx, &ids, &house.address_key, now).await?;
+        let subjects = subject::load(&mut tx, &ids, &Needs::of(rule), now).await?;
         if let Some(days) = &mut days {
             days.know(&mut tx, &ids).await?;
         }
@@ -198,7 +216,7 @@ pub async fn preview(
         for subject in &subjects {
             let mut decided = plan_one(rule, subject, at, now);
             decided.reminders.retain(|plan| plan.occurrence == key);
-            place(&mut days, &mut decided, now);
+            spread::place(&mut days, subject, &mut decided, now);
             match reached(&decided, &key) {
                 Reached::Yes => reach.patients += 1,
                 Reached::No(reason) => *reach.not.entry(reason).or_default() += 1,
@@ -237,14 +255,6 @@ impl Reach {
             amount.segments += line.segments;
         }
     }
-}
-
-/// Puts each on its day; what has none is left out, with the reason.
-fn place(days: &mut Option<Days<'_>>, decided: &mut Decided, now: Timestamp) {
-    let Some(days) = days else { return };
-    decided
-        .reminders
-        .retain_mut(|plan| !matches!(days.place(plan, None, now), Placed::NoRoom(_)));
 }
 
 /// How many are reached on the first day, as far as the rule's own cap lets them.

@@ -10,6 +10,9 @@ use crate::model::occasion::{Occasion, OccasionTime};
 use crate::model::patient::{Fact, Patient, PersonName, Relation};
 use crate::planning::House;
 use crate::planning::material::Material;
+use crate::rules::audience::Moment;
+use crate::rules::lead::Lead;
+use crate::rules::plan::CATCH_UP;
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
 use crate::store::reminders::Reminder;
@@ -25,9 +28,62 @@ pub(crate) struct About<'a> {
     pub(crate) asks: bool,
 }
 
+impl About<'_> {
+    /// Whether it is the word of a move, for who was told the old date.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.reminder.plan.lead == Lead::Moved.to_string()
+    }
+
+    /// Whether the record shows that the rest of the occurrence is needless.
+    pub(crate) fn is_done(&self, facts: &[Fact]) -> bool {
+        let (Some(rule), Some(day)) = (self.rule, day_of(self)) else {
+            return false;
+        };
+        let moment = Moment {
+            day,
+            kind: rule.trigger.word(),
+            occasion: self.occasion,
+        };
+        rule.done(facts, moment).is_some()
+    }
+
+    /// Whether it is due only since the occasion came up or was moved just now.
+    pub(crate) fn is_at_once(&self) -> bool {
+        let lead = &self.reminder.plan.lead;
+        *lead == Lead::Created.to_string() || lead == CATCH_UP
+    }
+}
+
 /// The values for the template of `about`.
 pub(crate) fn context(
     about: &About<'_>,
+    material: &Material,
+    house: &House,
+    now: Timestamp,
+) -> Value {
+    let occasions = occasions(about, material);
+    context_of_all(about, &occasions, material, house, now)
+}
+
+/// What it tells of: the occasions that our own answer names, else the one that it hangs on.
+pub(crate) fn occasions<'a>(about: &About<'a>, material: &'a Material) -> Vec<&'a Occasion> {
+    let data = about.reminder.data.as_ref();
+    let named = data
+        .into_iter()
+        .flat_map(|data| data.reveal().occasions())
+        .filter_map(|id| material.occasions.get(&id));
+    let named: Vec<&Occasion> = named.collect();
+    if named.is_empty() {
+        about.occasion.into_iter().collect()
+    } else {
+        named
+    }
+}
+
+/// The same for a message about `occasions`, in the order of time.
+pub(crate) fn context_of_all(
+    about: &About<'_>,
+    occasions: &[&Occasion],
     material: &Material,
     house: &House,
     now: Timestamp,
@@ -49,8 +105,15 @@ pub(crate) fn context(
     }
     all.insert("recipient".to_owned(), recipient_values(about, material));
     if let Some(occasion) = about.occasion {
-        let values = occasion_values(occasion, material);
-        all.insert("occasions".to_owned(), json!([values]));
+        let list = occasions.iter().map(|one| occasion_values(one, material));
+        all.insert("occasions".to_owned(), list.collect());
+        let mut values = occasion_values(occasion, material);
+        // The date that the recipient was told before it moved.
+        let told = material.told.get(&about.reminder.id).copied().flatten();
+        let previous = told.map(|at| json!({"date": at.date().to_string(), "clock": clock(at)}));
+        if let Some(values) = values.as_object_mut() {
+            values.insert("previous".to_owned(), json!(previous));
+        }
         all.insert("occasion".to_owned(), values);
     } else {
         all.insert(
@@ -155,15 +218,18 @@ fn recipient_values(about: &About<'_>, material: &Material) -> Value {
 }
 
 fn occasion_values(occasion: &Occasion, material: &Material) -> Value {
-    let clock = match occasion.when {
-        OccasionTime::At(at) => Some(at.strftime("%H:%M").to_string()),
-        OccasionTime::On(_) => None,
-    };
     json!({
-        "kind": occasion.kind, "date": occasion.when.date().to_string(), "clock": clock, "doctor": occasion.doctor,
+        "kind": occasion.kind, "date": occasion.when.date().to_string(), "clock": clock(occasion.when), "doctor": occasion.doctor,
         "place": occasion.place, "department": occasion.department.as_deref().map(|id| department(id, material)),
         "attributes": occasion.attributes, "confirmation": occasion.confirmation,
     })
+}
+
+fn clock(when: OccasionTime) -> Option<String> {
+    match when {
+        OccasionTime::At(at) => Some(at.strftime("%H:%M").to_string()),
+        OccasionTime::On(_) => None,
+    }
 }
 
 /// What a department is called, or its id where it has no name.

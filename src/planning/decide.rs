@@ -128,9 +128,15 @@ fn decide_one(
         .reminders
         .into_iter()
         .filter(|reminder| !fresh.has(reminder) && !waiting.contains_key(reminder.key.as_str()));
-    decided
-        .reminders
-        .extend(of_now.map(|reminder| new_reminder(rule, reminder)));
+    for reminder in of_now {
+        if stays_missed(&reminder, known, horizon) {
+            decided
+                .decisions
+                .push((rule.id.clone(), missed_before(reminder)));
+        } else {
+            decided.reminders.push(new_reminder(rule, reminder));
+        }
+    }
     // Once more as of each moment past: for what waits since then, and for what came up before anybody planned it.
     // Of a lead that waits, what went out to another recipient is no reason against it; and the lead may have
     // another recipient by now.
@@ -173,6 +179,27 @@ pub(crate) fn basis<'a>(
         .filter(|r| is_settled(r) || is_waiting(r, horizon.now))
         .map(sent);
     (sent.collect(), Fresh::of(subject, horizon.now).0)
+}
+
+/// Whether a late reminder would make up for leads that were past before the rule had a say: those stay missed,
+/// so that a rule that is switched on or edited tells nobody what is over.
+fn stays_missed(reminder: &PlannedReminder, known: &[&Reminder], horizon: &Horizon) -> bool {
+    !horizon.looks_back
+        && reminder.catch_up
+        && reminder.occasion.is_some()
+        && !known.iter().any(|r| r.plan.plan_key == reminder.key)
+}
+
+fn missed_before(reminder: PlannedReminder) -> Decision {
+    Decision {
+        at: Some(reminder.due_at),
+        occurrence: reminder.occurrence,
+        step: reminder.step,
+        lead: reminder.lead,
+        role: Some(reminder.role),
+        reason: SkipReason::Missed,
+        detail: "its leads were past before the rule planned anything for the occasion".to_owned(),
+    }
 }
 
 /// What the rule yields as of `at`, from a day before, since a minute that runs counts as well.

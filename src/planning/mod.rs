@@ -6,6 +6,7 @@ pub mod book;
 pub mod campaign;
 pub(crate) mod context;
 pub mod decide;
+pub(crate) mod earlier;
 pub(crate) mod material;
 pub mod explain;
 pub mod lint;

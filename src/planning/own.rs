@@ -5,7 +5,7 @@ use crate::store::overrides::Setting;
 
 /// The settings that can be read; one that cannot was never written by us, and the rule's own word stands.
 pub(crate) fn settings(stored: Vec<Setting>) -> Vec<Override> {
-    stored.iter().filter_map(|one| read(one)).collect()
+    stored.iter().filter_map(read).collect()
 }
 
 fn read(stored: &Setting) -> Option<Override> {

@@ -13,17 +13,19 @@ use crate::model::private::Private;
 use crate::model::reminder::{ReminderState, SkipReason};
 use crate::planning::House;
 use crate::planning::book::Book;
+use crate::planning::campaign;
 use crate::planning::context::{self, About};
 use crate::planning::decide::{Decided, Horizon, decide};
 use crate::planning::material::Material;
-use crate::planning::subject::{self, Subject};
+use crate::planning::spread::{self, Days};
+use crate::planning::subject::{self, Needs, Subject};
 use crate::planning::totals::{Tariff, Totals};
 use crate::planning::walk;
 use crate::render::RenderError;
 use crate::rules::plan::Decision;
 use crate::rules::rule::{Mode, Rule};
 use crate::store::reminders::{NewReminder, Reminder};
-use crate::store::{Store, StoreError, candidates};
+use crate::store::{Store, StoreError, campaigns, candidates};
 
 /// Patients looked at together.
 const PAGE: i64 = 500;
@@ -39,6 +41,17 @@ pub struct Look<'a> {
     pub rule: Option<&'a str>,
     /// Only this patient, and then with every reason why not.
     pub patient: Option<&'a PatientId>,
+}
+
+impl Look<'_> {
+    fn horizon(&self) -> Horizon {
+        Horizon {
+            now: self.now.min(self.window.start),
+            ahead: SignedDuration::ZERO,
+            looks_back: true,
+            to: Some(self.window.end),
+        }
+    }
 }
 
 /// One thing that would be sent or done.
@@ -135,14 +148,28 @@ pub async fn look_ahead(
 ) -> Result<Preview, StoreError> {
     let mut preview = Preview::default();
     let mut told = HashSet::new();
+    let current = campaigns::current(&mut store.read().await?, Timestamp::MIN).await?;
     let rules = book.rules().filter(|r| {
         look.rule
             .map_or(r.mode != Mode::Off, |wanted| r.id == wanted)
     });
     for rule in rules {
-        let Some(among) = walk::candidates(rule, &look.window, true) else {
+        if look.patient.is_none() {
+            let mut tx = store.read().await?;
+            let shared = walk::shared(&mut tx, rule, house, &look.horizon(), true).await?;
+            drop(tx);
+            let mut page = Preview::default();
+            take(rule, shared, None, look, &mut told, &mut page);
+            fill(store, book, house, look.now, manner.tariff, &mut page.lines).await?;
+            keep(&mut preview, page, manner.is_summary, house);
+        }
+        let started = campaign::moments(rule, &current);
+        let Some(among) = campaign::among(rule, &current)
+            .or_else(|| walk::candidates(rule, &spread::window(rule, &look.window), true))
+        else {
             continue;
         };
+        let mut days = Days::load(&mut store.read().await?, rule, look.now).await?;
         let mut after: Option<PatientId> = None;
         let mut looked = 0;
         loop {
@@ -151,14 +178,18 @@ pub async fn look_ahead(
                 Some(patient) => vec![patient.clone()],
                 None => candidates::page(&mut tx, &among, after.as_ref(), PAGE).await?,
             };
-            let subjects = subject::load(&mut tx, &ids, &house.address_key, look.now).await?;
+            let subjects = subject::load(&mut tx, &ids, &Needs::of(rule), look.now).await?;
+            if let Some(days) = &mut days {
+                days.know(&mut tx, &ids).await?;
+            }
             drop(tx);
             let mut page = Preview::default();
             for subject in &subjects {
-                look_at(rule, subject, look, &mut told, &mut page);
+                let turn = (&started[..], &mut days);
+                look_at(rule, subject, look, turn, &mut told, &mut page);
             }
             fill(store, book, house, look.now, manner.tariff, &mut page.lines).await?;
-            take(&mut preview, page, manner.is_summary, house);
+            keep(&mut preview, page, manner.is_summary, house);
             looked += ids.len();
             (manner.progress)(&rule.id, looked);
             let is_last =
@@ -176,7 +207,7 @@ pub async fn look_ahead(
 }
 
 /// Counts a page, and keeps it if it is wanted.
-fn take(preview: &mut Preview, page: Preview, is_summary: bool, house: &House) {
+fn keep(preview: &mut Preview, page: Preview, is_summary: bool, house: &House) {
     for line in &page.lines {
         preview.totals.count(line, house);
     }
@@ -193,31 +224,54 @@ fn look_at(
     rule: &Rule,
     subject: &Subject,
     look: &Look<'_>,
+    (started, days): (&[Timestamp], &mut Option<Days<'_>>),
     told: &mut HashSet<String>,
     preview: &mut Preview,
 ) {
-    let horizon = Horizon {
-        now: look.now.min(look.window.start),
-        ahead: SignedDuration::ZERO,
-        looks_back: true,
-        to: Some(look.window.end),
-    };
     let who = (
         subject.patient.source.clone(),
         subject.patient.source_key.clone(),
     );
+    let horizon = look.horizon();
+    let mut decided = decide(std::iter::once(rule), subject, &horizon);
+    for at in started {
+        let one = campaign::plan_one(rule, subject, *at, horizon.now);
+        decided.reminders.extend(one.reminders);
+        decided.decisions.extend(one.decisions);
+    }
+    spread::place(days, subject, &mut decided, look.now);
     let Decided {
         reminders,
         decisions,
-    } = decide(std::iter::once(rule), subject, &horizon);
+    } = decided;
+    take(rule, reminders, Some(&who), look, told, preview);
+    let of_use = decisions
+        .into_iter()
+        .filter(|(_, decision)| is_worth_telling(decision, look));
+    preview.not.extend(of_use.map(|(rule, decision)| Not {
+        rule,
+        patient: who.clone(),
+        decision,
+    }));
+}
+
+/// Takes what would be sent within the window, each thing once.
+fn take(
+    rule: &Rule,
+    reminders: Vec<NewReminder>,
+    who: Option<&(String, Private<String>)>,
+    look: &Look<'_>,
+    told: &mut HashSet<String>,
+    preview: &mut Preview,
+) {
     for plan in reminders {
-        // One patient's keys come up once; what stands for many comes up with each of them.
+        // One patient's keys come up once; what stands for many may come up with each of them.
         let is_new = plan.patient.is_some() || !told.contains(&plan.plan_key);
         if look.window.contains(&plan.due_at) && is_new {
             if plan.patient.is_none() {
                 told.insert(plan.plan_key.clone());
             }
-            let patient = plan.patient.as_ref().map(|_| who.clone());
+            let patient = plan.patient.as_ref().and(who).cloned();
             let problem = (rule.mode == Mode::Shadow).then(|| {
                 (
                     SkipReason::Shadow,
@@ -230,14 +284,6 @@ fn look_at(
             });
         }
     }
-    let of_use = decisions
-        .into_iter()
-        .filter(|(_, decision)| is_worth_telling(decision, look));
-    preview.not.extend(of_use.map(|(rule, decision)| Not {
-        rule,
-        patient: who.clone(),
-        decision,
-    }));
 }
 
 /// Of many patients only what somebody might have expected; of one patient everything.

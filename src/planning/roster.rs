@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn staff(name: &str, substitute: Option<&str>, is_away: bool) -> Staff {
-        let away = is_away.then(|| Away {
+        let away = is_away.then_some(Away {
             from: Some(DAY),
             until: None,
         });

@@ -4,14 +4,17 @@
 //! the first day that has room.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::wall;
 use crate::model::id::PatientId;
-use crate::model::reminder::ReminderState;
+use crate::model::reminder::{ReminderState, SkipReason};
+use crate::planning::decide::Decided;
 use crate::planning::subject::Subject;
+use crate::rules::plan::Decision;
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
 use crate::store::reminders::{NewReminder, Reminder};
@@ -105,8 +108,9 @@ impl<'r> Days<'r> {
             },
         };
         let kept = self.given.get(&part).copied();
-        if kept.is_some() && waits.is_some() && plan.due_at != original {
+        if let Some(day) = kept.filter(|_| waits.is_some() && plan.due_at != original) {
             // It stands on its day, or the composer put it off from there.
+            plan.expires_at = wall::end_of_day(&self.rule.timezone, day);
             return Placed::Moved(original);
         }
         let last = self.last_day(plan, wall.date());
@@ -224,6 +228,45 @@ pub async fn spread(
         rule_days::give(tx, &days.fresh).await?;
     }
     Ok(moved)
+}
+
+/// Puts what was decided for `subject` on its days, without keeping them; what no day has room for is told.
+pub(crate) fn place(
+    days: &mut Option<Days<'_>>,
+    subject: &Subject,
+    decided: &mut Decided,
+    now: Timestamp,
+) {
+    let Some(days) = days else { return };
+    let known = known(std::slice::from_ref(subject));
+    let told = &mut decided.decisions;
+    decided.reminders.retain_mut(|plan| {
+        let known = known.get(plan.plan_key.as_str()).copied();
+        let Placed::NoRoom(last) = days.place(plan, known, now) else {
+            return true;
+        };
+        let decision = Decision {
+            at: Some(plan.due_at),
+            occurrence: plan.occurrence.clone(),
+            step: plan.step.clone(),
+            lead: plan.lead.clone(),
+            role: Some(plan.role),
+            reason: SkipReason::TooLate,
+            detail: format!("the daily cap leaves no day up to {last}"),
+        };
+        told.push((plan.rule.clone(), decision));
+        false
+    });
+}
+
+/// When what falls due in `window` may have been due without a daily cap.
+pub(crate) fn window(rule: &Rule, window: &Range<Timestamp>) -> Range<Timestamp> {
+    if rule.daily_cap.is_none() {
+        return window.clone();
+    }
+    let longest = SignedDuration::from_hours(24 * MOST_DAYS);
+    let from = window.start.saturating_sub(longest);
+    from.unwrap_or(Timestamp::MIN)..window.end
 }
 
 /// Notes the moments that spread reminders would have had.

@@ -3,21 +3,25 @@
 //! May name too many, never too few; what comes of each the rule decides.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::{lunar, wall};
 use crate::model::class::Role;
-use crate::model::patient::{LunarDay, Patient};
+use crate::model::id::PatientId;
+use crate::model::patient::Patient;
 use crate::planning::House;
-use crate::planning::decide::Horizon;
-use crate::rules::audience::Moment;
+use crate::planning::decide::{Horizon, decide};
+use crate::planning::subject::{Needs, Subject};
+use crate::rules::audience::{Audience, Moment};
+use crate::rules::candidates::Candidates as RuleCandidates;
 use crate::rules::lead::{Lead, Unit};
 use crate::rules::rule::{Rule, Step};
 use crate::rules::trigger::Trigger;
 use crate::store::candidates::{self, Among, Candidates};
+use crate::store::reminders::NewReminder;
 use crate::store::rule_plans::{RulePlan, Walk};
 use crate::store::{StoreError, Tx, facts, patients};
 
@@ -25,13 +29,16 @@ use crate::store::{StoreError, Tx, facts, patients};
 const LONGEST_HOLIDAY: i64 = 16;
 
 /// Patients looked at together when a condition has to be asked of each.
-const PAGE: i64 = 500;
+const PAGE: i64 = 2000;
 
 /// Who may have something due in `window` by `rule`; `None` when nobody can.
 ///
 /// `is_first`: nothing was planned by it before, so whoever came late to a season counts as well.
 pub fn candidates(rule: &Rule, window: &Range<Timestamp>, is_first: bool) -> Option<Candidates> {
     let days = days(rule, window);
+    if days.is_empty() && rule.trigger.is_shared() {
+        return None;
+    }
     let among = match &rule.trigger {
         Trigger::Birthday => birthdays(&days)?,
         Trigger::Holiday { holiday, .. } => {
@@ -53,19 +60,105 @@ pub fn candidates(rule: &Rule, window: &Range<Timestamp>, is_first: bool) -> Opt
             };
             (begins || (is_first && runs)).then_some(Among::Everybody)?
         }
-        Trigger::Every { .. } => Among::Everybody,
+        Trigger::Every { .. } => match rule.candidates(window) {
+            RuleCandidates::Everyone { occurrences, .. } => occurrences
+                .iter()
+                .any(|day| days.contains(day))
+                .then_some(Among::Everybody)?,
+            RuleCandidates::Occasions { .. } | RuleCandidates::Birthdays { .. } => return None,
+        },
         // A person starts it, for an audience of its own.
         Trigger::Manual => return None,
         Trigger::Occasion { kind, .. } => dated(rule, kind, window),
     };
-    Some(Candidates {
+    // Who comes late to a season is as old as on its first day, which may lie before those days.
+    let span = match &rule.trigger {
+        Trigger::Birthday | Trigger::Holiday { .. } | Trigger::Every { .. } => {
+            days.first().zip(days.last())
+        }
+        Trigger::Season { .. } | Trigger::Manual | Trigger::Occasion { .. } => None,
+    };
+    Some(narrowed(
+        rule,
         among,
-        diagnosis: rule.audience.diagnosis.clone(),
-        sex: None,
-        born_until: None,
-        born_after: None,
-        tags: Vec::new(),
-    })
+        span.map(|(first, last)| *first..=*last),
+    ))
+}
+
+/// Those of `among` who fit the keys of the rule's audience, on one of `days` as far as age goes.
+fn narrowed(rule: &Rule, among: Among, days: Option<RangeInclusive<Date>>) -> Candidates {
+    let audience = &rule.audience;
+    let years_before = |day: Date, years: i64| {
+        day.checked_sub(jiff::Span::new().try_years(years).ok()?)
+            .ok()
+    };
+    let born_until = |days: &RangeInclusive<Date>| {
+        let day = years_before(*days.end(), audience.min_age?);
+        // Nobody is so old.
+        Some(day.map_or_else(|| "0".to_owned(), |day| day.to_string()))
+    };
+    let born_after = |days: &RangeInclusive<Date>| {
+        years_before(*days.start(), audience.max_age? + 1).map(|day| day.to_string())
+    };
+    Candidates {
+        among,
+        diagnosis: audience.diagnosis.clone(),
+        sex: audience.sex,
+        born_until: days.as_ref().and_then(born_until),
+        born_after: days.as_ref().and_then(born_after),
+        tags: audience.tags.clone(),
+    }
+}
+
+/// The rule as it is asked of candidates: without what they were found by.
+pub fn sieved(rule: &Rule) -> Rule {
+    let mut sieved = rule.clone();
+    match rule.trigger {
+        Trigger::Birthday
+        | Trigger::Holiday { .. }
+        | Trigger::Season { .. }
+        | Trigger::Every { .. }
+        | Trigger::Manual => sieved.audience.diagnosis.clear(),
+        // Occasions and facts are found by their dates alone.
+        Trigger::Occasion { .. } => {}
+    }
+    sieved
+}
+
+/// What staff are told once of all patients: decided once for the rule, where anybody qualifies.
+///
+/// `is_first`: nothing was planned by it before, so that what was missed may be made up for.
+/// # Errors
+/// When the database fails.
+pub async fn shared(
+    tx: &mut Tx,
+    rule: &Rule,
+    house: &House,
+    horizon: &Horizon,
+    is_first: bool,
+) -> Result<Vec<NewReminder>, StoreError> {
+    // A campaign plans what it says itself.
+    if !rule.trigger.is_shared() || matches!(rule.trigger, Trigger::Manual) {
+        return Ok(Vec::new());
+    }
+    let mut of_staff = rule.clone();
+    of_staff.steps.retain(|step| step.to == Role::Staff);
+    if of_staff.steps.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Asked of nobody in particular, it says when; whether it says so at all hangs on who there is.
+    of_staff.audience = Audience::default();
+    of_staff.stop = None;
+    let decided = decide(std::iter::once(&of_staff), &Subject::nobody(), horizon);
+    let mut planned: Vec<NewReminder> = decided.reminders;
+    planned.retain(|reminder| reminder.patient.is_none() && (is_first || !reminder.catch_up));
+    let occurrences: BTreeSet<String> = planned.iter().map(|r| r.occurrence.clone()).collect();
+    for occurrence in occurrences {
+        if qualifying(tx, rule, &occurrence, house, horizon.now, Some(1)).await? == 0 {
+            planned.retain(|reminder| reminder.occurrence != occurrence);
+        }
+    }
+    Ok(planned)
 }
 
 /// What is to be walked for a rule, if anything is.
@@ -110,58 +203,73 @@ pub async fn count(
     house: &House,
     now: Timestamp,
 ) -> Result<i64, StoreError> {
+    qualifying(tx, rule, occurrence, house, now, None).await
+}
+
+/// The same, but `enough` are as good as all.
+async fn qualifying(
+    tx: &mut Tx,
+    rule: &Rule,
+    occurrence: &str,
+    house: &House,
+    now: Timestamp,
+    enough: Option<i64>,
+) -> Result<i64, StoreError> {
     let day = occurrence
         .get(..10)
         .and_then(|day| day.parse().ok())
         .unwrap_or_else(|| wall::date(&house.timezone, now));
-    let audience = &rule.audience;
-    let years_before = |years: i64| {
-        day.checked_sub(jiff::Span::new().try_years(years).ok()?)
-            .ok()
-    };
-    let all = Candidates {
-        among: Among::Everybody,
-        diagnosis: audience.diagnosis.clone(),
-        sex: audience.sex,
-        born_until: audience
-            .min_age
-            .map(|age| years_before(age).map_or_else(|| "0".to_owned(), |day| day.to_string())),
-        born_after: audience
-            .max_age
-            .and_then(|age| years_before(age + 1))
-            .map(|day| day.to_string()),
-        tags: audience.tags.clone(),
-    };
-    if audience.condition.is_none() {
+    let all = narrowed(rule, Among::Everybody, Some(day..=day));
+    let is_plain = rule.audience.condition.is_none() && rule.stop.is_none();
+    if is_plain && enough.is_none() {
         return candidates::count(tx, &all).await;
     }
-    // What only the condition can say is asked of each.
+    // What only the condition or the record can say is asked of each.
+    let rule = sieved(rule);
+    let needs = Needs::of(&rule);
+    let page = if is_plain {
+        enough.unwrap_or(PAGE)
+    } else {
+        PAGE
+    };
     let (mut count, mut after) = (0, None);
     loop {
-        let ids = candidates::page(tx, &all, after.as_ref(), PAGE).await?;
-        let facts = facts::of(tx, &ids).await?;
-        let of = |patient: &Patient| facts.get(&patient.id).map_or(&[][..], Vec::as_slice);
-        let moment = Moment {
-            day,
-            kind: rule.trigger.word(),
-            occasion: None,
-        };
-        let admits = |patient: &&Patient| {
-            !patient.deceased && audience.admits(patient, of(patient), moment).is_ok()
-        };
-        count += patients::load(tx, &ids)
-            .await?
-            .iter()
-            .filter(admits)
-            .map(|_| 1)
-            .sum::<i64>();
+        let ids = candidates::page(tx, &all, after.as_ref(), page).await?;
+        count += among(tx, &rule, &needs, &ids, day).await?;
         match ids.last() {
-            Some(last) if ids.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) => {
+            Some(last)
+                if ids.len() >= usize::try_from(page).unwrap_or(usize::MAX)
+                    && enough.is_none_or(|enough| count < enough) =>
+            {
                 after = Some(last.clone())
             }
             Some(_) | None => return Ok(count),
         }
     }
+}
+
+/// How many of these patients qualify on `day`.
+async fn among(
+    tx: &mut Tx,
+    rule: &Rule,
+    needs: &Needs<'_>,
+    ids: &[PatientId],
+    day: Date,
+) -> Result<i64, StoreError> {
+    let facts = facts::of_kinds(tx, ids, needs.facts()).await?;
+    let moment = Moment {
+        day,
+        kind: rule.trigger.word(),
+        occasion: None,
+    };
+    let qualifies = |patient: &&Patient| {
+        let facts = facts.get(&patient.id).map_or(&[][..], Vec::as_slice);
+        !patient.deceased
+            && rule.audience.admits(patient, facts, moment).is_ok()
+            && rule.done(facts, moment).is_none()
+    };
+    let found = patients::bare(tx, ids).await?;
+    Ok(found.iter().filter(qualifies).map(|_| 1).sum())
 }
 
 /// The days an occurrence may be on for one of its leads to fall due in `window`.
@@ -175,7 +283,9 @@ fn days(rule: &Rule, window: &Range<Timestamp>) -> BTreeSet<Date> {
             .unwrap_or(window.end),
     );
     let mut days = BTreeSet::new();
-    for step in &rule.steps {
+    // What staff are told once of all needs no look at anybody.
+    let steps = rule.steps.iter();
+    for step in steps.filter(|step| step.to != Role::Staff || !rule.trigger.is_shared()) {
         let (early, late) = slack(rule, step);
         for lead in &step.leads {
             let (low, high) = reach(*lead);
@@ -227,7 +337,9 @@ fn slack(rule: &Rule, step: &Step) -> (i64, i64) {
 }
 
 fn birthdays(days: &BTreeSet<Date>) -> Option<Among> {
-    let (first, last) = (*days.first()?, *days.last()?);
+    if days.is_empty() {
+        return None;
+    }
     let md = |month: i8, day: i8| i64::from(month) * 100 + i64::from(day);
     let mut solar: BTreeSet<i64> = days.iter().map(|day| md(day.month(), day.day())).collect();
     // Where 29 February goes in common years the rule knows.
@@ -235,12 +347,11 @@ fn birthdays(days: &BTreeSet<Date>) -> Option<Among> {
         solar.insert(229);
     }
     let mut lunar = BTreeSet::new();
-    for (month, day) in (1..=12_u8).flat_map(|month| (1..=30_u8).map(move |day| (month, day))) {
-        if lunar::dates(LunarDay { month, day }, first, last)
-            .iter()
-            .any(|date| days.contains(date))
-        {
-            lunar.insert(i64::from(month) * 100 + i64::from(day));
+    for found in days.iter().filter_map(|day| lunar::of(*day)) {
+        lunar.insert(i64::from(found.month) * 100 + i64::from(found.day));
+        // Day 30 is kept on day 29 of a short month.
+        if found.day == 29 {
+            lunar.insert(i64::from(found.month) * 100 + 30);
         }
     }
     Some(Among::Birthdays {

@@ -256,6 +256,27 @@ impl Catalog {
         Ok(rendered)
     }
 
+    /// Whether the text that `render` would choose prints `occasions`, and not only the first of them.
+    pub fn lists_occasions(
+        &self,
+        template: &str,
+        languages: &[&str],
+        channel: Channel,
+        context: &serde_json::Value,
+    ) -> bool {
+        let Ok((text, html, _)) = self.pick(template, languages, channel) else {
+            return false;
+        };
+        let context = engine_context(context, &text.language, channel);
+        let lists = |text: &TemplateText| {
+            let chosen = self.variant_of(text, &context).ok();
+            let chosen = chosen.and_then(|at| text.variants.get(at));
+            let body = chosen.and_then(|variant| self.texts.get_template(&variant.name).ok());
+            body.is_some_and(|body| body.undeclared_variables(false).contains("occasions"))
+        };
+        lists(text) && html.is_none_or(lists)
+    }
+
     fn pick(
         &self,
         template: &str,

@@ -236,7 +236,10 @@ impl<'a> Draft<'a, '_> {
             let Some(channel) = reminder.channels.first() else {
                 continue;
             };
-            if !seen.insert((address(&recipient), *channel, wall::minute(entry.due))) {
+            // Who was told the old date is known when it is due: then the word of the move stands for the others.
+            let is_moved = entry.lead == Lead::Moved.to_string();
+            let minute = (address(&recipient), *channel, wall::minute(entry.due));
+            if !is_moved && !seen.insert(minute) {
                 self.skip(
                     entry.occurrence,
                     entry.step,

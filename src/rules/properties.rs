@@ -179,6 +179,7 @@ fn patient() -> impl Strategy<Value = Patient> {
                 consented,
                 contacts: vec![contact(ContactKind::Phone, false)],
                 opt_outs: Vec::new(),
+                consents: Vec::new(),
             };
             Patient {
                 id: PatientId::parse("pat_1").unwrap(),
@@ -198,6 +199,7 @@ fn patient() -> impl Strategy<Value = Patient> {
                 contacts,
                 family: kin.then_some(relation).into_iter().collect(),
                 opt_outs: Vec::new(),
+                consents: Vec::new(),
             }
         },
     )

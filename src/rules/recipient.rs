@@ -333,7 +333,7 @@ fn family<'a>(
     let mut consented = patient
         .family
         .iter()
-        .filter(|relation| relation.consented)
+        .filter(|relation| relation.may_hear(rule.class))
         .peekable();
     if consented.peek().is_none() {
         return Err(SkipReason::NoConsent);

@@ -315,5 +315,6 @@ fn read_ask(table: &Table<'_>, to: Role, faults: &mut Faults) -> Option<Ask> {
     match Ask::parse(&word)? {
         Ask::Rsvp => Some(Ask::Confirm),
         ask @ (Ask::Confirm | Ask::Choice | Ask::Survey) => Some(ask),
+        Ask::WhichToCancel | Ask::WhichToMove => None,
     }
 }

@@ -38,9 +38,10 @@ impl Rule {
                 json!({"from_age": self.family.from_age, "copy": self.family.copy, "fallback": self.family.fallback}),
             ),
         );
-        let stop = self.stop.as_ref().map(
-            |stop| json!({"fact": stop.fact, "code": stop.codes, "since": stop.since.to_string()}),
-        );
+        let stop = self.stop.as_ref().map(|stop| {
+            let code = Some(&stop.codes).filter(|codes| !codes.is_empty());
+            without_null(json!({"fact": stop.fact, "code": code, "since": stop.since.to_string()}))
+        });
         put("stop", stop.unwrap_or(Value::Null));
         put("step", self.steps.iter().map(step).collect());
         Value::Object(all)
@@ -98,7 +99,13 @@ fn trigger(rule: &Rule) -> Value {
 
 fn audience(rule: &Rule) -> Value {
     let audience = &rule.audience;
-    let mut all = json!({"diagnosis": audience.diagnosis, "tags": audience.tags});
+    let mut all = json!({});
+    for (key, list) in [("diagnosis", &audience.diagnosis), ("tags", &audience.tags)] {
+        // An empty list is refused where it is read: it looks as if it named somebody.
+        if !list.is_empty() {
+            all[key] = json!(list);
+        }
+    }
     if audience.min_age.is_some() || audience.max_age.is_some() {
         all["age"] = without_null(json!({"min": audience.min_age, "max": audience.max_age}));
     }

@@ -7,12 +7,13 @@ use tracing::{info, warn};
 
 use crate::model::campaign::{CampaignEvent, CampaignState};
 use crate::planning::campaign::{self, Reached};
-use crate::planning::{spread, subject};
+use crate::planning::spread;
+use crate::planning::subject::{self, Needs};
 use crate::rules::rule::{Mode, Rule};
 use crate::scheduler::approval;
 use crate::scheduler::plan::PlanStage;
 use crate::store::campaigns::{self, Campaign};
-use crate::store::plans::{self, Scope};
+use crate::store::plans::{self, Of, Scope};
 use crate::store::{StoreError, campaign_progress, candidates};
 
 /// Patients looked up at once.
@@ -74,7 +75,7 @@ impl PlanStage {
         let key = campaign::occurrence(rule, campaign.at);
         let limit = usize::try_from(self.settings.limit()).unwrap_or(1);
         for chunk in ids.chunks(limit) {
-            let subjects = subject::load(&mut tx, chunk, &self.house.address_key, now).await?;
+            let subjects = subject::load(&mut tx, chunk, &Needs::of(rule), now).await?;
             for subject in &subjects {
                 let decided = campaign::plan_one(rule, subject, campaign.at, now);
                 tell(&mut campaign, campaign::reached(&decided, &key));
@@ -128,7 +129,7 @@ impl PlanStage {
             let Some(mut tx) = self.open().await? else {
                 return Ok(0);
             };
-            let subjects = subject::load(&mut tx, ids, &self.house.address_key, now).await?;
+            let subjects = subject::load(&mut tx, ids, &Needs::of(rule), now).await?;
             let mut planned = Vec::new();
             for subject in &subjects {
                 let decided = campaign::plan_one(rule, subject, campaign.at, now);
@@ -142,7 +143,7 @@ impl PlanStage {
             let one = std::iter::once(rule);
             let moved = spread::spread(&mut tx, one, &subjects, &mut planned, now).await?;
             let scope = Scope {
-                patients: ids,
+                of: Of::Patients(ids),
                 rules: vec![(rule.id.as_str(), Timestamp::MAX)],
             };
             plans::apply(&mut tx, &scope, &planned, now).await?;

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::gates;
 use crate::model::id::ReminderId;
 use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::material::Material;
 use crate::scheduler::Settings;
 use crate::scheduler::digest;
-use crate::scheduler::make::{Bench, Made, make};
+use crate::scheduler::make::{Bench, make_all};
 use crate::stage::Bell;
 use crate::store::due::{self, Outcome};
 use crate::store::messages::{self, Desk};
@@ -32,6 +33,8 @@ pub struct ComposeStage {
     pub desk: Arc<Desk>,
     /// Caps and chunk.
     pub settings: Settings,
+    /// What needs consent.
+    pub gates: gates::Settings,
     /// The one source of now.
     pub clock: Clock,
     /// Rung when messages wait to be delivered.
@@ -54,7 +57,9 @@ impl ComposeStage {
         let mut reminders = Vec::new();
         if due::alone(&mut tx, WORK).await? {
             let held = rule_switches::held(&mut tx, self.book.broken()).await?;
-            let ready = due::due(&mut tx, &held, now, self.settings.limit()).await?;
+            let mut ready = due::due(&mut tx, &held, now, self.settings.limit()).await?;
+            let beside = due::beside(&mut tx, &ready, &held, now).await?;
+            ready.extend(beside);
             let ready = digest::complete(&mut tx, &self.book, &held, ready, now).await?;
             reminders = due::hold(&mut tx, ready).await?;
         }
@@ -63,19 +68,16 @@ impl ComposeStage {
             tx.rollback().await?;
             return Ok(0);
         }
-        let mut material =
-            Material::load(&mut tx, &reminders, &self.book, &self.house, now).await?;
+        let material = Material::load(&mut tx, &reminders, &self.book, &self.house, now).await?;
         let bench = Bench {
             book: &self.book,
             house: &self.house,
             desk: &self.desk,
             settings: &self.settings,
+            gates: &self.gates,
             now,
         };
-        let mut made: Vec<(ReminderId, Made)> = reminders
-            .iter()
-            .map(|reminder| (reminder.id.clone(), make(bench, reminder, &mut material)))
-            .collect();
+        let mut made = make_all(bench, &reminders, &material);
         let digests = digest::gather(bench, &material, &mut made);
         if !self.store.is_shared() {
             drop(tx);

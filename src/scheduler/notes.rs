@@ -61,11 +61,13 @@ pub(crate) fn unreachable(language: &str, rule: &str, reason: SkipReason, patien
     let chinese = is_chinese(language);
     let why = match (reason, chinese) {
         (SkipReason::OptedOut, true) => "对方已退订",
-        (SkipReason::OptedOut, false) => "the recipient has opted out",
+        (SkipReason::OptedOut, false) => "they have opted out",
+        (SkipReason::Held, true) => "有人暂停了给该患者的一切消息",
+        (SkipReason::Held, false) => "a person holds everything to this patient",
         (SkipReason::NoGuardian, true) => "患者未成年，没有可联系的监护人",
         (SkipReason::NoGuardian, false) => "the patient is under age and no guardian can be told",
-        (SkipReason::NoConsent, true) => "没有家属同意接收",
-        (SkipReason::NoConsent, false) => "no relation has consented",
+        (SkipReason::NoConsent, true) => "没有患者或家属的同意记录",
+        (SkipReason::NoConsent, false) => "there is no consent on record",
         (_, true) => "没有可用的联系方式",
         (_, false) => "there is no usable number or address",
     };

@@ -1,18 +1,23 @@
 //! Plans: changed records and coming dates become reminders, as a difference to what stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::model::id::PatientId;
+use crate::model::id::{OccasionId, PatientId, ReminderId};
+use crate::model::reminder::ReminderState;
 use crate::planning::book::Book;
 use crate::planning::decide::{Horizon, decide};
-use crate::planning::{House, spread, subject, walk};
-use crate::scheduler::{Settings, workdays};
+use crate::planning::subject::{self, Needs, Subject};
+use crate::planning::{House, spread, walk};
+use crate::rules::rule::Rule;
+use crate::rules::trigger::Trigger;
+use crate::scheduler::{Settings, switching, workdays};
 use crate::stage::Bell;
-use crate::store::plans::{self, Scope};
+use crate::store::plans::{self, Of, Scope};
+use crate::store::reminders::NewReminder;
 use crate::store::rule_plans::{self, RulePlan, Walk};
 use crate::store::{
     Store, StoreError, Tx, campaign_progress, candidates, due, marks, rule_switches,
@@ -22,7 +27,10 @@ use crate::store::{
 const WORK: i64 = 0x6361_7262_0001;
 
 /// Candidates looked up at once; they are planned in chunks.
-const PAGE: i64 = 10_000;
+const PAGE: i64 = 20_000;
+
+/// A walk asks one rule of each: so many times more patients are planned in one transaction than by all rules.
+const WALKED: usize = 5;
 
 /// The stage that plans.
 #[derive(Clone, Debug)]
@@ -48,12 +56,63 @@ impl PlanStage {
     /// When the database fails; the chunk is planned again then.
     pub async fn pass(&self) -> Result<usize, StoreError> {
         let now = self.clock.now();
-        let changed = self.changed(now).await?;
+        let changed = self.occasions(now).await? + self.changed(now).await?;
         if changed > 0 {
             Ok(changed)
         } else {
             Ok(self.coming(now).await? + self.campaigns(now).await?)
         }
+    }
+
+    /// Plans occasions that changed, each alone, by the rules on occasions.
+    async fn occasions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let Some(mut tx) = self.open().await? else {
+            return Ok(0);
+        };
+        let marks = marks::take_occasions(&mut tx, self.settings.limit()).await?;
+        if marks.is_empty() {
+            tx.rollback().await?;
+            return Ok(0);
+        }
+        let ids: Vec<OccasionId> = marks.iter().map(|(id, ..)| id.clone()).collect();
+        let horizon = self.looking_back(now);
+        let on_occasions = |rule: &&Rule| matches!(rule.trigger, Trigger::Occasion { .. });
+        let (follow, alone): (Vec<&Rule>, Vec<&Rule>) = self
+            .book
+            .active()
+            .filter(on_occasions)
+            .partition(|rule| subject::follows(rule));
+        let subjects = subject::load_occasions(&mut tx, &ids, &alone).await?;
+        let mut planned = decide_all(&alone, &subjects, &horizon);
+        switching::forget_missed(&mut tx, &subjects, &mut planned).await?;
+        // What facts start as well is looked at beside them: the whole patient by those rules.
+        let whole: BTreeSet<&PatientId> = marks
+            .iter()
+            .filter(|(id, ..)| concerns(id, &subjects, &follow))
+            .map(|(_, patient, _)| patient)
+            .collect();
+        let whole: Vec<PatientId> = whole.into_iter().cloned().collect();
+        let mut beside = Vec::new();
+        if !whole.is_empty() {
+            let subjects = subject::load(&mut tx, &whole, &Needs::all(), now).await?;
+            beside = decide_all(&follow, &subjects, &horizon);
+            switching::forget_missed(&mut tx, &subjects, &mut beside).await?;
+        }
+        planned.extend(beside.iter().cloned());
+        let mut tx = self.to_write(tx).await?;
+        let all: Vec<&Rule> = alone.iter().chain(&follow).copied().collect();
+        let scope = scope(Of::Occasions(&ids), &all, &horizon);
+        plans::apply(&mut tx, &scope, &planned, now).await?;
+        self.warn(&mut tx, &planned, now).await?;
+        if !whole.is_empty() {
+            let scope = self::scope(Of::Patients(&whole), &follow, &horizon);
+            plans::apply(&mut tx, &scope, &beside, now).await?;
+        }
+        let done: Vec<(OccasionId, i64)> = marks.into_iter().map(|(id, _, n)| (id, n)).collect();
+        marks::clear_occasions(&mut tx, &done).await?;
+        tx.commit().await?;
+        self.compose.ring();
+        Ok(done.len())
     }
 
     /// Plans patients whose records changed, by all rules.
@@ -68,18 +127,33 @@ impl PlanStage {
             return Ok(0);
         }
         let ids: Vec<PatientId> = marks.iter().map(|(id, _)| id.clone()).collect();
-        let rules: Vec<&str> = self.book.active().map(|rule| rule.id.as_str()).collect();
-        let horizon = Horizon {
+        let of_occasions = marks::occasions_of(&mut tx, &ids).await?;
+        let horizon = self.looking_back(now);
+        let rules: Vec<&Rule> = self.book.active().collect();
+        let subjects = subject::load(&mut tx, &ids, &Needs::all(), now).await?;
+        let mut planned = decide_all(&rules, &subjects, &horizon);
+        switching::forget_missed(&mut tx, &subjects, &mut planned).await?;
+        let mut tx = self.to_write(tx).await?;
+        let capped = rules.iter().copied();
+        let moved = spread::spread(&mut tx, capped, &subjects, &mut planned, now).await?;
+        let scope = scope(Of::Patients(&ids), &rules, &horizon);
+        plans::apply(&mut tx, &scope, &planned, now).await?;
+        spread::note(&mut tx, &moved).await?;
+        self.warn(&mut tx, &planned, now).await?;
+        marks::clear(&mut tx, &marks).await?;
+        marks::clear_occasions(&mut tx, &of_occasions).await?;
+        tx.commit().await?;
+        self.compose.ring();
+        Ok(marks.len())
+    }
+
+    const fn looking_back(&self, now: Timestamp) -> Horizon {
+        Horizon {
             now,
             ahead: self.settings.plan_ahead,
             looks_back: true,
             to: None,
-        };
-        let mut tx = self.plan(tx, &ids, &rules, &horizon).await?;
-        marks::clear(&mut tx, &marks).await?;
-        tx.commit().await?;
-        self.compose.ring();
-        Ok(marks.len())
+        }
     }
 
     /// Brings every rule up to its horizon: new and changed rules wholly, the others by the days that come.
@@ -136,12 +210,13 @@ impl PlanStage {
             ids = candidates::page(&mut tx, &among, walk.after.as_ref(), PAGE).await?;
         }
         let is_last = ids.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let chunk = usize::try_from(self.settings.limit()).unwrap_or(1);
+        let sieved = walk::sieved(rule);
+        let chunk = usize::try_from(self.settings.limit()).unwrap_or(1) * WALKED;
         for ids in ids.chunks(chunk) {
             let Some(tx) = self.open().await? else {
                 return Ok(0);
             };
-            let mut tx = self.plan(tx, ids, &[&rule.id], horizon).await?;
+            let mut tx = self.plan(tx, ids, &sieved, horizon).await?;
             plan.walk = Some(Walk {
                 after: ids.last().cloned(),
                 ..walk.clone()
@@ -151,6 +226,9 @@ impl PlanStage {
         }
         if is_last {
             let mut tx = self.store.write().await?;
+            let shared = walk::shared(&mut tx, rule, &self.house, horizon, is_first).await?;
+            plans::write(&mut tx, &shared, horizon.now).await?;
+            self.warn(&mut tx, &shared, horizon.now).await?;
             if is_first {
                 self.end_walk(&mut tx, rule, horizon.now).await?;
             }
@@ -161,37 +239,56 @@ impl PlanStage {
         Ok(ids.len())
     }
 
-    /// Plans a chunk of patients by `rules`; the transaction comes back open, for what belongs to it.
+    /// Plans a chunk of candidates by their rule; the transaction comes back open, for what belongs to it.
     async fn plan(
         &self,
         mut tx: Tx,
         ids: &[PatientId],
-        rules: &[&str],
+        rule: &Rule,
         horizon: &Horizon,
     ) -> Result<Tx, StoreError> {
-        let subjects = subject::load(&mut tx, ids, &self.house.address_key, horizon.now).await?;
-        let rules = rules.iter().filter_map(|rule| self.book.rule(rule));
-        let mut planned: Vec<_> = subjects
-            .iter()
-            .flat_map(|subject| decide(rules.clone(), subject, horizon).reminders)
-            .collect();
-        if !self.store.is_shared() {
-            drop(tx);
-            tx = self.store.write().await?;
-        }
+        let subjects = subject::load(&mut tx, ids, &Needs::of(rule), horizon.now).await?;
+        let mut planned = decide_all(&[rule], &subjects, horizon);
+        // What staff are told once of all is decided once, when the walk ends.
+        planned.retain(|new| new.patient.is_some());
+        switching::forget_missed(&mut tx, &subjects, &mut planned).await?;
+        let mut tx = self.to_write(tx).await?;
         let now = horizon.now;
-        let moved = spread::spread(&mut tx, rules.clone(), &subjects, &mut planned, now).await?;
-        let scope = Scope {
-            patients: ids,
-            rules: rules
-                .map(|rule| (rule.id.as_str(), spread::reach(rule, horizon.until(rule))))
-                .collect(),
-        };
-        plans::apply(&mut tx, &scope, &planned, now).await?;
+        let one = std::iter::once(rule);
+        let moved = spread::spread(&mut tx, one, &subjects, &mut planned, now).await?;
+        let keys: HashSet<&str> = planned.iter().map(|new| new.plan_key.as_str()).collect();
+        let until = spread::reach(rule, horizon.until(rule));
+        let vanished: Vec<&ReminderId> = subjects
+            .iter()
+            .flat_map(|subject| &subject.reminders)
+            .filter(|before| before.state == ReminderState::Planned && before.plan.due_at < until)
+            .filter(|before| !keys.contains(before.plan.plan_key.as_str()))
+            .map(|before| &before.id)
+            .collect();
+        plans::write(&mut tx, &planned, now).await?;
+        plans::supersede(&mut tx, &vanished, now).await?;
         spread::note(&mut tx, &moved).await?;
-        let (book, house, settings) = (&self.book, &self.house, &self.settings);
-        workdays::warn(&mut tx, book, house, settings, &planned, now).await?;
+        self.warn(&mut tx, &planned, now).await?;
         Ok(tx)
+    }
+
+    /// Warns of working days that no table knows.
+    async fn warn(
+        &self,
+        tx: &mut Tx,
+        planned: &[NewReminder],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        workdays::warn(tx, &self.book, &self.house, &self.settings, planned, now).await
+    }
+
+    /// What was looked at in `tx` is decided: a transaction to write it in.
+    async fn to_write(&self, tx: Tx) -> Result<Tx, StoreError> {
+        if self.store.is_shared() {
+            return Ok(tx);
+        }
+        drop(tx);
+        self.store.write().await
     }
 
     /// A transaction to look in: on a shared server also the one to write in, and only if nobody else plans now.
@@ -206,4 +303,34 @@ impl PlanStage {
         tx.rollback().await?;
         Ok(None)
     }
+}
+
+fn scope<'a>(of: Of<'a>, rules: &[&'a Rule], horizon: &Horizon) -> Scope<'a> {
+    let rule = |rule: &&'a Rule| (rule.id.as_str(), spread::reach(rule, horizon.until(rule)));
+    Scope {
+        of,
+        rules: rules.iter().map(rule).collect(),
+    }
+}
+
+/// What `rules` yield for each of `subjects`.
+fn decide_all(rules: &[&Rule], subjects: &[Subject], horizon: &Horizon) -> Vec<NewReminder> {
+    let of = |subject| decide(rules.iter().copied(), subject, horizon).reminders;
+    subjects.iter().flat_map(of).collect()
+}
+
+/// Whether the occasion may matter to one of `rules`, now or by what it was before.
+fn concerns(occasion: &OccasionId, subjects: &[Subject], rules: &[&Rule]) -> bool {
+    let of = |subject: &&Subject| subject.occasions.iter().any(|one| one.id == *occasion);
+    let Some(subject) = subjects.iter().find(of) else {
+        return !rules.is_empty();
+    };
+    let kinds = |rule: &&Rule| {
+        subject
+            .occasions
+            .iter()
+            .any(|one| one.kind == rule.trigger.word())
+    };
+    let planned = |rule: &&Rule| subject.reminders.iter().any(|one| one.plan.rule == rule.id);
+    rules.iter().any(|rule| kinds(rule) || planned(rule))
 }

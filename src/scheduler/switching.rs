@@ -3,22 +3,25 @@
 //!
 //! What comes in day by day is no switch: only what a walk adds to it counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use crate::calendar::wall;
 use crate::model::campaign::SwitchState;
+use crate::model::id::OccasionId;
 use crate::planning::book::Book;
 use crate::planning::campaign;
+use crate::planning::subject::Subject;
 use crate::rules::rule::{Mode, Rule};
 use crate::scheduler::plan::PlanStage;
 use crate::scheduler::{Settings, approval};
+use crate::store::reminders::NewReminder;
 use crate::store::rule_days::{self, Which};
 use crate::store::rule_plans::{self, RulePlan};
 use crate::store::rule_switches::{self, Switch};
-use crate::store::{Store, StoreError, Tx, campaign_progress, plans, tasks};
+use crate::store::{Store, StoreError, Tx, campaign_progress, occasions, plans, tasks};
 
 /// What is due within this long counts.
 const FIRST_DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -121,6 +124,37 @@ pub(super) async fn follow_mode(
 /// Whether the switch says all there is to say of the rule as it is now.
 fn is_settled(known: &Switch, rule: &Rule) -> bool {
     known.mode == rule.mode.as_str() && known.state != SwitchState::Checking
+}
+
+/// Leaves out what would make up for leads that were past before a rule was switched on: a patient who changes
+/// later is no reason to tell what is over. A booking that came in or changed since is caught up as ever.
+pub(super) async fn forget_missed(
+    tx: &mut Tx,
+    subjects: &[Subject],
+    planned: &mut Vec<NewReminder>,
+) -> Result<(), StoreError> {
+    let late = planned.iter().filter(|plan| plan.catch_up);
+    let late: BTreeSet<&OccasionId> = late.filter_map(|plan| plan.occasion.as_ref()).collect();
+    if late.is_empty() {
+        return Ok(());
+    }
+    let switches = rule_switches::all(tx).await?;
+    let changed = occasions::updated_at(tx, &late.into_iter().collect::<Vec<_>>()).await?;
+    let reminders = subjects.iter().flat_map(|subject| &subject.reminders);
+    let known: HashSet<(&str, &OccasionId)> = reminders
+        .filter_map(|r| Some((r.plan.rule.as_str(), r.plan.occasion.as_ref()?)))
+        .collect();
+    planned.retain(|plan| {
+        let (true, Some(occasion)) = (plan.catch_up, &plan.occasion) else {
+            return true;
+        };
+        let Some(switch) = switches.get(&plan.rule) else {
+            return true;
+        };
+        let is_news = changed.get(occasion).is_none_or(|at| *at >= switch.since);
+        is_news || known.contains(&(plan.rule.as_str(), occasion))
+    });
+    Ok(())
 }
 
 /// Opens the switch, or has it wait where the rule reaches too many.

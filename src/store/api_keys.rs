@@ -85,6 +85,15 @@ pub async fn by_hash(tx: &mut Tx, hash: &str) -> Result<Option<ApiKey>, StoreErr
     row.map(read).transpose()
 }
 
+/// What a key is called.
+///
+/// # Errors
+/// When the database fails.
+pub async fn name(tx: &mut Tx, id: &ApiKeyId) -> Result<Option<String>, StoreError> {
+    const SQL: &str = "SELECT name FROM api_key WHERE id = $1";
+    on!(tx, conn => sqlx::query_scalar(SQL).bind(id).fetch_optional(conn).await)
+}
+
 /// All keys, oldest first.
 ///
 /// # Errors

@@ -97,6 +97,8 @@ pub struct TaskLine {
     pub urgent: bool,
     /// Whose it is.
     pub department: String,
+    /// Who of them, where it is one's alone.
+    pub staff: Option<Private<String>>,
     /// Its head line.
     pub title: Private<String>,
     /// What it says.
@@ -296,12 +298,12 @@ pub async fn tasks(
             SELECT MIN(department) FROM task
             UNION ALL SELECT (SELECT MIN(t.department) FROM task AS t WHERE t.department > places.department)
                 FROM places WHERE places.department IS NOT NULL)
-        SELECT t.id, t.channel, t.kind, t.priority, t.department, t.title, t.text, t.count, t.patient_id, p.name, t.state, t.created_at
+        SELECT t.id, t.channel, t.kind, t.priority, t.department, t.title, t.text, t.count, t.patient_id, p.name, t.state, t.created_at, s.name AS staff_name
         FROM places JOIN task AS t ON t.department = places.department AND t.state = 'open'
-        LEFT JOIN patient AS p ON p.id = t.patient_id
+        LEFT JOIN patient AS p ON p.id = t.patient_id LEFT JOIN staff AS s ON s.id = t.staff_id
         ORDER BY CASE WHEN t.priority = 'urgent' THEN 0 ELSE 1 END, t.created_at DESC, t.id DESC LIMIT $1";
-    const OF_ONE: &str = "SELECT t.id, t.channel, t.kind, t.priority, t.department, t.title, t.text, t.count, t.patient_id, p.name, t.state, t.created_at
-        FROM task AS t LEFT JOIN patient AS p ON p.id = t.patient_id
+    const OF_ONE: &str = "SELECT t.id, t.channel, t.kind, t.priority, t.department, t.title, t.text, t.count, t.patient_id, p.name, t.state, t.created_at, s.name AS staff_name
+        FROM task AS t LEFT JOIN patient AS p ON p.id = t.patient_id LEFT JOIN staff AS s ON s.id = t.staff_id
         WHERE t.patient_id = $2 ORDER BY t.created_at DESC, t.id DESC LIMIT $1";
     let rows: Vec<TaskRow> = match patient {
         None => on!(tx, conn => sqlx::query_as(OPEN).bind(limit).fetch_all(conn).await)?,

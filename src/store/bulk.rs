@@ -11,6 +11,7 @@ use super::{StoreError, Tx, on};
 const SIZES: [usize; 3] = [64, 8, 1];
 
 /// A value of a row.
+#[derive(Clone, Copy)]
 pub(super) enum Cell<'a> {
     Text(&'a str),
     Told(Option<&'a str>),
@@ -19,52 +20,65 @@ pub(super) enum Cell<'a> {
     Flag(bool),
 }
 
+/// How a database likes its placeholders.
+#[derive(Clone, Copy)]
+enum Style {
+    /// `?`: SQLite looks for the name of a numbered one among all of them, each time one is bound.
+    Plain,
+    /// `$1`: PostgreSQL knows no other.
+    Numbered,
+}
+
 /// An `INSERT` without its rows.
 pub(super) struct Insert {
     /// `INSERT INTO … VALUES`.
-    pub(super) head: &'static str,
-    /// One row: `?` for a value of its own, `$1` and on for what all rows share.
-    pub(super) row: &'static str,
+    head: &'static str,
+    /// One row: `?` for a value of its own, `$1` to `$9` for what all rows share.
+    row: &'static str,
     /// `ON CONFLICT …`.
-    pub(super) tail: &'static str,
-    /// How many values all rows share.
-    pub(super) shared: usize,
-    texts: [OnceLock<Arc<str>>; 3],
+    tail: &'static str,
+    plain: [OnceLock<Arc<str>>; 3],
+    numbered: [OnceLock<Arc<str>>; 3],
 }
 
 impl Insert {
-    pub(super) const fn new(
-        head: &'static str,
-        row: &'static str,
-        tail: &'static str,
-        shared: usize,
-    ) -> Self {
+    pub(super) const fn new(head: &'static str, row: &'static str, tail: &'static str) -> Self {
         Self {
             head,
             row,
             tail,
-            shared,
-            texts: [OnceLock::new(), OnceLock::new(), OnceLock::new()],
+            plain: [OnceLock::new(), OnceLock::new(), OnceLock::new()],
+            numbered: [OnceLock::new(), OnceLock::new(), OnceLock::new()],
         }
     }
 
     /// The statement for as many rows as `SIZES[size]`.
-    fn text(&self, size: usize) -> Arc<str> {
-        let text = self.texts[size].get_or_init(|| {
-            let (mut text, mut next) = (format!("{} ", self.head), self.shared);
+    fn text(&self, size: usize, style: Style) -> Arc<str> {
+        let texts = match style {
+            Style::Plain => &self.plain,
+            Style::Numbered => &self.numbered,
+        };
+        let text = texts[size].get_or_init(|| {
+            let (mut text, mut next) = (format!("{} ", self.head), 0);
             for n in 0..SIZES[size] {
-                if n > 0 {
-                    text.push_str(", ");
-                }
-                for part in self.row.split_inclusive('?') {
-                    match part.strip_suffix('?') {
-                        Some(part) => {
-                            next += 1;
-                            text.push_str(part);
-                            text.push('$');
-                            text.push_str(&next.to_string());
+                text.push_str(if n > 0 { ", " } else { "" });
+                let mut letters = self.row.chars();
+                while let Some(letter) = letters.next() {
+                    match (letter, style) {
+                        ('$', _) => {
+                            // The number of what is shared: its value is bound again with every row.
+                            let _ = letters.next();
                         }
-                        None => text.push_str(part),
+                        ('?', _) => {}
+                        (letter, _) => {
+                            text.push(letter);
+                            continue;
+                        }
+                    }
+                    next += 1;
+                    match style {
+                        Style::Plain => text.push('?'),
+                        Style::Numbered => text.push_str(&format!("${next}")),
                     }
                 }
             }
@@ -75,6 +89,21 @@ impl Insert {
         Arc::clone(text)
     }
 
+    /// Puts the values of one row into the order of its placeholders.
+    fn arrange<'a>(&self, shared: &[Cell<'a>], own: &[Cell<'a>], values: &mut Vec<Cell<'a>>) {
+        let (mut own, row) = (own.iter(), self.row.as_bytes());
+        for (at, letter) in row.iter().enumerate() {
+            let cell = match letter {
+                b'?' => own.next(),
+                b'$' => row
+                    .get(at + 1)
+                    .and_then(|digit| shared.get(usize::from(digit.wrapping_sub(b'1')))),
+                _ => continue,
+            };
+            values.extend(cell);
+        }
+    }
+
     /// Inserts `rows`; returns how many went in. `cells` adds a row's own values in their order.
     pub(super) async fn run<'a, T>(
         &self,
@@ -83,22 +112,28 @@ impl Insert {
         rows: &'a [T],
         cells: impl Fn(&'a T, &mut Vec<Cell<'a>>),
     ) -> Result<u64, StoreError> {
+        let style = match tx {
+            Tx::Sqlite(_) => Style::Plain,
+            Tx::Postgres(_) => Style::Numbered,
+        };
         let (mut rest, mut inserted) = (rows, 0);
+        let (mut own, mut values) = (Vec::new(), Vec::new());
         for (size, count) in SIZES.into_iter().enumerate() {
             while rest.len() >= count {
                 let (some, others) = rest.split_at(count);
                 rest = others;
-                let mut values = Vec::new();
+                values.clear();
                 for row in some {
-                    cells(row, &mut values);
+                    own.clear();
+                    cells(row, &mut own);
+                    self.arrange(shared, &own, &mut values);
                 }
                 // Built of constants and placeholders alone.
-                let text = sqlx::AssertSqlSafe(self.text(size));
+                let text = sqlx::AssertSqlSafe(self.text(size, style));
                 macro_rules! query {
                     () => {
-                        shared
+                        values
                             .iter()
-                            .chain(&values)
                             .fold(sqlx::query(text), |query, cell| match cell {
                                 Cell::Text(text) => query.bind(*text),
                                 Cell::Told(text) => query.bind(*text),
@@ -127,7 +162,6 @@ mod tests {
             "INSERT INTO site (value, name) VALUES",
             "($1, ?)",
             "ON CONFLICT (name) DO NOTHING",
-            1,
         );
         for test in testing::stores().await {
             let mut tx = test.store.write().await?;

@@ -118,7 +118,6 @@ pub(super) async fn insert(
         "INSERT INTO contact_point (id, patient_id, relation_id, kind, address, address_hash, rank, status) VALUES",
         "(?, ?, NULL, ?, ?, ?, ?, $1)",
         "",
-        1,
     );
     struct Row<'a> {
         id: ContactPointId,

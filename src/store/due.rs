@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::patients::ids;
 use super::reminders::{Reminder, ReminderRow};
-use super::{Id, StoreError, Tx, on, rows};
+use super::{Id, StoreError, Tx, execute, on, rows};
+use crate::model::class::Class;
 use crate::model::id::{MessageId, OccasionId, PatientId, RelationId, ReminderId, TaskId};
 use crate::model::reminder::{ReminderState, SkipReason};
 
@@ -29,6 +30,38 @@ pub async fn due(
         ORDER BY due_at, id LIMIT $3";
     let broken: Vec<Id<'_>> = broken.iter().map(|id| Id { id }).collect();
     let found: Vec<ReminderRow> = on!(tx, conn => sqlx::query_as(SQL).bind(now.as_millisecond()).bind(rows(&broken)).bind(limit).fetch_all(conn).await)?;
+    found.into_iter().map(ReminderRow::into_reminder).collect()
+}
+
+/// What else is due for the patients of `reminders` and their families, so that what belongs together is composed together.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn beside(
+    tx: &mut Tx,
+    reminders: &[Reminder],
+    broken: &[String],
+    now: Timestamp,
+) -> Result<Vec<Reminder>, StoreError> {
+    const SQL: &str = "SELECT id, plan_key, rule_id, rule_version, timing, class, patient_id, relation_id, occasion_id, epoch, occurrence, step,
+          lead, role, department, channels, template, ask, unless, catch_up, due_at, planned_for, expires_at, state, reason, answer_to, data,
+          created_at
+        FROM reminder WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($2) AS j) AND due_at <= $1
+          AND CAST(state AS TEXT) = 'planned' AND role <> 'staff' AND rule_id NOT IN (SELECT j.value ->> 'id' FROM json_each($3) AS j)
+          AND id NOT IN (SELECT j.value ->> 'id' FROM json_each($4) AS j)
+        ORDER BY due_at, id";
+    let patients: BTreeSet<&PatientId> = reminders
+        .iter()
+        .filter_map(|r| r.plan.patient.as_ref())
+        .collect();
+    if patients.is_empty() {
+        return Ok(Vec::new());
+    }
+    let patients: Vec<PatientId> = patients.into_iter().cloned().collect();
+    let broken: Vec<Id<'_>> = broken.iter().map(|id| Id { id }).collect();
+    let known: Vec<Id<'_>> = reminders.iter().map(|r| Id { id: r.id.as_str() }).collect();
+    let found: Vec<ReminderRow> = on!(tx, conn => sqlx::query_as(SQL).bind(now.as_millisecond()).bind(ids(&patients)).bind(rows(&broken))
+        .bind(rows(&known)).fetch_all(conn).await)?;
     found.into_iter().map(ReminderRow::into_reminder).collect()
 }
 
@@ -81,6 +114,8 @@ pub async fn hold(tx: &mut Tx, reminders: Vec<Reminder>) -> Result<Vec<Reminder>
 pub enum Outcome {
     /// A message was made of it.
     Message(MessageId),
+    /// It became part of another reminder's message.
+    Merged(MessageId),
     /// A task or pop-up was made of it.
     Task(TaskId),
     /// It is not sent.
@@ -91,6 +126,8 @@ pub enum Outcome {
 
 /// Writes outcomes where the reminder is still planned and, if something goes out, its occasion has
 /// not moved meanwhile; says which ones. The others are somebody else's, or have to be looked at anew.
+///
+/// A message that is made of several reminders takes all of them or none.
 ///
 /// # Errors
 /// When the database fails.
@@ -114,7 +151,7 @@ pub async fn settle(
           due_at = COALESCE(CAST(j.value ->> 'due_at' AS BIGINT), due_at)
         FROM json_each($1) AS j
         WHERE reminder.id = j.value ->> 'id' AND reminder.state = 'planned'
-          AND (j.value ->> 'state' <> 'composed' OR reminder.occasion_id IS NULL OR reminder.class = 'reply' OR EXISTS
+          AND ((j.value ->> 'state' <> 'composed' AND j.value ->> 'message_id' IS NULL) OR reminder.occasion_id IS NULL OR reminder.class = 'reply' OR EXISTS
             (SELECT 1 FROM occasion AS o WHERE o.id = reminder.occasion_id AND o.epoch = reminder.epoch AND o.status <> 'cancelled'))
         RETURNING reminder.id";
     if outcomes.is_empty() {
@@ -133,6 +170,11 @@ pub async fn settle(
             };
             match outcome {
                 Outcome::Message(message) => settled.message_id = Some(message),
+                Outcome::Merged(message) => {
+                    (settled.state, settled.reason) =
+                        (ReminderState::Skipped, Some(SkipReason::Merged));
+                    settled.message_id = Some(message);
+                }
                 Outcome::Task(task) => settled.task_id = Some(task),
                 Outcome::Skipped(reason) => {
                     (settled.state, settled.reason) = (ReminderState::Skipped, Some(*reason))
@@ -145,7 +187,38 @@ pub async fn settle(
             settled
         })
         .collect();
-    on!(tx, conn => sqlx::query_scalar(SQL).bind(rows(&set)).bind(now.as_millisecond()).fetch_all(conn).await)
+    let done: Vec<ReminderId> = on!(&mut *tx, conn => sqlx::query_scalar(SQL).bind(rows(&set)).bind(now.as_millisecond()).fetch_all(conn).await)?;
+    whole(tx, outcomes, done).await
+}
+
+/// Leaves out, and gives back, what was settled of a message that could not take all of its reminders.
+async fn whole(
+    tx: &mut Tx,
+    outcomes: &[(ReminderId, Outcome)],
+    done: Vec<ReminderId>,
+) -> Result<Vec<ReminderId>, StoreError> {
+    const SQL: &str = "UPDATE reminder SET state = 'planned', reason = NULL, message_id = NULL WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    if done.len() == outcomes.len() {
+        return Ok(done);
+    }
+    let done: HashSet<ReminderId> = done.into_iter().collect();
+    let message = |outcome: &Outcome| match outcome {
+        Outcome::Message(id) | Outcome::Merged(id) => Some(id.clone()),
+        Outcome::Task(_) | Outcome::Skipped(_) | Outcome::PutOff(_) => None,
+    };
+    let torn: HashSet<MessageId> = outcomes
+        .iter()
+        .filter(|(id, _)| !done.contains(id))
+        .filter_map(|(_, outcome)| message(outcome))
+        .collect();
+    let is_torn = |outcome: &Outcome| message(outcome).is_some_and(|id| torn.contains(&id));
+    let settled = outcomes.iter().filter(|(id, _)| done.contains(id));
+    let (back, kept): (Vec<_>, Vec<_>) = settled.partition(|(_, outcome)| is_torn(outcome));
+    if !back.is_empty() {
+        let set: Vec<Id<'_>> = back.iter().map(|(id, _)| Id { id: id.as_str() }).collect();
+        execute!(tx, sqlx::query(SQL).bind(rows(&set)))?;
+    }
+    Ok(kept.into_iter().map(|(id, _)| id.clone()).collect())
 }
 
 /// What each recipient got of the capped classes: since the day began, and since the week began.
@@ -175,6 +248,54 @@ pub async fn got(
         .into_iter()
         .map(|(patient, relation, today, week)| ((patient, relation), (today, week)))
         .collect())
+}
+
+/// A reminder of a capped class that is still to come.
+#[derive(Clone, Debug)]
+pub struct Coming {
+    /// Whose it is.
+    pub patient: PatientId,
+    /// The relation that gets it, for family.
+    pub relation: Option<RelationId>,
+    /// Its rule.
+    pub rule: String,
+    /// Its class.
+    pub class: Class,
+}
+
+/// What these patients and their families are to get of the capped classes after `now` and before `end`.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn coming(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    now: Timestamp,
+    end: Timestamp,
+) -> Result<Vec<Coming>, StoreError> {
+    const SQL: &str = "SELECT patient_id, relation_id, rule_id, class FROM reminder
+        WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND due_at > $2 AND due_at < $3
+          AND CAST(state AS TEXT) = 'planned' AND role <> 'staff'
+          AND class IN ('survey', 'health_tip', 'invitation', 'greeting', 'promotion')";
+    if patients.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (now, end) = (now.as_millisecond(), end.as_millisecond());
+    let found: Vec<(PatientId, Option<RelationId>, String, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(now).bind(end).fetch_all(conn).await)?;
+    found
+        .into_iter()
+        .map(|(patient, relation, rule, class)| {
+            Ok(Coming {
+                patient,
+                relation,
+                rule,
+                class: Class::parse(&class).ok_or(StoreError::BadRow {
+                    table: "reminder",
+                    what: "class",
+                })?,
+            })
+        })
+        .collect()
 }
 
 /// Those of `reminders` whose recipient got a message of an earlier step for the same occurrence, and it arrived.

@@ -18,6 +18,18 @@ pub async fn of(
     tx: &mut Tx,
     patients: &[PatientId],
 ) -> Result<HashMap<PatientId, Vec<Fact>>, StoreError> {
+    of_kinds(tx, patients, None).await
+}
+
+/// The facts of these patients that are of one of `kinds`, or all with `None`; the earliest first.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn of_kinds(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    kinds: Option<&[&str]>,
+) -> Result<HashMap<PatientId, Vec<Fact>>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         patient_id: PatientId,
@@ -29,13 +41,14 @@ pub async fn of(
     }
     const SQL: &str = "SELECT f.patient_id, f.kind, f.code, f.system, f.on_day, f.at
         FROM fact AS f WHERE f.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
+          AND ($2 = '[]' OR f.kind || '' IN (SELECT k.value ->> 'id' FROM json_each($2) AS k))
         ORDER BY f.patient_id, f.on_day, f.id";
     let mut all: HashMap<PatientId, Vec<Fact>> = HashMap::new();
-    if patients.is_empty() {
+    if patients.is_empty() || kinds.is_some_and(<[&str]>::is_empty) {
         return Ok(all);
     }
-    let found: Vec<Row> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    let kinds = super::patients::words(kinds);
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(&kinds).fetch_all(conn).await)?;
     for row in found {
         let on = row
             .on_day
@@ -159,7 +172,6 @@ pub async fn insert(
         "INSERT INTO fact (id, patient_id, source, source_key, coding, kind, code, system, on_day, at, department, attributes, row_hash, updated_at) VALUES",
         "(?, ?, $1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, $2)",
         "ON CONFLICT (source, kind, source_key, coding) DO NOTHING",
-        2,
     );
     const BACK: &str =
         "DELETE FROM fact WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";

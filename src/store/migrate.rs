@@ -15,6 +15,18 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0001_first_light.sql"),
     ),
     (
+        2,
+        "planning",
+        include_str!("../../migrations/sqlite/0002_planning.sql"),
+        include_str!("../../migrations/postgres/0002_planning.sql"),
+    ),
+    (
+        3,
+        "told",
+        include_str!("../../migrations/sqlite/0003_told.sql"),
+        include_str!("../../migrations/postgres/0003_told.sql"),
+    ),
+    (
         4,
         "staff",
         include_str!("../../migrations/sqlite/0004_staff.sql"),

@@ -19,6 +19,7 @@ pub mod digests;
 pub mod dispatch;
 pub mod documents;
 pub mod due;
+pub mod earlier;
 pub mod events;
 pub mod facts;
 pub mod inbox;
@@ -59,6 +60,7 @@ pub mod tasks;
 #[doc(hidden)]
 pub mod testing;
 pub mod timeline;
+pub mod withdraw;
 pub mod writer;
 
 pub use database::{Store, Tx};

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::bulk::{Cell, Insert};
 use super::events::{self, NewEvent};
-use super::{Id, StoreError, Tx, marks, on, replies, rows};
+use super::{Id, StoreError, Tx, earlier, marks, on, rows, withdraw};
 use crate::model::id::{ChangeRequestId, OccasionId, PatientId};
 use crate::model::occasion::{Confirmation, OccasionStatus};
 
@@ -162,7 +162,6 @@ pub async fn insert(
             created_at, moved_at, cancelled_at, department, doctor, doctor_key, place, attributes, version, row_hash, updated_at) VALUES",
         "(?, ?, $1, ?, ?, ?, ?, ?, ?, 1, 'none', ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, $2)",
         "ON CONFLICT (source, source_key) DO NOTHING",
-        2,
     );
     const BACK: &str =
         "DELETE FROM occasion WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
@@ -205,7 +204,7 @@ pub async fn insert(
     Ok(false)
 }
 
-/// Writes occasions of `source` and marks their patients; `created_at` counts for new ones only.
+/// Writes occasions of `source` and marks them; `created_at` counts for new ones only.
 ///
 /// One that has another date or time, comes back after it was cancelled or has another patient starts a new
 /// epoch: what was answered counts no more, and a patient's open wish about it is superseded. One that
@@ -248,11 +247,16 @@ pub async fn put(
     if occasions.is_empty() {
         return Ok(());
     }
+    let dates: Vec<(&str, &str)> = occasions
+        .iter()
+        .map(|put| (put.source_key.as_str(), put.local_at.as_str()))
+        .collect();
+    earlier::keep_dates(tx, source, &dates).await?;
     let written: Vec<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(rows(occasions)).bind(now.as_millisecond()).fetch_all(conn).await)?;
-    let (ids, patients): (Vec<OccasionId>, Vec<PatientId>) = written.into_iter().unzip();
+    let ids: Vec<OccasionId> = written.iter().map(|(id, _)| id.clone()).collect();
     settle_wishes(tx, &ids, now).await?;
-    replies::withdraw_stale(tx, &ids, now).await?;
-    marks::add(tx, &patients, now).await
+    withdraw::withdraw_stale(tx, &ids, now).await?;
+    marks::add_occasions(tx, &written, now).await
 }
 
 /// Cancels the occasions with these keys, as the source has them no more; returns whose they were.
@@ -276,11 +280,11 @@ pub async fn cancel(
             .collect::<Vec<_>>(),
     );
     let written: Vec<(OccasionId, PatientId)> = on!(&mut *tx, conn => sqlx::query_as(SQL).bind(source).bind(set).bind(now.as_millisecond()).fetch_all(conn).await)?;
-    let (ids, patients): (Vec<OccasionId>, Vec<PatientId>) = written.into_iter().unzip();
+    let ids: Vec<OccasionId> = written.iter().map(|(id, _)| id.clone()).collect();
     settle_wishes(tx, &ids, now).await?;
-    replies::withdraw_stale(tx, &ids, now).await?;
-    marks::add(tx, &patients, now).await?;
-    Ok(patients)
+    withdraw::withdraw_stale(tx, &ids, now).await?;
+    marks::add_occasions(tx, &written, now).await?;
+    Ok(written.into_iter().map(|(_, patient)| patient).collect())
 }
 
 /// Closes the open wishes about occasions whose epoch is another by now, or that are cancelled.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::events::{self, NewEvent};
 use super::patients::ids;
-use super::{StoreError, Tx, on, rows};
+use super::{Id, StoreError, Tx, on, rows};
 use crate::model::id::{OccasionId, PatientId};
 use crate::model::occasion::{
     Confirmation, ConfirmationEvent, Occasion, OccasionStatus, OccasionTime,
@@ -45,15 +45,50 @@ pub async fn of(
     tx: &mut Tx,
     patients: &[PatientId],
 ) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
+    of_kinds(tx, patients, None).await
+}
+
+/// The same, of one of `kinds` alone; of all with `None`.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn of_kinds(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    kinds: Option<&[&str]>,
+) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
     const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
         o.moved_at, o.cancelled_at, o.department, o.doctor, o.doctor_key, o.place, o.attributes
         FROM occasion AS o WHERE o.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND o.at > o.updated_at - $2
+          AND ($3 = '[]' OR o.kind || '' IN (SELECT k.value ->> 'id' FROM json_each($3) AS k))
         ORDER BY o.patient_id, o.at, o.id";
-    let mut all: HashMap<PatientId, Vec<Occasion>> = HashMap::new();
-    if patients.is_empty() {
-        return Ok(all);
+    if patients.is_empty() || kinds.is_some_and(<[&str]>::is_empty) {
+        return Ok(HashMap::new());
     }
-    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(LOOK_BACK_MS).fetch_all(conn).await)?;
+    let kinds = super::patients::words(kinds);
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(LOOK_BACK_MS).bind(&kinds).fetch_all(conn).await)?;
+    by_patient(found)
+}
+
+/// Those of these occasions that are there still and not long over, by their patients.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn changed(
+    tx: &mut Tx,
+    occasions: &[OccasionId],
+) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
+    const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
+        o.moved_at, o.cancelled_at, o.department, o.doctor, o.doctor_key, o.place, o.attributes
+        FROM occasion AS o WHERE o.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND o.at > o.updated_at - $2
+        ORDER BY o.patient_id, o.at, o.id";
+    let set: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).bind(LOOK_BACK_MS).fetch_all(conn).await)?;
+    by_patient(found)
+}
+
+fn by_patient(found: Vec<Row>) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
+    let mut all: HashMap<PatientId, Vec<Occasion>> = HashMap::new();
     for row in found {
         let occasion = occasion(row)?;
         all.entry(occasion.patient.clone())
@@ -68,10 +103,6 @@ pub async fn of(
 /// # Errors
 /// When the database refuses or a row cannot be read.
 pub async fn load(tx: &mut Tx, occasions: &[OccasionId]) -> Result<Vec<Occasion>, StoreError> {
-    #[derive(serde::Serialize)]
-    struct Id<'a> {
-        id: &'a str,
-    }
     const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
         o.moved_at, o.cancelled_at, o.department, o.doctor, o.doctor_key, o.place, o.attributes
         FROM occasion AS o WHERE o.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY o.at, o.id";
@@ -84,6 +115,28 @@ pub async fn load(tx: &mut Tx, occasions: &[OccasionId]) -> Result<Vec<Occasion>
     found.into_iter().map(occasion).collect()
 }
 
+/// When these occasions last came in anew or changed.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn updated_at(
+    tx: &mut Tx,
+    occasions: &[&OccasionId],
+) -> Result<HashMap<OccasionId, Timestamp>, StoreError> {
+    const SQL: &str = "SELECT o.id, o.updated_at FROM json_each($1) AS j CROSS JOIN occasion AS o WHERE o.id = j.value ->> 'id'";
+    let set: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
+    let found: Vec<(OccasionId, i64)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    let read = |(id, ms)| {
+        let at = Timestamp::from_millisecond(ms).map_err(|_| StoreError::BadRow {
+            table: "occasion",
+            what: "an instant",
+        })?;
+        Ok((id, at))
+    };
+    found.into_iter().map(read).collect()
+}
+
 /// The occasion that a source knows by `key`.
 ///
 /// # Errors
@@ -91,6 +144,21 @@ pub async fn load(tx: &mut Tx, occasions: &[OccasionId]) -> Result<Vec<Occasion>
 pub async fn find(tx: &mut Tx, source: &str, key: &str) -> Result<Option<OccasionId>, StoreError> {
     const SQL: &str = "SELECT id FROM occasion WHERE source = $1 AND source_key = $2";
     on!(tx, conn => sqlx::query_scalar(SQL).bind(source).bind(key).fetch_optional(conn).await)
+}
+
+/// The occasion that a source knows by `key`, or the first of those that it repeats as.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find_first(
+    tx: &mut Tx,
+    source: &str,
+    key: &str,
+) -> Result<Option<OccasionId>, StoreError> {
+    match find(tx, source, key).await? {
+        Some(single) => Ok(Some(single)),
+        None => find(tx, source, &format!("{key}#1")).await,
+    }
 }
 
 /// Keeps what the patient answered about `epoch` of an occasion, and tells of it.

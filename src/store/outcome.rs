@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::messages::{Body, Desk, told};
 use super::settle::Switch;
-use super::{Id, StoreError, Tx, events, execute, on, rows};
+use super::{Id, StoreError, Tx, events, execute, on, questions, rows};
 use crate::model::class::Channel;
 use crate::model::id::{AttemptId, MessageId};
 use crate::model::message::{AttemptPhase, MessageEvent, MessageState};
@@ -363,6 +363,10 @@ async fn carry_out(
     if !waiting.is_empty() {
         execute!(&mut *tx, sqlx::query(WAIT).bind(rows(&waiting)))?;
     }
+    let switched = set
+        .iter()
+        .filter_map(|row| Some((row.id, row.address_hash?)));
+    questions::follow(tx, &switched.collect::<Vec<_>>()).await?;
     let news: Vec<_> = set
         .iter()
         .map(|row| {

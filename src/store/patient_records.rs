@@ -171,7 +171,6 @@ pub async fn insert(
             tags, prefer, attributes, version, row_hash, created_at, updated_at) VALUES",
         "(?, $1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, $2, $2)",
         "ON CONFLICT (source, source_key) DO NOTHING",
-        2,
     );
     const BACK: &str =
         "DELETE FROM patient WHERE id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";

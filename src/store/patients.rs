@@ -30,35 +30,49 @@ pub(super) fn ids(patients: &[PatientId]) -> String {
     )
 }
 
+/// Words as a set of rows with one column `id`; empty for `None`, which stands for all.
+pub(super) fn words(words: Option<&[&str]>) -> String {
+    let set = |words: &[&str]| rows(&words.iter().map(|id| super::Id { id }).collect::<Vec<_>>());
+    words.map_or_else(|| "[]".to_owned(), set)
+}
+
 /// These patients, with contact points, family and refusals, in the order of their ids.
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
 pub async fn load(tx: &mut Tx, patients: &[PatientId]) -> Result<Vec<Patient>, StoreError> {
+    let mut found = bare(tx, patients).await?;
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let set = ids(patients);
+    let (mut contacts, mut of_relations) = contacts(tx, &set).await?;
+    let mut said = said(tx, &set).await?;
+    let mut family = family(tx, &set, &mut of_relations, &mut said).await?;
+    for patient in &mut found {
+        patient.contacts = contacts.remove(&patient.id).unwrap_or_default();
+        patient.family = family.remove(&patient.id).unwrap_or_default();
+        (patient.opt_outs, patient.consents) = said
+            .remove(&(patient.id.clone(), String::new()))
+            .unwrap_or_default();
+    }
+    Ok(found)
+}
+
+/// The same without contact points, family and refusals: what an audience looks at.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn bare(tx: &mut Tx, patients: &[PatientId]) -> Result<Vec<Patient>, StoreError> {
     const SQL: &str = "SELECT p.id, p.source, p.source_key, p.name, p.sex, p.birth_on, p.lunar_md, p.language, p.deceased, p.special, p.held,
         p.tags, p.prefer, p.attributes
         FROM patient AS p WHERE p.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY p.id";
     if patients.is_empty() {
         return Ok(Vec::new());
     }
-    let set = ids(patients);
     let found: Vec<PatientRow> =
-        on!(&mut *tx, conn => sqlx::query_as(SQL).bind(&set).fetch_all(conn).await)?;
-    let (mut contacts, mut of_relations) = contacts(tx, &set).await?;
-    let mut refusals = refusals(tx, &set).await?;
-    let mut family = family(tx, &set, &mut of_relations, &mut refusals).await?;
-    found
-        .into_iter()
-        .map(|row| {
-            let mut patient = row.into_patient()?;
-            patient.contacts = contacts.remove(&patient.id).unwrap_or_default();
-            patient.family = family.remove(&patient.id).unwrap_or_default();
-            patient.opt_outs = refusals
-                .remove(&(patient.id.clone(), String::new()))
-                .unwrap_or_default();
-            Ok(patient)
-        })
-        .collect()
+        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    found.into_iter().map(PatientRow::into_patient).collect()
 }
 
 /// The patient that a source knows by `key`.
@@ -188,6 +202,7 @@ impl PatientRow {
             contacts: Vec::new(),
             family: Vec::new(),
             opt_outs: Vec::new(),
+            consents: Vec::new(),
         })
     }
 }
@@ -238,21 +253,26 @@ async fn contacts(
     Ok((own, of_relations))
 }
 
-/// What each person refused: by patient, and relation or `''` for the patient.
-type Refusals = HashMap<(PatientId, String), Vec<OptOut>>;
+/// What each person refused and what they gave leave for: by patient, and relation or `''` for the patient.
+type Said = HashMap<(PatientId, String), (Vec<OptOut>, Vec<OptOut>)>;
 
-async fn refusals(tx: &mut Tx, set: &str) -> Result<Refusals, StoreError> {
-    const SQL: &str = "SELECT c.patient_id, c.relation_id, c.scope FROM consent AS c
-        WHERE c.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND c.granted = FALSE ORDER BY c.scope";
-    let found: Vec<(PatientId, String, String)> =
+async fn said(tx: &mut Tx, set: &str) -> Result<Said, StoreError> {
+    const SQL: &str = "SELECT c.patient_id, c.relation_id, c.scope, c.granted FROM consent AS c
+        WHERE c.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY c.scope";
+    let found: Vec<(PatientId, String, String, bool)> =
         on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
-    let mut all = Refusals::new();
-    for (patient, relation, scope) in found {
+    let mut all = Said::new();
+    for (patient, relation, scope, granted) in found {
         let scope = OptOut::parse(&scope).ok_or(StoreError::BadRow {
             table: "consent",
             what: "scope",
         })?;
-        all.entry((patient, relation)).or_default().push(scope);
+        let (refused, allowed) = all.entry((patient, relation)).or_default();
+        if granted {
+            allowed.push(scope);
+        } else {
+            refused.push(scope);
+        }
     }
     Ok(all)
 }
@@ -261,7 +281,7 @@ async fn family(
     tx: &mut Tx,
     set: &str,
     contacts: &mut Contacts<RelationId>,
-    refusals: &mut Refusals,
+    said: &mut Said,
 ) -> Result<HashMap<PatientId, Vec<Relation>>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -286,13 +306,15 @@ async fn family(
                 what: "name",
             })?;
         let key = (row.patient_id, row.id.as_str().to_owned());
+        let (opt_outs, consents) = said.remove(&key).unwrap_or_default();
         let relation = Relation {
             kind: row.kind,
             name: name.map(Private::new),
             language: row.language,
             consented: row.consented,
             contacts: contacts.remove(&row.id).unwrap_or_default(),
-            opt_outs: refusals.remove(&key).unwrap_or_default(),
+            opt_outs,
+            consents,
             id: row.id,
         };
         all.entry(key.0).or_default().push(relation);

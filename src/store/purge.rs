@@ -44,8 +44,9 @@ pub async fn patients(
     }
     // The planner has nothing to plan for somebody who is gone.
     const MARK: &str = "DELETE FROM plan_mark WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
-    on!(tx, conn => sqlx::query(MARK).bind(&set).execute(conn).await.map(|_| ()))?;
-    Ok(())
+    const OF_OCCASIONS: &str = "DELETE FROM plan_mark_occasion WHERE patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
+    on!(&mut *tx, conn => sqlx::query(MARK).bind(&set).execute(conn).await.map(|_| ()))?;
+    on!(tx, conn => sqlx::query(OF_OCCASIONS).bind(&set).execute(conn).await.map(|_| ()))
 }
 
 /// After the commit of a purge: empties SQLite's journal, where old pages would stay until it is written over.

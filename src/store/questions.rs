@@ -1,12 +1,15 @@
 //! What we asked, bound to the address that was asked, so that a bare "1" finds its booking.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::events::{self, NewEvent};
 use super::{StoreError, Tx, execute, on, rows};
 use crate::model::id::{MessageId, OccasionId, PatientId, QuestionId, RelationId};
 use crate::model::message::Ask;
+
+/// People answer a survey when they find the time.
+const A_WEEK: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 /// One occasion that is asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,17 @@ pub struct NewQuestion {
     pub options: Vec<String>,
     /// An answer that comes later is not one.
     pub expires_at: Timestamp,
+}
+
+impl NewQuestion {
+    /// How long it is open: to the booking it asks about; where it asks about none that comes, a week at least.
+    fn open_until(&self, now: Timestamp) -> Timestamp {
+        if self.kind != Ask::Survey && !self.occasions.is_empty() {
+            return self.expires_at;
+        }
+        let week = now.saturating_add(A_WEEK).unwrap_or(self.expires_at);
+        self.expires_at.max(week)
+    }
 }
 
 /// A question that was asked.
@@ -103,7 +117,7 @@ pub async fn ask(tx: &mut Tx, questions: &[NewQuestion], now: Timestamp) -> Resu
             occasions: json(serde_json::to_string(&q.occasions)),
             kind: q.kind,
             options: json(serde_json::to_string(&q.options)),
-            expires_at: q.expires_at.as_millisecond(),
+            expires_at: q.open_until(now).as_millisecond(),
         })
         .collect();
     execute!(
@@ -159,7 +173,8 @@ async fn read(
         expires_at: i64,
     }
     const SQL: &str = "SELECT id, message_id, patient_id, relation_id, occasions, kind, options, asked_at, expires_at FROM question
-        WHERE address_hash = $1 AND expires_at > $2 AND state = $3 ORDER BY asked_at DESC, id DESC";
+        WHERE id IN (SELECT q.id FROM question q WHERE q.address_hash = $1 UNION SELECT a.question_id FROM question_reach a WHERE a.address_hash = $1)
+          AND expires_at > $2 AND state = $3 ORDER BY asked_at DESC, id DESC";
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(address_hash).bind(now.as_millisecond()).bind(state).fetch_all(conn).await)?;
     let bad = |what| StoreError::BadRow {
         table: "question",
@@ -191,6 +206,32 @@ async fn read(
 pub async fn answered(tx: &mut Tx, question: &QuestionId) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE question SET state = 'answered' WHERE id = $1 AND state = 'open'";
     Ok(execute!(tx, sqlx::query(SQL).bind(question))? > 0)
+}
+
+/// Binds the questions of messages to the addresses that these went on to, each a message and a hash.
+///
+/// The first address stays bound: what did not arrive as far as the network knows may have been read all the same.
+/// # Errors
+/// When the database fails.
+pub(super) async fn follow(tx: &mut Tx, switched: &[(&MessageId, &str)]) -> Result<(), StoreError> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        id: &'a MessageId,
+        address_hash: &'a str,
+    }
+    const SQL: &str = "INSERT INTO question_reach (address_hash, question_id)
+        SELECT j.value ->> 'address_hash', q.id FROM json_each($1) AS j CROSS JOIN question q
+        WHERE q.message_id = j.value ->> 'id' AND q.address_hash <> j.value ->> 'address_hash'
+        ON CONFLICT (address_hash, question_id) DO NOTHING";
+    if switched.is_empty() {
+        return Ok(());
+    }
+    let set: Vec<Row<'_>> = switched
+        .iter()
+        .map(|(id, address_hash)| Row { id, address_hash })
+        .collect();
+    execute!(tx, sqlx::query(SQL).bind(rows(&set)))?;
+    Ok(())
 }
 
 /// Closes the open questions of a message that will not be read any more.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{StoreError, Tx, execute, on, rows};
+use super::{Id, StoreError, Tx, execute, on, rows};
 use crate::model::class::{Channel, Class, Role};
 use crate::model::id::{OccasionId, PatientId, RelationId, ReminderId};
 use crate::model::message::Ask;
@@ -96,6 +96,18 @@ pub struct AnswerData {
     pub address_hash: String,
 }
 
+impl AnswerData {
+    /// The occasions that the answer speaks of, where they are several.
+    pub fn occasions(&self) -> impl Iterator<Item = OccasionId> {
+        let ids = self.data.get(OCCASIONS).and_then(|ids| ids.as_array());
+        let ids = ids.into_iter().flatten();
+        ids.filter_map(|id| OccasionId::parse(id.as_str()?))
+    }
+}
+
+/// The name in an answer's data for the ids of the occasions that it speaks of.
+pub const OCCASIONS: &str = "occasion_ids";
+
 /// Our own answer to what somebody wrote, to go out now.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -107,6 +119,8 @@ pub struct Answer {
     pub occasion: Option<(OccasionId, i64)>,
     /// `answer_…`.
     pub template: String,
+    /// What it asks in its turn.
+    pub ask: Option<Ask>,
     /// The channel the text came by.
     pub channel: Channel,
     /// The address that wrote.
@@ -157,7 +171,7 @@ pub async fn answer(tx: &mut Tx, answer: &Answer, now: Timestamp) -> Result<(), 
         department: None,
         channels: vec![answer.channel],
         template: answer.template.clone(),
-        ask: None,
+        ask: answer.ask,
         unless: None,
         catch_up: false,
         due_at: now,
@@ -172,10 +186,10 @@ pub async fn answer(tx: &mut Tx, answer: &Answer, now: Timestamp) -> Result<(), 
     row.answer_to = Some(answer.address.reveal());
     row.data = Some(serde_json::to_string(&data).expect("a map of JSON values is plain JSON"));
     const SQL: &str = "INSERT INTO reminder (id, plan_key, rule_id, rule_version, timing, class, patient_id, relation_id, occasion_id, epoch,
-          occurrence, step, lead, role, channels, template, catch_up, due_at, expires_at, state, answer_to, data, created_at, updated_at)
+          occurrence, step, lead, role, channels, template, ask, catch_up, due_at, expires_at, state, answer_to, data, created_at, updated_at)
         SELECT j.value ->> 'id', j.value ->> 'plan_key', j.value ->> 'rule_id', '', '', j.value ->> 'class', j.value ->> 'patient_id',
           j.value ->> 'relation_id', j.value ->> 'occasion_id', CAST(j.value ->> 'epoch' AS BIGINT), j.value ->> 'occurrence',
-          j.value ->> 'step', j.value ->> 'lead', j.value ->> 'role', j.value ->> 'channels', j.value ->> 'template', FALSE,
+          j.value ->> 'step', j.value ->> 'lead', j.value ->> 'role', j.value ->> 'channels', j.value ->> 'template', j.value ->> 'ask', FALSE,
           CAST(j.value ->> 'due_at' AS BIGINT), CAST(j.value ->> 'expires_at' AS BIGINT), 'planned', j.value ->> 'answer_to',
           j.value ->> 'data', $2, $2
         FROM json_each($1) AS j WHERE TRUE ON CONFLICT (plan_key) DO NOTHING";
@@ -193,17 +207,54 @@ pub async fn of(
     patients: &[PatientId],
     since: Timestamp,
 ) -> Result<BTreeMap<PatientId, Vec<Reminder>>, StoreError> {
+    of_rule(tx, patients, since, None).await
+}
+
+/// The same, of one rule alone; of all with `None`.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn of_rule(
+    tx: &mut Tx,
+    patients: &[PatientId],
+    since: Timestamp,
+    rule: Option<&str>,
+) -> Result<BTreeMap<PatientId, Vec<Reminder>>, StoreError> {
     const SQL: &str = "SELECT r.id, r.plan_key, r.rule_id, r.rule_version, r.timing, r.class, r.patient_id, r.relation_id, r.occasion_id, r.epoch,
           r.occurrence, r.step, r.lead, r.role, r.department, r.channels, r.template, r.ask, r.unless, r.catch_up, r.due_at, r.planned_for,
           r.expires_at, r.state, r.reason, NULL AS answer_to, NULL AS data, r.created_at
         FROM reminder AS r WHERE r.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
-          AND r.due_at >= $2 AND r.state <> 'superseded' AND r.rule_id <> '' ORDER BY r.patient_id, r.due_at, r.id";
-    let mut all: BTreeMap<PatientId, Vec<Reminder>> = BTreeMap::new();
+          AND r.due_at >= $2 AND r.state <> 'superseded' AND r.rule_id <> '' AND ($3 = '' OR r.rule_id = $3)
+        ORDER BY r.patient_id, r.due_at, r.id";
     if patients.is_empty() {
-        return Ok(all);
+        return Ok(BTreeMap::new());
     }
     let found: Vec<ReminderRow> = on!(tx, conn => sqlx::query_as(SQL).bind(super::patients::ids(patients))
-        .bind(since.as_millisecond()).fetch_all(conn).await)?;
+        .bind(since.as_millisecond()).bind(rule.unwrap_or_default()).fetch_all(conn).await)?;
+    by_patient(found)
+}
+
+/// The same of what hangs on these occasions.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn of_occasions(
+    tx: &mut Tx,
+    occasions: &[OccasionId],
+) -> Result<BTreeMap<PatientId, Vec<Reminder>>, StoreError> {
+    const SQL: &str = "SELECT r.id, r.plan_key, r.rule_id, r.rule_version, r.timing, r.class, r.patient_id, r.relation_id, r.occasion_id, r.epoch,
+          r.occurrence, r.step, r.lead, r.role, r.department, r.channels, r.template, r.ask, r.unless, r.catch_up, r.due_at, r.planned_for,
+          r.expires_at, r.state, r.reason, NULL AS answer_to, NULL AS data, r.created_at
+        FROM reminder AS r WHERE r.occasion_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
+          AND r.state <> 'superseded' AND r.rule_id <> '' ORDER BY r.patient_id, r.due_at, r.id";
+    let set: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
+    let found: Vec<ReminderRow> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    by_patient(found)
+}
+
+fn by_patient(found: Vec<ReminderRow>) -> Result<BTreeMap<PatientId, Vec<Reminder>>, StoreError> {
+    let mut all: BTreeMap<PatientId, Vec<Reminder>> = BTreeMap::new();
     for row in found {
         let reminder = row.into_reminder()?;
         if let Some(patient) = reminder.plan.patient.clone() {

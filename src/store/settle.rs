@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::messages::{Desk, told};
 use super::receipts::{self, Early};
-use super::{Id, StoreError, Tx, events, execute, on, rows};
+use super::{Id, StoreError, Tx, events, execute, on, questions, rows};
 use crate::model::class::Channel;
 use crate::model::id::{AttemptId, MessageId};
 use crate::model::message::{AttemptPhase, MessageState};
@@ -247,9 +247,12 @@ async fn move_messages(
     let set: Vec<Row<'_>> = moved.iter().map(|s| row(s)).collect();
     if !set.is_empty() {
         execute!(
-            tx,
+            &mut *tx,
             sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond())
         )?;
     }
-    Ok(())
+    let switched = set
+        .iter()
+        .filter_map(|row| Some((row.id, row.address_hash?)));
+    questions::follow(tx, &switched.collect::<Vec<_>>()).await
 }

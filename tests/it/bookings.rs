@@ -9,9 +9,17 @@ const ANA: &str = "+8613800000001";
 /// A text that prints the place without asking whether there is one.
 const BLUNT: &str = "+++\ntitle = \"Appointment\"\n+++\n{{ site.name }}: please come to {{ occasion.place }}. Reply 1 to confirm.\n";
 
+/// A rule that does not tell of a move at once.
+const SILENT: &str = "title = \"Appointment\"\ndepartment = \"clinical\"\nclass = \"appointment\"\n[trigger]\non = \"appointment\"\n\
+    [[step]]\nto = \"patient\"\nbefore = [\"2d\"]\nsend = \"appointment\"\nask = \"confirm\"\n";
+
 #[tokio::test]
 async fn a_moved_booking_is_planned_anew_and_the_old_question_no_longer_binds() {
-    each(Setup::default(), async |clinic| {
+    let silent = Setup {
+        rules: Some(vec![("appointment", SILENT)]),
+        ..Setup::default()
+    };
+    each(silent, async |clinic| {
         let ana = clinic.somebody("P1", "Ana Gómez", ANA).await;
         clinic.book("A1", "P1", "2026-03-30T09:30").await;
         clinic.clock_to("2026-03-28 09:00").await;
@@ -95,6 +103,12 @@ async fn a_booking_cancelled_while_its_text_waits_for_the_carrier_takes_the_text
         let ana = clinic.somebody("P1", "Ana Gómez", ANA).await;
         clinic.book("A1", "P1", "2026-03-30T09:30").await;
         clinic.carrier().line.cut();
+        let http = clinic.http().await;
+        clinic
+            .until("the line is seen to be down", async || {
+                http.get("/v1/providers").await.json()["data"][0]["up"] == false
+            })
+            .await;
         clinic.clock.set(crate::clinic::on_the_wall("Asia/Shanghai", "2026-03-28 09:00"));
         clinic.until("the text is queued", async || clinic.states().await.len() == 1).await;
         clinic.occasion("A1", json!({"patient": "P1", "kind": "appointment", "at": "2026-03-30T09:30", "status": "cancelled"})).await;

@@ -2,14 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bookings;
+mod campaigns;
 mod clinic;
 mod crash;
 mod delivery;
 mod demo;
 mod history;
 mod house;
+mod packs;
 mod privacy;
 mod promises;
 mod replies;
+mod several;
 mod smpp_peer;
 mod smpp_tls;
+mod staff;

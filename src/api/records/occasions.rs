@@ -17,7 +17,7 @@ use crate::intake::input::OccasionInput;
 use crate::intake::record::RecordKind;
 use crate::store::{StoreError, occasions};
 
-/// Stores an occasion.
+/// Stores an occasion, or with `repeat` as many as it says, with the keys `KEY#1`, `KEY#2` …; the first is answered for all.
 ///
 /// Its reminders are planned anew when date or time really change. An older `version` is ignored.
 #[utoipa::path(
@@ -43,7 +43,7 @@ pub(super) async fn put_occasion(
         occasion_from_json(&source, key.reveal(), &body, &state.records).map_err(refused)?;
     let report = take(&state, updates, now).await?;
     let mut tx = state.intake.store.read().await?;
-    let id = occasions::find(&mut tx, &source, key.reveal()).await?;
+    let id = occasions::find_first(&mut tx, &source, key.reveal()).await?;
     let gone = StoreError::BadRow {
         table: "occasion",
         what: "one that was just stored is gone",
@@ -71,7 +71,7 @@ pub(super) async fn get_occasion(
 ) -> Result<Json<OccasionView>, Problem> {
     caller.must(Scope::RecordsRead)?;
     let mut tx = state.intake.store.read().await?;
-    let id = occasions::find(&mut tx, &source, key.reveal())
+    let id = occasions::find_first(&mut tx, &source, key.reveal())
         .await?
         .ok_or_else(Problem::not_found)?;
     let occasion = occasions::load(&mut tx, &[id])
@@ -82,7 +82,7 @@ pub(super) async fn get_occasion(
     Ok(Json(OccasionView::of(occasion, caller.sees_private())))
 }
 
-/// Cancels an occasion: it is kept, so that what was sent about it can be explained.
+/// Cancels an occasion, all of it if it repeats: it is kept, so that what was sent about it can be explained.
 #[utoipa::path(
     delete, path = "/v1/occasions/{source}/{key}", tag = "records",
     params(("source" = String, Path, description = "The hospital's system"), ("key" = String, Path, description = "Its key")),
@@ -98,7 +98,7 @@ pub(super) async fn delete_occasion(
 ) -> Result<StatusCode, Problem> {
     caller.must(Scope::RecordsWrite)?;
     let mut tx = state.intake.store.read().await?;
-    occasions::find(&mut tx, &source, key.reveal())
+    occasions::find_first(&mut tx, &source, key.reveal())
         .await?
         .ok_or_else(Problem::not_found)?;
     drop(tx);

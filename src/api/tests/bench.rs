@@ -92,6 +92,8 @@ async fn open(held: TestStore) -> anyhow::Result<Bench> {
         keys: Keys::new(store.clone()),
         bells: Bells::default(),
         providers: Arc::new([]),
+        rules: Arc::new(["recheck".to_owned(), "open_day".to_owned()]),
+        manual_rules: Arc::new(["open_day".to_owned()]),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -318,3 +318,65 @@ async fn an_occasion_moves_and_an_old_version_is_ignored() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_doctor_is_told_with_absence_and_substitute() -> Outcome {
+    let path = "/v1/staff/his/D1";
+    let doctor = json!({
+        "name": "Dr Lee", "department": "clinical", "email": "lee@example.org",
+        "away": [{"from": "2026-12-24", "until": "2027-01-02"}], "substitute": "D2",
+    });
+    for bench in benches().await {
+        bench.get(path).await?.must_be(404);
+        bench.put(path, &doctor).await?.must_be(201);
+        let again = bench.put(path, &doctor).await?.must_be(200);
+        assert_eq!(again.member("outcome"), "unchanged");
+        let shown = bench.get(path).await?.must_be(200);
+        assert!(
+            !shown.text.contains("Lee") && !shown.text.contains("lee@"),
+            "{}",
+            shown.text
+        );
+        let body: Value = serde_json::from_str(&shown.text)?;
+        assert_eq!(body["away"], doctor["away"]);
+        assert_eq!(body["substitute"], "his/D2");
+        bench
+            .put(path, &json!({"name": "Dr Lee"}))
+            .await?
+            .must_be(200);
+        let back: Value = serde_json::from_str(&bench.get(path).await?.text)?;
+        assert_eq!(
+            (&back["away"], &back["substitute"]),
+            (&json!([]), &Value::Null)
+        );
+        for (body, place) in [
+            (json!({"name": " "}), "name"),
+            (json!({"name": "X", "away": [{}]}), "away[0]"),
+            (
+                json!({"name": "X", "away": [{"from": "soon"}]}),
+                "away[0].from",
+            ),
+            (
+                json!({"name": "X", "away": [{"from": "2026-12-24", "until": "2026-12-01"}]}),
+                "away[0].until",
+            ),
+            (json!({"name": "X", "phone": "13x"}), "phone"),
+            (json!({"name": "X", "substitute": "/"}), "substitute"),
+        ] {
+            let answer = bench.put(path, &body).await?.must_be(422);
+            assert_eq!(answer.member("path"), place, "{}", answer.text);
+        }
+        enrol(&bench).await?;
+        let mut treated = visit("2026-12-01T10:00");
+        treated["doctor_key"] = json!("D1");
+        bench
+            .put("/v1/occasions/his/A-77", &treated)
+            .await?
+            .must_be(200);
+        let shown = bench.get("/v1/occasions/his/A-77").await?.must_be(200);
+        assert_eq!(shown.member("doctor_key"), "his/D1");
+        bench.get("/v1/tasks?staff=his/D1").await?.must_be(200);
+        bench.get("/v1/tasks?staff=his/D9").await?.must_be(400);
+    }
+    Ok(())
+}

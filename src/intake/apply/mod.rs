@@ -28,7 +28,7 @@ use self::chunk::Chunk;
 use self::draft::Site;
 use super::record::{Key, Origin, RecordKind, RecordUpdate, Removal, Removed};
 use super::report::{Fault, Outcome, Report};
-use super::{IntakeError, SiteInfo};
+use super::{IntakeError, SiteInfo, repeat};
 use crate::model::id::PatientId;
 use crate::model::phone::address_hash;
 use crate::model::reminder::SkipReason;
@@ -331,10 +331,13 @@ impl<'a> Applier<'a> {
                 !known.is_empty()
             }
             Removed::Occasion(key) => {
-                let known = occasion_records::known(tx, &key.source, &[key.key.reveal()]).await?;
+                // And all of them, if it repeats.
+                let members = (1..=repeat::MOST).map(|n| repeat::member(key.key.reveal(), n));
+                let keys: Vec<String> = members.chain([key.key.reveal().clone()]).collect();
+                let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                let known = occasion_records::known(tx, &key.source, &keys).await?;
                 if !self.mode.dry_run {
-                    occasion_records::cancel(tx, &key.source, &[key.key.reveal()], self.now)
-                        .await?;
+                    occasion_records::cancel(tx, &key.source, &keys, self.now).await?;
                 }
                 known
                     .values()

@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 
 use super::staff::shared_key;
 use super::{Applier, Fresh, Owners, fingerprint};
-use crate::intake::IntakeError;
-use crate::intake::record::{OccasionRecord, RecordKind};
+use crate::intake::record::{OccasionRecord, RecordKind, Series};
 use crate::intake::report::{Fault, Outcome};
+use crate::intake::{IntakeError, repeat};
 use crate::model::id::{OccasionId, PatientId};
 use crate::model::occasion::OccasionStatus;
 use crate::store::occasion_records::{self, Known, OccasionPut};
@@ -81,6 +81,7 @@ impl Applier<'_> {
         drafts: Vec<Drafted<'_>>,
     ) -> Result<(), IntakeError> {
         let mut changed = Vec::new();
+        self.end_series(tx, source, &drafts).await?;
         for draft in drafts {
             match draft {
                 Drafted::WithoutOwner(record) => {
@@ -104,6 +105,70 @@ impl Applier<'_> {
         }
         if !self.mode.dry_run {
             occasion_records::put(tx, source, &changed, self.now).await?;
+        }
+        Ok(())
+    }
+
+    /// Cancels what earlier forms of these records told beside them: members past the last, those of one that no longer
+    /// repeats, the single one of what repeats now.
+    async fn end_series(
+        &mut self,
+        tx: &mut Tx,
+        source: &str,
+        drafts: &[Drafted<'_>],
+    ) -> Result<(), IntakeError> {
+        let (mut singles, mut ended) = (HashMap::new(), HashMap::new());
+        for draft in drafts {
+            let Drafted::Row(record, outcome, _) = draft else {
+                continue;
+            };
+            match &record.series {
+                _ if *outcome == Outcome::Older => {}
+                Series::Untold | Series::Other => {}
+                Series::Single => {
+                    let key = record.key.key.reveal();
+                    singles.insert(repeat::member(key, 1), (key, &record.origin));
+                }
+                Series::First { key, count } => {
+                    let others =
+                        (count + 1..=repeat::MOST).map(|n| repeat::member(key.reveal(), n));
+                    let keys = others.chain([key.reveal().clone()]);
+                    ended.extend(keys.map(|key| (key, &record.origin)));
+                }
+            }
+        }
+        // Where no occasion was known when the import began, none has another form.
+        if !singles.is_empty() && !self.fresh.is(self.fresh.occasions, source) {
+            let keys: Vec<&str> = singles.keys().map(String::as_str).collect();
+            for first in occasion_records::known(tx, source, &keys).await?.keys() {
+                let Some((key, origin)) = singles.get(first) else {
+                    continue;
+                };
+                let keys = (1..=repeat::MOST).map(|n| repeat::member(key, n));
+                ended.extend(keys.map(|key| (key, *origin)));
+            }
+        }
+        // What this chunk tells stands.
+        for draft in drafts {
+            if let Some(put) = draft.put() {
+                ended.remove(&put.source_key);
+            }
+        }
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<&str> = ended.keys().map(String::as_str).collect();
+        let mut known = occasion_records::known(tx, source, &keys).await?;
+        known.retain(|_, known| known.status != OccasionStatus::Cancelled);
+        for key in known.keys() {
+            if let Some(origin) = ended.get(key) {
+                let kind = RecordKind::Occasion;
+                self.report.note(origin, kind, Outcome::Cancelled);
+            }
+        }
+        if !self.mode.dry_run && !known.is_empty() {
+            let keys: Vec<&str> = known.keys().map(String::as_str).collect();
+            occasion_records::cancel(tx, source, &keys, self.now).await?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::intake::birth::Birth;
 use crate::intake::import::Parsed;
 use crate::intake::record::{
     Coding, ConsentRecord, Consented, FactRecord, Field, Key, OccasionRecord, Origin,
-    PatientRecord, RecordKind, RecordUpdate, RelationRecord,
+    PatientRecord, RecordKind, RecordUpdate, RelationRecord, Series,
 };
 use crate::intake::report::Fault;
 use crate::intake::{moment, names};
@@ -314,15 +314,7 @@ impl Row<'_> {
         let kind = self
             .said(map.kind.as_ref())?
             .map_or_else(|| "appointment".to_owned(), |word| words::kind(&word));
-        let status = match self.said(map.status.as_ref())? {
-            Some(word) => words::status(&word).ok_or_else(|| {
-                self.fault_of(
-                    map.status.as_ref(),
-                    "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them",
-                )
-            })?,
-            None => OccasionStatus::Booked,
-        };
+        let status = self.status(map)?;
         let zone = &self.table.site.timezone;
         let created_at = match self.said(map.created_at.as_ref())? {
             Some(text) => Some(
@@ -335,21 +327,13 @@ impl Row<'_> {
             ),
             None => None,
         };
-        let timezone = self.said(map.timezone.as_ref())?;
-        if timezone
-            .as_ref()
-            .is_some_and(|name| jiff::tz::TimeZone::get(name).is_err())
-        {
-            return Err(self.fault_of(
-                map.timezone.as_ref(),
-                "expected an IANA time zone such as Asia/Shanghai",
-            ));
-        }
+        let timezone = self.timezone(map)?;
         // Without a key of its own a booking is named by what it is; moved, it is another one.
         let key =
             key.unwrap_or_else(|| format!("{}/{kind}/{}", patient.key.reveal(), when.to_text()));
         let secret = self.truth(map.sensitive.as_ref())?;
         let record = OccasionRecord {
+            series: Series::Untold,
             origin: self.origin.clone(),
             key: Key::new(&self.table.source, key),
             patient: patient.clone(),
@@ -375,6 +359,28 @@ impl Row<'_> {
         };
         self.parsed.update(RecordUpdate::Occasion(Box::new(record)));
         Ok(())
+    }
+
+    fn status(&self, map: &OccasionMap) -> Read<OccasionStatus> {
+        let Some(word) = self.said(map.status.as_ref())? else {
+            return Ok(OccasionStatus::Booked);
+        };
+        words::status(&word).ok_or_else(|| {
+            self.fault_of(
+                map.status.as_ref(),
+                "expected booked, cancelled, arrived, fulfilled or no_show, or a map to them",
+            )
+        })
+    }
+
+    fn timezone(&self, map: &OccasionMap) -> Read<Option<String>> {
+        let timezone = self.said(map.timezone.as_ref())?;
+        let unknown = |name: &String| jiff::tz::TimeZone::get(name).is_err();
+        if timezone.as_ref().is_some_and(unknown) {
+            let expected = "expected an IANA time zone such as Asia/Shanghai";
+            return Err(self.fault_of(map.timezone.as_ref(), expected));
+        }
+        Ok(timezone)
     }
 
     fn when(&self, map: &OccasionMap) -> Read<Option<OccasionTime>> {

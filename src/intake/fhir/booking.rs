@@ -6,7 +6,7 @@ use serde_json::Map;
 use super::Context;
 use super::resource::{Appointment, Reference};
 use crate::intake::import::Parsed;
-use crate::intake::record::{Key, OccasionRecord, Origin, RecordUpdate, Removal, Removed};
+use crate::intake::record::{Key, OccasionRecord, Origin, RecordUpdate, Removal, Removed, Series};
 use crate::intake::report::Fault;
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 
@@ -61,6 +61,7 @@ pub(super) fn appointment(
             version: super::version(&appointment.meta),
             reasons: super::clinical::reasons(&appointment.reason_code),
             sensitive: context.is_secret(&appointment.meta),
+            series: Series::Untold,
         },
     ))))
 }

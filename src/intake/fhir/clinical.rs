@@ -11,7 +11,9 @@ use super::resource::{
     Result as LabResult,
 };
 use crate::intake::import::Parsed;
-use crate::intake::record::{Coding, FactRecord, Key, OccasionRecord, Origin, RecordUpdate};
+use crate::intake::record::{
+    Coding, FactRecord, Key, OccasionRecord, Origin, RecordUpdate, Series,
+};
 use crate::intake::report::Fault;
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::private::Private;
@@ -348,6 +350,7 @@ fn occasion(
         version: None,
         reasons: Vec::new(),
         sensitive: fact.sensitive,
+        series: Series::Untold,
     }
 }
 

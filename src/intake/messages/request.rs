@@ -165,7 +165,7 @@ impl MessageRequest {
             language: language(&fields)?,
             patient,
             occasion,
-            ask: fields.word("ask", Ask::parse, ask_words)?,
+            ask: fields.word("ask", ask, ask_words)?,
             send_at: fields.instant("send_at")?,
             expires_at: fields.instant("expires_at")?,
             lane: fields.word("priority", Lane::parse, "urgent, normal, bulk")?,
@@ -200,6 +200,11 @@ pub fn idempotency_key(text: &str, path: &str) -> Result<String, Fault> {
             format!("1 to {LONGEST_KEY} printable ASCII characters"),
         ))
     }
+}
+
+/// What another system may ask.
+fn ask(word: &str) -> Option<Ask> {
+    Ask::parse(word).filter(|ask| !ask.is_ours())
 }
 
 fn channels(fields: &Fields<'_>) -> Result<Vec<Channel>, Fault> {

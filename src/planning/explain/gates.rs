@@ -9,6 +9,7 @@ use crate::model::patient::OptOut;
 use crate::model::phone::address_hash;
 use crate::model::reminder::{SkipReason, Unless};
 use crate::planning::context::{self, About};
+use crate::planning::earlier::earlier;
 use crate::planning::explain::Case;
 use crate::render::RenderError;
 use crate::rules::explain::language::Language;
@@ -39,8 +40,16 @@ pub(super) fn last_moment(
     let counts = plan
         .patient
         .as_ref()
-        .map(|id| case.material.counts(id, plan.relation.as_ref()))
+        .map(|id| case.material.counts(id, plan.relation.as_ref(), plan.class))
         .unwrap_or_default();
+    let about = About {
+        reminder,
+        rule: Some(rule),
+        patient,
+        relation,
+        occasion,
+        asks: plan.ask.is_some(),
+    };
     let unless = case.book.unless(plan);
     let asked = gates::Case {
         class: plan.class,
@@ -51,14 +60,16 @@ pub(super) fn last_moment(
         answer_to: None,
         occasion: plan.occasion.as_ref().map(|_| (occasion, plan.epoch)),
         unless,
-        is_delivered: case.material.delivered.contains(&reminder.id),
+        ask: case.book.ask(plan),
+        earlier: earlier(&about, case.material, case.house),
+        need_consent: case.question.need_consent,
         suppressions: &case.material.standing,
         address_key: &case.house.address_key,
         quiet: rule.quiet,
         zone: &rule.timezone,
         counts,
         caps: case.question.caps,
-        planned_at: case.question.at,
+        planned_at: reminder.created_at,
         due_at: plan.due_at,
         expires_at: plan.expires_at,
     };
@@ -71,14 +82,6 @@ pub(super) fn last_moment(
         unless.map(|unless| self::unless(unless, occasion.map(|o| o.confirmation), language)),
     );
     let mut no = verdict(&asked, now, case, &mut said);
-    let about = About {
-        reminder,
-        rule: Some(rule),
-        patient,
-        relation,
-        occasion,
-        asks: plan.ask.is_some(),
-    };
     if !planned.stands_in || plan.role != Role::Staff {
         let (line, fault) = wording(case, &about, language);
         said.push(line);

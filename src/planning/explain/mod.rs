@@ -11,15 +11,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::wall;
 use crate::gates::Caps;
-use crate::model::class::Role;
+use crate::model::class::{Class, Role};
 use crate::model::id::PatientId;
 use crate::model::private::Private;
+use crate::model::reminder::ReminderState;
 use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::decide::{self, Horizon, WHOLE};
 use crate::planning::material::Material;
 use crate::planning::preview::as_reminder;
-use crate::planning::subject::{self, Subject};
+use crate::planning::subject::{self, Needs, Subject};
 use crate::rules::explain::language::Language;
 use crate::rules::explain::{Explanation, Line, Section, explain_in};
 use crate::rules::plan::{self, PlannedReminder};
@@ -52,6 +53,8 @@ pub struct Question<'a> {
     pub language: &'a str,
     /// How many of the capped classes one recipient gets.
     pub caps: Caps,
+    /// Classes that go only to who gave leave for them.
+    pub need_consent: &'a [Class],
 }
 
 /// The answer.
@@ -91,7 +94,7 @@ pub async fn answer(
     let language = Language::of(question.language);
     let mut tx = store.read().await?;
     let ids = [question.patient.clone()];
-    let found = subject::load(&mut tx, &ids, &house.address_key, at).await?;
+    let found = subject::load(&mut tx, &ids, &Needs::all(), at).await?;
     let Some(subject) = found.first() else {
         return Ok(None);
     };
@@ -102,7 +105,7 @@ pub async fn answer(
         .plan
         .reminders
         .iter()
-        .map(|planned| as_reminder(&decide::new_reminder(rule, planned.clone()), at))
+        .map(|planned| stored(subject, rule, planned, at))
         .collect();
     let material = Material::load(&mut tx, &reminders, book, house, at).await?;
     drop(tx);
@@ -222,6 +225,18 @@ fn shorten(explained: &mut Explanation, at: Timestamp) -> usize {
     let reminders = &mut explained.plan.reminders;
     reminders.retain(|reminder| keep(&reminder.occurrence));
     next.saturating_sub(MOST_OCCURRENCES)
+}
+
+/// The reminder as it is on the books, with what happened around it; or as it would be.
+fn stored(subject: &Subject, rule: &Rule, planned: &PlannedReminder, at: Timestamp) -> Reminder {
+    let known = subject
+        .reminders
+        .iter()
+        .find(|one| one.plan.plan_key == planned.key && one.state == ReminderState::Planned);
+    known.map_or_else(
+        || as_reminder(&decide::new_reminder(rule, planned.clone()), at),
+        Reminder::clone,
+    )
 }
 
 /// Puts `lines` behind the line that tells of `planned`.

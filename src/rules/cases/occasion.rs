@@ -1,5 +1,6 @@
 //! Reads the occasions of a case: moved, repeated, sent for.
 
+use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
@@ -66,6 +67,9 @@ pub(super) fn occasions(
     Ok(())
 }
 
+/// When an occasion came up that does not say so.
+const LONG_AGO: Timestamp = Timestamp::UNIX_EPOCH;
+
 /// All of an occasion but when it is.
 fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occasion, String> {
     let instant = |key: &str| {
@@ -82,6 +86,12 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
     let status = optional(fields, "status", &format!("{place}.status"), |text| {
         status(text)
     })?;
+    // What was there before the first import has none: it says null.
+    let created_at = if fields.contains_key("created_at") {
+        instant("created_at")?
+    } else {
+        Some(LONG_AGO)
+    };
     let by_date = if cancelled_at.is_some() {
         OccasionStatus::Cancelled
     } else {
@@ -97,7 +107,7 @@ fn template(fields: &Map<String, Value>, place: &str, rule: &Rule) -> Result<Occ
         status: status.unwrap_or(by_date),
         epoch: 0,
         confirmation: Confirmation::None,
-        created_at: instant("created_at")?,
+        created_at,
         moved_at: instant("moved_at")?,
         cancelled_at,
         department: text("department")?,

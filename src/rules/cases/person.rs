@@ -55,6 +55,7 @@ pub(super) fn patient(fields: &Map<String, Value>) -> Result<Patient, String> {
             .map(|(at, relation)| self::relation(relation, at))
             .collect::<Result<_, _>>()?,
         opt_outs: words(fields, "opt_out", &name("opt_out"), opt_out)?,
+        consents: Vec::new(),
     })
 }
 
@@ -75,6 +76,7 @@ fn relation(value: &Value, at: usize) -> Result<Relation, String> {
         consented: flag(fields, "consented", &format!("{place}.consented"))?,
         contacts: contacts(fields, &place, &format!("f{}", at + 1))?,
         opt_outs: words(fields, "opt_out", &format!("{place}.opt_out"), opt_out)?,
+        consents: Vec::new(),
     })
 }
 

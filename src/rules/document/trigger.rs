@@ -44,42 +44,51 @@ pub(super) fn read_trigger(
             faults.error(&field.place, format!("does not go with `on = \"{word}\"`"));
         }
     }
-    let cap = table
-        .get("daily_cap")
-        .and_then(|field| field.integer(1, 1_000_000, faults))
-        .and_then(|cap| u32::try_from(cap).ok());
+    let cap = read_cap(&table, &word, faults);
     let trigger = match word.as_str() {
         "birthday" => Some(Trigger::Birthday),
         "holiday" => read_holiday(&table, faults),
         "season" => read_season(&table, faults),
         "every" => read_every(&table, faults),
         "manual" => Some(Trigger::Manual),
-        _ => {
-            const KNOWN: &[&str] = &[
-                "birthday",
-                "holiday",
-                "season",
-                "every",
-                "manual",
-                "appointment",
-                "revisit",
-                "recheck",
-            ];
-            if let Some(near) = nearest(&word, KNOWN.iter().copied()) {
-                faults.warn(
-                    &on.place,
-                    format!("`{word}` is read as a kind of occasion; did you mean `{near}`?"),
-                );
-            }
-            let expected = "a list of codes such as [\"Z23\"]";
-            let codes = table
-                .get("code")
-                .map(|field| field.texts(expected, faults))
-                .unwrap_or_default();
-            Some(Trigger::Occasion { kind: word, codes })
-        }
+        _ => Some(read_occasion(&table, &on, word, faults)),
     };
     trigger.map(|trigger| (trigger, cap))
+}
+
+fn read_cap(table: &Table<'_>, word: &str, faults: &mut Faults) -> Option<u32> {
+    let field = table.get("daily_cap")?;
+    if word == "holiday" {
+        let late = "spreads up to the holiday only; on the holiday itself there is one day, and who finds no room gets nothing";
+        faults.warn(&field.place, late);
+    }
+    let cap = field.integer(1, 1_000_000, faults)?;
+    u32::try_from(cap).ok()
+}
+
+fn read_occasion(table: &Table<'_>, on: &Field<'_>, kind: String, faults: &mut Faults) -> Trigger {
+    const KNOWN: &[&str] = &[
+        "birthday",
+        "holiday",
+        "season",
+        "every",
+        "manual",
+        "appointment",
+        "revisit",
+        "recheck",
+    ];
+    if let Some(near) = nearest(&kind, KNOWN.iter().copied()) {
+        faults.warn(
+            &on.place,
+            format!("`{kind}` is read as a kind of occasion; did you mean `{near}`?"),
+        );
+    }
+    let expected = "a list of codes such as [\"Z23\"]";
+    let codes = table
+        .get("code")
+        .map(|field| field.texts(expected, faults))
+        .unwrap_or_default();
+    Trigger::Occasion { kind, codes }
 }
 
 fn kind(text: &str) -> Option<String> {

@@ -1,20 +1,26 @@
-//! Makes of one due reminder what is to be written: a message, tasks, or a named reason why not. Pure.
+//! Makes of due reminders what is to be written: messages, tasks, or a named reason why not. Pure.
 
+mod merge;
 pub(crate) mod send;
 pub(crate) mod staff;
 mod work;
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::gates::{self, Case, Verdict};
-use crate::model::class::Role;
+use crate::gates::{self, Case, Open, Verdict};
+use crate::model::class::{Class, Role};
+use crate::model::id::{PatientId, RelationId, ReminderId};
 use crate::model::message::Ask;
 use crate::model::occasion::Confirmation;
 use crate::model::reminder::{SkipReason, Unless};
 use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::context::About;
+use crate::planning::earlier::earlier;
 use crate::planning::material::Material;
 use crate::rules::rule::Step;
 use crate::scheduler::Settings;
@@ -32,6 +38,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) house: &'a House,
     pub(crate) desk: &'a Desk,
     pub(crate) settings: &'a Settings,
+    pub(crate) gates: &'a gates::Settings,
     pub(crate) now: Timestamp,
 }
 
@@ -90,21 +97,64 @@ struct Piece<'a> {
     stands_in: bool,
 }
 
-/// Makes of `reminder` what is to be written.
-pub(crate) fn make(bench: Bench<'_>, reminder: &Reminder, material: &mut Material) -> Made {
-    let made = match piece(bench, reminder, material) {
-        Ok(piece) => piece.made(material),
-        Err(reason) => return Made::skipped(reason),
-    };
-    let plan = &reminder.plan;
-    if let (true, Outcome::Message(_), Some(patient)) = (
-        plan.class.is_capped() && plan.role != Role::Staff,
-        &made.outcome,
-        &plan.patient,
-    ) {
-        material.count(patient, plan.relation.as_ref());
+/// What the gates leave to be done.
+enum Judged<'a> {
+    /// All is decided.
+    Made(Made),
+    /// It goes by these ways, and may go together with others.
+    Goes(Vec<Open<'a>>),
+}
+
+/// What of the capped classes each recipient gets in this pass.
+type Given<'a> = HashMap<(&'a PatientId, Option<&'a RelationId>), u32>;
+
+/// Makes of `reminders` what is to be written.
+///
+/// Of what a cap binds the worthier goes first, then what was due first.
+pub(crate) fn make_all(
+    bench: Bench<'_>,
+    reminders: &[Reminder],
+    material: &Material,
+) -> Vec<(ReminderId, Made)> {
+    let mut order: Vec<&Reminder> = reminders.iter().collect();
+    order.sort_by_key(|reminder| Reverse(worth(reminder)));
+    let (mut all, mut going, mut given) = (Vec::new(), Vec::new(), Given::new());
+    for reminder in order {
+        let plan = &reminder.plan;
+        let recipient = plan.patient.as_ref().map(|id| (id, plan.relation.as_ref()));
+        let is_capped = plan.class.is_capped() && plan.role != Role::Staff;
+        let piece = match piece(bench, reminder, material) {
+            Ok(piece) => piece,
+            Err(reason) => {
+                all.push((reminder.id.clone(), Made::skipped(reason)));
+                continue;
+            }
+        };
+        let before = recipient.and_then(|one| given.get(&one).copied());
+        match piece.judged(before.unwrap_or(0), material) {
+            Judged::Goes(open) if piece.may_merge() => going.push((piece, open)),
+            Judged::Goes(open) => {
+                let made = piece.for_people(&open, material);
+                if let (true, Outcome::Message(_), Some(one)) =
+                    (is_capped, &made.outcome, recipient)
+                {
+                    *given.entry(one).or_default() += 1;
+                }
+                all.push((reminder.id.clone(), made));
+            }
+            Judged::Made(made) => all.push((reminder.id.clone(), made)),
+        }
     }
-    made
+    all.extend(merge::together(going, material));
+    all
+}
+
+/// No cap binds what is for staff.
+fn worth(reminder: &Reminder) -> u8 {
+    match reminder.plan.role {
+        Role::Staff => Class::Clinical.worth(),
+        Role::Patient | Role::Family => reminder.plan.class.worth(),
+    }
 }
 
 fn piece<'a>(
@@ -137,7 +187,7 @@ fn piece<'a>(
     let ask = bench
         .book
         .ask(plan)
-        .filter(|_| may_ask && plan.role != Role::Staff);
+        .filter(|ask| ask.is_ours() || (may_ask && plan.role != Role::Staff));
     Ok(Piece {
         bench,
         about: About {
@@ -156,12 +206,12 @@ fn piece<'a>(
     })
 }
 
-impl Piece<'_> {
-    fn made(&self, material: &Material) -> Made {
+impl<'a> Piece<'a> {
+    fn judged(&self, given: u32, material: &'a Material) -> Judged<'a> {
         let plan = &self.about.reminder.plan;
-        let case = self.case(material);
+        let case = self.case(given, material);
         match gates::may_send(&case, self.bench.now) {
-            Verdict::Wait(at) => Made::put_off(at),
+            Verdict::Wait(at) => Judged::Made(Made::put_off(at)),
             Verdict::No(reason) => {
                 let hides = matches!(
                     reason,
@@ -171,21 +221,33 @@ impl Piece<'_> {
                         | SkipReason::NoConsent
                 );
                 let tells = hides && plan.class.is_transactional() && plan.role != Role::Staff;
-                Made::skipped(reason).with_task(tells.then(|| self.unreachable(reason)))
+                let task = tells.then(|| self.unreachable(reason));
+                Judged::Made(Made::skipped(reason).with_task(task))
             }
-            Verdict::Go(_) if self.stands_in => self.stand_in(),
-            Verdict::Go(_) if plan.role == Role::Staff => self.for_staff(material),
-            Verdict::Go(open) => self.for_people(&open, material),
+            Verdict::Go(_) if self.stands_in => {
+                let why = gates::why_unreachable(&case, self.bench.now);
+                Judged::Made(self.stand_in(why))
+            }
+            Verdict::Go(_) if plan.role == Role::Staff => Judged::Made(self.for_staff(material)),
+            Verdict::Go(open) => Judged::Goes(open),
         }
     }
 
-    fn case<'c>(&'c self, material: &'c Material) -> Case<'c> {
+    /// Whether it may become part of one message with others: it tells of an occasion, and no cap binds it.
+    fn may_merge(&self) -> bool {
+        self.about.occasion.is_some() && self.about.reminder.plan.class.is_transactional()
+    }
+
+    fn case(&self, given: u32, material: &'a Material) -> Case<'a> {
         let reminder = self.about.reminder;
         let plan = &reminder.plan;
         let counts = plan
             .patient
             .as_ref()
-            .map(|patient| material.counts(patient, plan.relation.as_ref()));
+            .map(|patient| material.counts(patient, plan.relation.as_ref(), plan.class));
+        let mut counts = counts.unwrap_or_default();
+        counts.today = counts.today.saturating_add(given);
+        counts.week = counts.week.saturating_add(given);
         Case {
             class: plan.class,
             role: plan.role,
@@ -201,12 +263,14 @@ impl Piece<'_> {
                 .as_ref()
                 .map(|_| (self.about.occasion, plan.epoch)),
             unless: self.unless,
-            is_delivered: material.delivered.contains(&reminder.id),
+            ask: self.bench.book.ask(plan),
+            earlier: earlier(&self.about, material, self.bench.house),
+            need_consent: &self.bench.gates.need_consent,
             suppressions: &material.standing,
             address_key: &self.bench.house.address_key,
             quiet: self.about.rule.and_then(|rule| rule.quiet),
             zone: self.zone(),
-            counts: counts.unwrap_or_default(),
+            counts,
             caps: self.bench.settings.caps(),
             planned_at: reminder.created_at,
             due_at: plan.due_at,
@@ -215,7 +279,7 @@ impl Piece<'_> {
     }
 
     /// The wall clock it goes by.
-    fn zone(&self) -> &TimeZone {
+    fn zone(&self) -> &'a TimeZone {
         self.about
             .rule
             .map_or(&self.bench.house.timezone, |rule| &rule.timezone)

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::calendar::wall;
 use crate::gates::Open;
 use crate::model::class::Channel;
 use crate::model::id::MessageId;
+use crate::model::occasion::Occasion;
 use crate::model::phone::address_hash;
 use crate::model::private::Private;
 use crate::planning::context;
@@ -22,11 +24,28 @@ use crate::store::reminders::ANSWER_RULE;
 impl Piece<'_> {
     /// To patient or family: one message over every way there is a text for.
     pub(super) fn for_people(&self, open: &[Open<'_>], material: &Material) -> Made {
+        let occasions = context::occasions(&self.about, material);
+        self.for_people_about(open, &occasions, None, material)
+    }
+
+    /// The same about several occasions, in the order of time, of use until `until`.
+    pub(super) fn for_people_about(
+        &self,
+        open: &[Open<'_>],
+        occasions: &[&Occasion],
+        until: Option<Timestamp>,
+        material: &Material,
+    ) -> Made {
         let mut ways = Vec::new();
         let mut first: Option<Rendered> = None;
         let mut faults = Vec::new();
+        let must_list = occasions.len() > 1 && self.about.reminder.plan.rule != ANSWER_RULE;
         for way in open {
-            match self.render(way.channel, material) {
+            // A text that would leave some of them out is none.
+            if must_list && !self.lists(way.channel, occasions, material) {
+                continue;
+            }
+            match self.render_about(way.channel, occasions, material) {
                 Ok(rendered) => {
                     ways.push(to_way(
                         way.channel,
@@ -42,17 +61,18 @@ impl Piece<'_> {
             return self.no_text(faults);
         };
         let plan = &self.about.reminder.plan;
-        let message = self.message(plan.plan_key.clone(), ways, &first);
+        let mut message = self.message(plan.plan_key.clone(), ways, &first);
+        message.expires_at = until.unwrap_or(message.expires_at);
         let tasks = faults
             .iter()
             .filter_map(|fault| self.fault_task(fault, true))
             .collect();
-        let questions = self.question(&message).into_iter().collect();
+        let questions = self.question(&message, occasions);
         Made {
             outcome: Outcome::Message(message.id.clone()),
             messages: vec![message],
             tasks,
-            questions,
+            questions: questions.into_iter().collect(),
             item: None,
         }
     }
@@ -62,13 +82,22 @@ impl Piece<'_> {
         channel: Channel,
         material: &Material,
     ) -> Result<Rendered, RenderError> {
-        let values = context::context(&self.about, material, self.bench.house, self.bench.now);
-        self.bench.book.catalog.render(
-            self.template,
-            &context::languages(&self.about, self.bench.house),
-            channel,
-            &values,
-        )
+        let occasions = context::occasions(&self.about, material);
+        self.render_about(channel, &occasions, material)
+    }
+
+    fn render_about(
+        &self,
+        channel: Channel,
+        occasions: &[&Occasion],
+        material: &Material,
+    ) -> Result<Rendered, RenderError> {
+        let house = self.bench.house;
+        let values =
+            context::context_of_all(&self.about, occasions, material, house, self.bench.now);
+        let languages = context::languages(&self.about, house);
+        let catalog = &self.bench.book.catalog;
+        catalog.render(self.template, &languages, channel, &values)
     }
 
     pub(super) fn message(
@@ -110,8 +139,8 @@ impl Piece<'_> {
         }
     }
 
-    /// What a reply to `message` answers; bound to the address it goes to first.
-    fn question(&self, message: &NewMessage) -> Option<NewQuestion> {
+    /// What a reply to `message` about `occasions` answers; bound to the address it goes to first.
+    fn question(&self, message: &NewMessage, occasions: &[&Occasion]) -> Option<NewQuestion> {
         let (kind, patient) = (self.ask?, message.patient.clone()?);
         let desk = self.bench.desk;
         let goes_to = message
@@ -123,28 +152,31 @@ impl Piece<'_> {
                     .is_some()
             })
             .or(message.ways.first())?;
-        let until = self.about.occasion.and_then(|occasion| {
+        let begins = |occasion: &&Occasion| {
             let zone = wall::zone(&occasion.timezone);
             occasion
                 .when
                 .instant(zone.as_ref().unwrap_or(self.zone()))
                 .ok()
+        };
+        let until = occasions.iter().filter_map(begins).min();
+        let asked = occasions.iter().map(|occasion| Asked {
+            id: occasion.id.clone(),
+            epoch: occasion.epoch,
         });
+        let times = occasions.iter().map(|occasion| occasion.when.to_text());
         Some(NewQuestion {
             message: message.id.clone(),
             address_hash: address_hash(&desk.address_key, goes_to.address.reveal()),
             patient,
             relation: message.relation.clone(),
-            occasions: message
-                .occasion
-                .iter()
-                .map(|(id, epoch)| Asked {
-                    id: id.clone(),
-                    epoch: *epoch,
-                })
-                .collect(),
+            occasions: asked.collect(),
             kind,
-            options: Vec::new(),
+            options: if kind.is_ours() {
+                times.collect()
+            } else {
+                Vec::new()
+            },
             expires_at: until.unwrap_or(message.expires_at),
         })
     }

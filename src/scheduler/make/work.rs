@@ -44,8 +44,8 @@ impl Piece<'_> {
     }
 
     /// The task that stands in for a patient who cannot be reached.
-    pub(super) fn stand_in(&self) -> Made {
-        let task = self.unreachable(SkipReason::NoContactPoint);
+    pub(super) fn stand_in(&self, why: SkipReason) -> Made {
+        let task = self.unreachable(why);
         Made::work(task)
     }
 

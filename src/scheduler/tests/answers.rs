@@ -17,6 +17,7 @@ fn reply(patient: Option<&PatientId>, template: &str, key: &str) -> Answer {
         relation: None,
         occasion: None,
         template: template.to_owned(),
+        ask: None,
         channel: Channel::Sms,
         address_hash: address_hash(b"key", &address),
         address: address.into(),

@@ -13,6 +13,7 @@ async fn ask(clinic: &Clinic, rule: &str, patient: &PatientId, language: &str) -
         at: clinic.clock.now(),
         language,
         caps: Caps::default(),
+        need_consent: &[],
     };
     answer(&stage.store, &stage.book, &stage.house, &question)
         .await
@@ -176,6 +177,7 @@ async fn of_a_patient_who_is_not_there_nothing_is_told() {
             at: clinic.clock.now(),
             language: "en",
             caps: Caps::default(),
+            need_consent: &[],
         };
         let told = answer(&stage.store, &stage.book, &stage.house, &question).await;
         assert!(told.unwrap().is_none());

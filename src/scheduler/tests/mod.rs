@@ -3,11 +3,17 @@
 mod ahead;
 mod answers;
 mod changes;
+mod consent;
 mod doctors;
 mod explained;
+mod groups;
+mod merged;
+mod moved;
 mod people;
 mod reasons;
+mod singly;
 mod staff;
+mod walks;
 
 use std::sync::Arc;
 
@@ -28,7 +34,7 @@ use crate::scheduler::plan::PlanStage;
 use crate::stage::Bell;
 use crate::store::messages::Desk;
 use crate::store::testing::{self, TestStore};
-use crate::store::{Tx, execute, marks, on};
+use crate::store::{Tx, execute, marks, on, withdraw};
 
 pub(super) const RECHECK: &str = r#"
 title = "Recheck"
@@ -120,8 +126,25 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
         "Subject: {{ holiday.id }}\n{{ count }} patients",
     ),
     (
+        "listed/en.sms.txt",
+        "{{ patient.name }}: {{ occasion.date }} {{ occasion.clock }}{% if ask %} reply 1{% endif %}\n\n--- when occasions | length > 1\n{{ patient.name }}:{% for one in occasions %} {{ loop.index }}) {{ one.clock }}{% endfor %}{% if ask %} reply 1{% endif %}",
+    ),
+    (
+        "moved/en.sms.txt",
+        "{{ patient.name }}: moved to {{ occasion.date }}{% if occasion.previous %} from {{ occasion.previous.date }}{% endif %}{% if ask %} reply 1{% endif %}",
+    ),
+    ("invite/en.sms.txt", "Come to us, {{ patient.name }}"),
+    (
+        "family/en.sms.txt",
+        "{{ recipient.name }}: {{ patient.name }} on {{ occasion.date }}",
+    ),
+    (
         "holiday_staff/en.email.txt",
         "Subject: {{ holiday.id }}\n{{ count }} patients by mail",
+    ),
+    (
+        "season_staff/en.task.txt",
+        "Subject: Winter\n{{ count }} patients",
     ),
     (
         "digest_staff/en.task.txt",
@@ -198,6 +221,7 @@ pub(super) async fn clinics(rules: &[(&str, &str)], now: &str) -> Vec<Clinic> {
             house,
             desk,
             settings,
+            gates: crate::gates::Settings::default(),
             clock: clock.clone(),
             delivery: bell,
         };
@@ -386,12 +410,14 @@ impl Clinic {
 
     /// Moves a booking now.
     pub(super) async fn shift(&self, occasion: &OccasionId, local_at: &str) {
+        const KEEP: &str = "INSERT INTO occasion_date (occasion_id, epoch, local_at) SELECT id, epoch, local_at FROM occasion WHERE id = $1";
         const SQL: &str = "UPDATE occasion SET local_at = $2, at = $3, epoch = epoch + 1, moved_at = $4, confirmation = 'none' WHERE id = $1";
         let when = OccasionTime::parse(local_at)
             .unwrap()
             .instant(&TimeZone::get("Asia/Shanghai").unwrap())
             .unwrap();
         let mut tx = self.tx().await;
+        execute!(&mut tx, sqlx::query(KEEP).bind(occasion)).unwrap();
         execute!(
             &mut tx,
             sqlx::query(SQL)
@@ -401,6 +427,9 @@ impl Clinic {
                 .bind(self.clock.now().as_millisecond())
         )
         .unwrap();
+        withdraw::withdraw_stale(&mut tx, std::slice::from_ref(occasion), self.clock.now())
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         self.mark_all().await;
     }

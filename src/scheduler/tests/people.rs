@@ -88,3 +88,55 @@ async fn a_message_carries_every_channel_that_can_be_used_in_order() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_family_has_words_of_its_own() {
+    let rule = RECHECK.replace(
+        "send = \"recheck\"",
+        "send = \"recheck\"\nfamily_send = \"family\"",
+    );
+    for clinic in clinics(&[("recheck", &rule)], "2026-07-02T10:00").await {
+        // A minor and an adult who is marked special are reached by the family, others by themselves.
+        let kid = clinic.born("Kid", "2016-05-05").await;
+        clinic.relation(&kid, "Mum", "+8613900000001").await;
+        clinic.book(&kid, "recheck", "2026-07-24T10:00").await;
+        let old = clinic.patient("Old").await;
+        clinic.relation(&old, "Son", "+8613900000002").await;
+        clinic.book(&old, "recheck", "2026-07-24T10:00").await;
+        clinic
+            .change(
+                "UPDATE patient SET special = TRUE WHERE id = $1",
+                &[old.as_str()],
+            )
+            .await;
+        let ana = clinic.patient("Ana").await;
+        clinic.book(&ana, "recheck", "2026-07-24T10:00").await;
+        clinic.run().await;
+        clinic.clock_to(MORNING).await;
+        let mut texts = clinic.messages().await;
+        texts.sort();
+        assert_eq!(
+            texts,
+            [
+                "Ana: recheck 2026-07-24 reply 1",
+                "Mum: Kid on 2026-07-24",
+                "Son: Old on 2026-07-24"
+            ]
+        );
+    }
+    let falls_back = format!("{rule}\n[family]\nfallback = true\n");
+    for clinic in clinics(&[("recheck", &falls_back)], "2026-07-02T10:00").await {
+        let ana = clinic.patient("Ana").await;
+        clinic.relation(&ana, "Bob", "+8613900000003").await;
+        clinic.book(&ana, "recheck", "2026-07-24T10:00").await;
+        clinic
+            .change(
+                "UPDATE contact_point SET status = 'wrong_number' WHERE relation_id IS NULL",
+                &[],
+            )
+            .await;
+        clinic.run().await;
+        clinic.clock_to(MORNING).await;
+        assert_eq!(clinic.messages().await, ["Bob: Ana on 2026-07-24"]);
+    }
+}

@@ -235,6 +235,85 @@ async fn caps_bind_greetings_across_rules_and_nothing_transactional() {
 }
 
 #[tokio::test]
+async fn of_two_words_on_a_day_the_worthier_goes() {
+    let tip = BIRTHDAY.replace("greeting", "health_tip");
+    let later = tip.replace("09:00", "11:00");
+    let promotion = later.replace("health_tip", "promotion");
+    // Due together, whichever rule is first by name.
+    check_caps(
+        &[("a", BIRTHDAY), ("b", &tip)],
+        ["greeting/frequency_cap", "health_tip"],
+    )
+    .await;
+    // The tip is to come, so the greeting waits for no place that will be gone.
+    check_caps(
+        &[("a", BIRTHDAY), ("b", &later)],
+        ["greeting/frequency_cap", "health_tip"],
+    )
+    .await;
+    check_caps(
+        &[("a", BIRTHDAY), ("b", &promotion)],
+        ["greeting", "promotion/frequency_cap"],
+    )
+    .await;
+    // What a rule in shadow plans takes no place.
+    let shadow = format!("mode = \"shadow\"\n{later}");
+    check_caps(
+        &[("a", BIRTHDAY), ("b", &shadow)],
+        ["greeting", "health_tip/shadow"],
+    )
+    .await;
+}
+
+/// How each class ends on Ana's birthday.
+async fn check_caps(rules: &[(&str, &str)], expected: [&str; 2]) {
+    for clinic in clinics(rules, "2026-03-31T10:00").await {
+        clinic.patient("Ana").await;
+        clinic.run().await;
+        clinic.clock_to("2026-04-02T09:00").await;
+        clinic.clock_to("2026-04-02T11:00").await;
+        let ends = clinic
+            .texts("SELECT class || COALESCE('/' || reason, '') FROM reminder ORDER BY class")
+            .await;
+        assert_eq!(ends, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_another_system_enqueued_counts_for_the_cap() {
+    for clinic in clinics(&[("a", BIRTHDAY)], "2026-03-31T10:00").await {
+        clinic.patient("Ana").await;
+        clinic.run().await;
+        let midnight = at("2026-04-02T00:01").as_millisecond();
+        clinic.sql("INSERT INTO message (id, source, dedupe_key, body_hash, class, lane, state, patient_id, role,
+              channels, channel_index, channel, addresses, address_hash, bodies, segments, attempts, uncertain_resends, possible_dup,
+              no_resend, concat_ref, send_at, expires_at, created_at, updated_at)
+            SELECT 'msg_1', 'api:1', '1', '', 'promotion', 'bulk', 'sent', id, 'patient', '[]', 0, 'sms', '{}', '', '{}', 1, 0, 0, FALSE,
+              FALSE, 0, 0, 0, CAST($1 AS BIGINT), 0 FROM patient", &[&midnight.to_string()]).await;
+        clinic.clock_to("2026-04-02T09:00").await;
+        assert_eq!(
+            clinic.reminders().await,
+            ["0d patient skipped/frequency_cap"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_recipient_has_caps_of_their_own() {
+    let rule = BIRTHDAY.replace("[[step]]", "[family]\ncopy = true\n[[step]]");
+    for clinic in clinics(&[("a", &rule)], "2026-03-31T10:00").await {
+        let ana = clinic.patient("Ana").await;
+        clinic.relation(&ana, "Son", "+8613900000001").await;
+        clinic
+            .change("UPDATE patient SET special = TRUE", &[])
+            .await;
+        clinic.run().await;
+        clinic.clock_to("2026-04-02T09:00").await;
+        assert_eq!(clinic.messages().await.len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_standing_stop_binds_whoever_holds_the_number() {
     for clinic in clinics(&[("recheck", RECHECK)], "2026-07-02T10:00").await {
         let ana = clinic.patient("Ana").await;

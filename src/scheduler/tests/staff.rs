@@ -65,6 +65,47 @@ async fn a_holiday_is_one_task_with_a_count() {
 }
 
 #[tokio::test]
+async fn staff_hear_of_a_holiday_without_a_look_at_anybody() {
+    let of_nobody = HOLIDAY.replace(
+        "[[step]]\nto = \"staff\"",
+        "[audience]\ntags = [\"nobody\"]\n[[step]]\nto = \"staff\"",
+    );
+    let rules = [("new_year", HOLIDAY), ("of_nobody", of_nobody.as_str())];
+    for clinic in clinics(&rules, "2026-12-20T10:00").await {
+        clinic.patient("Ana").await;
+        clinic.run().await;
+        clinic.clock.set(at("2026-12-27T10:00"));
+        assert_eq!(clinic.plan.pass().await.unwrap(), 0);
+        let planned = clinic
+            .texts("SELECT rule_id || ' ' || lead FROM reminder")
+            .await;
+        assert_eq!(planned, ["new_year 3d"]);
+    }
+}
+
+#[tokio::test]
+async fn staff_hear_of_a_season_once() {
+    let season = HOLIDAY
+        .replace(
+            "on = \"holiday\"\nholiday = \"new_year\"",
+            "on = \"season\"\nfrom = \"12-30\"\nuntil = \"02-01\"",
+        )
+        .replace("before = [\"3d\"]", "before = [\"0d\"]")
+        .replace("holiday_staff", "season_staff");
+    for clinic in clinics(&[("winter", &season)], "2026-12-27T10:00").await {
+        clinic.patient("Ana").await;
+        for day in ["12-28", "12-29", "12-30", "12-31"] {
+            clinic.clock_to(&format!("2026-{day}T10:00")).await;
+        }
+        clinic.clock_to("2027-01-03T10:00").await;
+        let told = clinic
+            .texts("SELECT lead FROM reminder WHERE role = 'staff'")
+            .await;
+        assert_eq!(told, ["0d"]);
+    }
+}
+
+#[tokio::test]
 async fn the_count_follows_the_audience() {
     let women = HOLIDAY.replace("[[step]]\nto = \"staff\"", "[audience]\nsex = \"female\"\nage = { min = 40 }\nwhere = 'patient.language == null'\n[[step]]\nto = \"staff\"");
     let plain = women.replace("where = 'patient.language == null'\n", "");

@@ -177,6 +177,7 @@ pub(super) struct TaskRow {
     name: Option<String>,
     state: String,
     created_at: i64,
+    staff_name: Option<String>,
 }
 
 impl TaskRow {
@@ -190,6 +191,7 @@ impl TaskRow {
             id: self.id,
             kind: self.kind,
             department: self.department,
+            staff: self.staff_name.map(Private::new),
             title: Private::new(self.title),
             text: Private::new(self.text),
             count: self.count,

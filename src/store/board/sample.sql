@@ -54,3 +54,5 @@ INSERT INTO task (id, dedupe_key, channel, kind, priority, department, title, te
 INSERT INTO task (id, dedupe_key, channel, kind, priority, department, title, text, patient_id, count, state, created_at) VALUES ('tsk_3', 'tsk_3', 'task', 'reply', 'normal', 'marketing', 'A reply to read', '在吗', NULL, 1, 'open', 1796088300000);
 INSERT INTO task (id, dedupe_key, channel, kind, priority, department, title, text, patient_id, count, state, created_at) VALUES ('tsk_4', 'tsk_4', 'popup', 'reminder', 'normal', 'marketing', 'Birthdays in 3 days', '12 patients have their birthday on Friday 4 December.', NULL, 12, 'open', 1796085000000);
 INSERT INTO task (id, dedupe_key, channel, kind, priority, department, title, text, patient_id, count, state, created_at) VALUES ('tsk_5', 'tsk_5', 'task', 'unreachable', 'normal', 'clinical', '无法联系到患者', '号码有误', 'pat_5', 1, 'done', 1796087700000);
+INSERT INTO staff (id, source, source_key, name, department, active, row_hash, created_at, updated_at) VALUES ('sta_1', 'his', 'D1', '李医生', 'clinical', TRUE, '', 0, 0);
+UPDATE task SET staff_id = 'sta_1' WHERE id = 'tsk_2';

@@ -28,7 +28,7 @@ pub struct Standing {
 /// When the database refuses.
 pub async fn standing(tx: &mut Tx, now: Timestamp) -> Result<Standing, StoreError> {
     const SQL: &str = "SELECT
-        (SELECT CAST(COUNT(*) AS BIGINT) FROM plan_mark) AS to_plan,
+        (SELECT CAST(COUNT(*) AS BIGINT) FROM plan_mark) + (SELECT CAST(COUNT(*) AS BIGINT) FROM plan_mark_occasion) AS to_plan,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM rule_plan WHERE walk_to IS NOT NULL OR until_at < $1) AS to_walk,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM reminder WHERE state = 'planned' AND due_at <= $1) AS to_compose,
         (SELECT CAST(COUNT(*) AS BIGINT) FROM message WHERE state IN ('queued', 'sending', 'uncertain', 'submitted')) AS on_the_way,

@@ -8,15 +8,17 @@ use super::{Clinic, LOOK, PATIENCE};
 
 /// What is left to do, all from one snapshot.
 const LEFT: &str = "SELECT
-    (SELECT COUNT(*) FROM plan_mark),
-    (SELECT COUNT(*) FROM reminder WHERE state = 'planned' AND due_at <= $1),
+    (SELECT COUNT(*) FROM plan_mark) + (SELECT COUNT(*) FROM plan_mark_occasion),
+    (SELECT COUNT(*) FROM reminder WHERE state = 'planned' AND due_at <= $1
+      AND rule_id NOT IN (SELECT rule_id FROM rule_switch WHERE state = 'waiting')),
     (SELECT COUNT(*) FROM dispatch WHERE lease_owner IS NOT NULL OR (due_at <= $1 AND work IN ('send', 'deadline'))),
     (SELECT COUNT(*) FROM message WHERE expires_at <= $1 AND state IN ('scheduled', 'queued', 'held')),
     (SELECT COUNT(*) FROM attempt WHERE phase = 'prepared'),
     (SELECT COUNT(*) FROM inbox WHERE kind = 'text' AND state = 'new'),
-    (SELECT COUNT(*) FROM event WHERE seq IS NULL)";
+    (SELECT COUNT(*) FROM event WHERE seq IS NULL),
+    (SELECT COUNT(*) FROM campaign WHERE state = 'counting' OR (state = 'planning' AND at <= $1))";
 
-const WORDS: [&str; 7] = [
+const WORDS: [&str; 8] = [
     "patients to plan",
     "reminders to compose",
     "messages to send",
@@ -24,9 +26,10 @@ const WORDS: [&str; 7] = [
     "open attempts",
     "texts to read",
     "events to number",
+    "campaigns to plan",
 ];
 
-type Left = (i64, i64, i64, i64, i64, i64, i64);
+type Left = (i64, i64, i64, i64, i64, i64, i64, i64);
 
 impl Clinic {
     /// Rings the bells and waits until nothing is left to do at this hour.
@@ -77,9 +80,9 @@ impl Clinic {
         .collect()
     }
 
-    async fn counts(&self) -> [i64; 7] {
+    async fn counts(&self) -> [i64; 8] {
         let now = self.clock.now().as_millisecond();
-        let (a, b, c, d, e, f, g): Left = match &self.app().house.store {
+        let (a, b, c, d, e, f, g, h): Left = match &self.app().house.store {
             Store::Sqlite { read, .. } => sqlx::query_as(LEFT)
                 .bind(now)
                 .fetch_one(read)
@@ -91,7 +94,7 @@ impl Clinic {
                 .await
                 .unwrap(),
         };
-        [a, b, c, d, e, f, g]
+        [a, b, c, d, e, f, g, h]
     }
 
     /// Rules that are not planned as far ahead as they should be.

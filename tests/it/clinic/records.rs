@@ -50,7 +50,8 @@ impl Clinic {
         .await;
     }
 
-    async fn bring(&self, updates: Vec<RecordUpdate>) -> Report {
+    /// Brings records in, and rings for those who plan.
+    pub(crate) async fn bring(&self, updates: Vec<RecordUpdate>) -> Report {
         let house = &self.app().house;
         let report = apply::apply(
             &house.store,
