@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::channels::sms::smpp::provider::settings as smpp;
 use crate::model::class::Channel;
+use crate::model::price::Price;
 use crate::model::route::{Route, Routes};
+use crate::planning::totals::Tariff;
+use crate::render::RESERVED_WORDS;
 use crate::{delivery, gates, inbound, intake, scheduler, telemetry};
 
 /// Everything that can be set. `carebell.example.toml` says what each key means.
@@ -67,6 +70,8 @@ pub struct Site {
     pub country: String,
     /// The number patients may call.
     pub phone: Option<String>,
+    /// What prices are in, ISO 4217.
+    pub currency: Option<String>,
 }
 
 /// `[http]`.
@@ -134,6 +139,12 @@ pub struct Provider {
     pub channel: Channel,
     /// What it speaks.
     pub kind: String,
+    /// What it takes for a segment, in the site's currency.
+    #[serde(default)]
+    pub price: Option<Price>,
+    /// Words that it takes for a stop, so that no text may offer them for anything else; absent: the usual ones.
+    #[serde(default)]
+    pub reserved_words: Option<Vec<String>>,
     #[serde(flatten, skip_serializing)]
     rest: Secrets,
 }
@@ -171,6 +182,7 @@ impl Default for Site {
             language: word("zh-CN"),
             country: word("CN"),
             phone: None,
+            currency: None,
         }
     }
 }
@@ -414,6 +426,32 @@ impl Config {
                 })
                 .collect(),
         )
+    }
+
+    /// What segments cost, by who would carry them.
+    pub fn tariff(&self) -> Tariff {
+        let priced = self.providers.iter();
+        let prices = priced.filter_map(|(name, one)| Some((name.clone(), one.price?)));
+        Tariff {
+            routes: self.routes(),
+            prices: prices.collect(),
+        }
+    }
+
+    /// The words that any provider of SMS takes for a stop; the usual ones where none is said.
+    pub fn reserved_words(&self) -> Vec<String> {
+        let usual = || RESERVED_WORDS.map(str::to_owned).to_vec();
+        let sms = self.providers.values();
+        let mut words: Vec<String> = sms
+            .filter(|provider| provider.channel == Channel::Sms)
+            .flat_map(|provider| provider.reserved_words.clone().unwrap_or_else(usual))
+            .collect();
+        if self.providers.is_empty() {
+            words = usual();
+        }
+        words.sort();
+        words.dedup();
+        words
     }
 
     /// The site's zone.

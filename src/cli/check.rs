@@ -2,26 +2,22 @@
 
 use std::io::Write as _;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::app::site;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::intents::Reader;
-use crate::model::class::{Channel, Class};
+use crate::model::class::{Channel, Class, Role};
 use crate::planning::book::{Book, DIGEST};
+use crate::planning::lint;
 use crate::render;
 use crate::rules::site::Site;
-
-/// The month in which the next year's days off are announced in China.
-const ANNOUNCED_IN: i8 = 11;
 
 /// Checks everything that can be checked without a database; warnings alone are fine.
 ///
 /// # Errors
 /// When the output cannot be written.
-pub fn check(config: &Config, json: bool) -> anyhow::Result<u8> {
+pub fn check(config: &Config, today: Date, json: bool) -> anyhow::Result<u8> {
     let (site, fault) = match site(config) {
         Ok(site) => (site, None),
         Err(fault) => (
@@ -38,15 +34,26 @@ pub fn check(config: &Config, json: bool) -> anyhow::Result<u8> {
         .map(|p| (p.is_warning, p.text.clone()))
         .collect();
     findings.extend(fault);
-    findings.extend(missing_workdays(&book, Clock::System.now()));
     let uses = [uses(&book), uses(&packs)].concat();
-    let lints = render::lint(&book.catalog, &uses);
+    let lints = render::lint_with(&book.catalog, &uses, &config.reserved_words());
     findings.extend(lints.iter().map(|f| {
         (
             f.severity != render::Severity::Error,
             format!("{}:{}: {}", f.file, f.line, f.message),
         )
     }));
+    let carried: Vec<Channel> = Channel::ALL
+        .iter()
+        .copied()
+        .filter(|channel| config.routes().has(*channel))
+        .collect();
+    let ground = lint::Ground {
+        carried,
+        language: config.site.language.clone(),
+        today,
+    };
+    let between = lint::lint(&book, &ground);
+    findings.extend(between.into_iter().map(|p| (p.is_warning, p.text)));
     let words = config.path(&config.rules.dir).join("replies");
     if words.is_dir()
         && let Err(faults) = Reader::load_dir(&words)
@@ -82,35 +89,15 @@ pub fn check(config: &Config, json: bool) -> anyhow::Result<u8> {
     Ok(u8::from(errors > 0))
 }
 
-/// The years that rules go by and no table of working days knows: this one, and when it is due to be announced the next.
-fn missing_workdays(book: &Book, now: Timestamp) -> Vec<(bool, String)> {
-    let mut all = Vec::new();
-    for rule in book.active() {
-        let today = rule.timezone.to_datetime(now).date();
-        let ahead = if today.month() >= ANNOUNCED_IN { 1 } else { 0 };
-        let to = Date::new(today.year() + ahead, 1, 1).unwrap_or(today);
-        let missing = rule.missing_workday_years(today, today.max(to));
-        let zone = rule.timezone.iana_name().unwrap_or_default();
-        all.extend(missing.into_iter().map(|year| {
-            let text = format!(
-                "rule `{}`: the table of working days for {zone} lacks {year}, so Monday to Friday count; give it under [calendar] workdays",
-                rule.id
-            );
-            (true, text)
-        }));
-    }
-    all
-}
-
 /// What each rule sends, by which channel, in which class; without `by` the channels that all have by default.
 fn uses(book: &Book) -> Vec<(&str, Channel, Class)> {
     let mut all = Vec::new();
     for rule in book.rules() {
         for step in &rule.steps {
-            let channels = step
-                .by
-                .as_deref()
-                .unwrap_or(&[Channel::Sms, Channel::Email]);
+            let channels = step.by.as_deref().unwrap_or(match step.to {
+                Role::Staff => &[Channel::Task],
+                Role::Patient | Role::Family => &[Channel::Sms, Channel::Email],
+            });
             let gathered = step.digest.then_some(DIGEST);
             for template in step.all_templates().chain(gathered) {
                 let uses = channels

@@ -6,6 +6,7 @@ pub mod campaign;
 pub mod carrier;
 pub mod check;
 pub mod demo;
+pub mod explain;
 pub mod import;
 mod install;
 pub mod message;
@@ -89,6 +90,8 @@ enum HouseVerb {
     Import(Box<import::ImportArgs>),
     /// What would be sent, to whom, when, by what; and what would not, and why. Writes nothing.
     Plan(PlanArgs),
+    /// Why somebody gets something by a rule, or nothing: each decision in order. Writes nothing.
+    Explain(explain::ExplainArgs),
     /// One message through the real path; a running `serve` sends it.
     Send(Box<send::SendArgs>),
     /// Look at a message, or act on it.
@@ -119,6 +122,9 @@ struct PlanArgs {
     /// One patient alone: SOURCE/KEY or pat_….
     #[arg(long, value_name = "PATIENT")]
     patient: Option<String>,
+    /// Totals only: by day, channel and class.
+    #[arg(long)]
+    summary: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -214,7 +220,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         // The demo tells its own story; who wants the log's as well sets a level.
         Verb::Demo(args) => runtime()?.block_on(demo::run(&config(true)?, args, cli.json)),
-        Verb::Check => check::check(&config(false)?, cli.json),
+        Verb::Check => {
+            let config = config(false)?;
+            let today = Clock::System.now().to_zoned(config.zone()).date();
+            check::check(&config, today, cli.json)
+        }
         Verb::Rules(RulesVerb::Test { files }) => {
             let config = config(false)?;
             let dir = config.path(&config.rules.dir);
@@ -277,20 +287,19 @@ async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Resu
         }
         HouseVerb::Plan(args) => {
             let today = now.to_zoned(house.site.timezone.clone()).date();
-            let (rule, patient) = (args.rule.as_deref(), args.patient.as_deref());
-            let from = args.from.unwrap_or(today);
-            plan::plan(
-                store,
-                &house.book,
-                &house.plans,
-                from,
-                args.days,
-                rule,
-                patient,
+            let asked = plan::Asked {
+                from: args.from.unwrap_or(today),
+                days: args.days,
+                rule: args.rule.as_deref(),
+                patient: args.patient.as_deref(),
+                is_summary: args.summary,
+                tariff: &house.config.tariff(),
+                currency: house.config.site.currency.as_deref(),
                 json,
-            )
-            .await?
+            };
+            plan::plan(store, &house.book, &house.plans, &asked).await?
         }
+        HouseVerb::Explain(args) => explain::run(&args, &house, now, json, &mut out).await?,
         HouseVerb::Send(args) => send::run(&args, &house.intake(), now, json, &mut out).await?,
         HouseVerb::Message(verb) => {
             message::run(&verb, store, &house.desk, now, json, &mut out).await?

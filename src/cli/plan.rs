@@ -1,6 +1,7 @@
 //! `carebell plan`: what would be sent, to whom, when and by what; and what would not, and why. Writes nothing.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -14,28 +15,49 @@ use crate::model::id::PatientId;
 use crate::model::private::Private;
 use crate::planning::House;
 use crate::planning::book::Book;
-use crate::planning::preview::{Line, Look, Not, Preview, preview};
+use crate::planning::preview::{Line, Look, Manner, Not, Preview, look_ahead};
+use crate::planning::totals::{Amount, Tariff, Totals};
 use crate::store::{Store, patients, rule_switches};
 
-/// Prints the plan of `days` days from `from`, of one rule or patient (`source/key` or `pat_…`) if given.
+/// What `carebell plan` is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The first day.
+    pub from: Date,
+    /// How many days.
+    pub days: i32,
+    /// Only this rule.
+    pub rule: Option<&'a str>,
+    /// Only this patient: `source/key` or `pat_…`.
+    pub patient: Option<&'a str>,
+    /// Totals only.
+    pub is_summary: bool,
+    /// What segments cost.
+    pub tariff: &'a Tariff,
+    /// What that is in.
+    pub currency: Option<&'a str>,
+    /// Output for machines.
+    pub json: bool,
+}
+
+/// Prints the plan that `asked` asks for.
 ///
 /// Patients are named as the source names them. 1 when there is no such rule or patient.
 /// # Errors
 /// When the database fails or nothing can be written to standard output.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a verb has as many as its command line"
-)]
 pub async fn plan(
     store: &Store,
     book: &Book,
     house: &House,
-    from: Date,
-    days: i32,
-    rule: Option<&str>,
-    patient: Option<&str>,
-    json: bool,
+    asked: &Asked<'_>,
 ) -> anyhow::Result<u8> {
+    let Asked {
+        rule,
+        patient,
+        from,
+        days,
+        ..
+    } = *asked;
     let mut err = std::io::stderr();
     if let Some(rule) = rule.filter(|rule| book.rule(rule).is_none()) {
         writeln!(err, "there is no rule `{rule}`")?;
@@ -69,16 +91,35 @@ pub async fn plan(
             "rule `{rule}`: no table of working days knows {year}, so Monday to Friday count"
         )?;
     }
-    let found = preview(store, book, house, &look).await?;
+    let mut spoke = Instant::now();
+    let mut progress = |rule: &str, looked: usize| {
+        if spoke.elapsed() >= SILENCE {
+            spoke = Instant::now();
+            // Nobody may be listening, and the plan is none the worse for it.
+            let _ = writeln!(std::io::stderr(), "{rule}: {looked} patients looked at …");
+        }
+    };
+    let mut manner = Manner {
+        is_summary: asked.is_summary,
+        tariff: asked.tariff,
+        progress: &mut progress,
+    };
+    let found = look_ahead(store, book, house, &look, &mut manner).await?;
     let held = rule_switches::held(&mut store.read().await?, &[]).await?;
     let mut out = std::io::stdout().lock();
-    if json {
-        writeln!(out, "{}", as_json(&found, &held, book, house, from, days))?;
+    if asked.json {
+        writeln!(out, "{}", as_json(&found, &held, book, house, asked))?;
     } else {
-        write_text(&mut out, &found, &held, book, house)?;
+        if !asked.is_summary {
+            write_lines(&mut out, &found, &held, book, house)?;
+        }
+        write_totals(&mut out, &found.totals, asked)?;
     }
     Ok(0)
 }
+
+/// How long it works before it says how far it is.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// The years of the plan that a rule goes by and no table of working days knows.
 fn missing_workdays<'a>(
@@ -97,7 +138,8 @@ fn missing_workdays<'a>(
     missing.collect()
 }
 
-async fn find(store: &Store, name: &str) -> anyhow::Result<Option<PatientId>> {
+/// The patient called `SOURCE/KEY` or `pat_…`.
+pub(super) async fn find(store: &Store, name: &str) -> anyhow::Result<Option<PatientId>> {
     if let Some(id) = PatientId::parse(name) {
         return Ok(Some(id));
     }
@@ -117,7 +159,8 @@ fn zone_of<'a>(book: &'a Book, house: &'a House, rule: &str) -> &'a TimeZone {
         .map_or(&house.timezone, |rule| &rule.timezone)
 }
 
-fn clock(at: Timestamp, zone: &TimeZone) -> String {
+/// An instant as people of `zone` read it.
+pub(super) fn clock(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone())
         .strftime("%Y-%m-%dT%H:%M%:z")
         .to_string()
@@ -128,7 +171,7 @@ fn words(channels: &[Channel]) -> String {
     words.join(",")
 }
 
-fn write_text(
+fn write_lines(
     out: &mut dyn Write,
     found: &Preview,
     held: &[String],
@@ -185,23 +228,50 @@ fn write_text(
             decision.detail
         )?;
     }
-    writeln!(out, "\nIn all:")?;
-    for ((day, channel, class), amount) in found.amounts(house) {
+    writeln!(out)
+}
+
+/// Day, channel, class and how much; what it costs where prices are known.
+fn write_totals(out: &mut dyn Write, totals: &Totals, asked: &Asked<'_>) -> std::io::Result<()> {
+    let has_prices = !asked.tariff.prices.is_empty();
+    let currency = asked.currency.unwrap_or_default();
+    let amount = |amount: &Amount| {
+        let cost = if has_prices {
+            format!("  {:>12} {currency}", amount.cost.to_string())
+        } else {
+            String::new()
+        };
+        format!(
+            "{:>8} messages  {:>8} segments{cost}",
+            amount.messages, amount.segments
+        )
+    };
+    writeln!(out, "In all:")?;
+    for ((day, channel, class), found) in &totals.by_day {
+        let line = format!(
+            "{day}  {:<6} {:<12} {}",
+            channel.as_str(),
+            class.as_str(),
+            amount(found)
+        );
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    let line = format!("{:<10}  {:<19} {}", "together", "", amount(&totals.all));
+    writeln!(out, "{}", line.trim_end())?;
+    for (reason, count) in &totals.not {
+        writeln!(out, "not sent    {:<19} {count:>8}", reason.as_str())?;
+    }
+    if totals.may_merge {
         writeln!(
             out,
-            "{day}  {channel}  {class}  {} messages  {} segments",
-            amount.messages, amount.segments
+            "Each reminder counts for itself; several bookings of one patient on one day may go out as one message."
         )?;
     }
-    let all = found
-        .lines
-        .iter()
-        .filter(|line| line.problem.is_none())
-        .count();
+    let not: usize = totals.not.values().sum();
     writeln!(
         out,
-        "{all} would be sent, {} would not",
-        found.not.len() + found.lines.len() - all
+        "{} would be sent, {not} would not",
+        totals.all.messages
     )
 }
 
@@ -210,8 +280,7 @@ fn as_json(
     held: &[String],
     book: &Book,
     house: &House,
-    from: Date,
-    days: i32,
+    asked: &Asked<'_>,
 ) -> Value {
     let lines: Vec<Value> = found
         .lines
@@ -227,14 +296,29 @@ fn as_json(
         .iter()
         .map(|not| not_json(not, book, house))
         .collect();
-    let counts: Vec<Value> = found
-        .amounts(house)
-        .into_iter()
+    let has_prices = !asked.tariff.prices.is_empty();
+    let cost = |amount: &Amount| has_prices.then(|| amount.cost.to_string());
+    let totals = &found.totals;
+    let counts: Vec<Value> = totals
+        .by_day
+        .iter()
         .map(|((day, channel, class), amount)| {
-            json!({"day": day.to_string(), "channel": channel, "class": class, "messages": amount.messages, "segments": amount.segments})
+            json!({
+                "day": day.to_string(), "channel": channel, "class": class, "messages": amount.messages,
+                "segments": amount.segments, "cost": cost(amount),
+            })
         })
         .collect();
-    json!({"from": from.to_string(), "days": days, "reminders": lines, "not": not, "counts": counts})
+    let reasons: Vec<Value> = totals
+        .not
+        .iter()
+        .map(|(reason, count)| json!({"reason": reason, "count": count}))
+        .collect();
+    json!({
+        "from": asked.from.to_string(), "days": asked.days, "reminders": lines, "not": not, "counts": counts, "not_counts": reasons,
+        "total": {"messages": totals.all.messages, "segments": totals.all.segments, "cost": cost(&totals.all), "currency": asked.currency.filter(|_| has_prices)},
+        "may_merge": totals.may_merge,
+    })
 }
 
 fn line_json(line: &Line, book: &Book, house: &House) -> Value {

@@ -189,7 +189,7 @@ mod tests {
             told.contains("expected, not planned: 2026-05-05T09:00+08:00 patient sms"),
             "{told}"
         );
-        assert!(told.contains("patient_1 0d: not planned at 2026-05-05T09:00+08:00: missed: was past at 2026-05-05T10:00+08:00"), "{told}");
+        assert!(told.contains("patient_1 0d: Missed: Tuesday 5 May 2026 at 09:00 was past already on Tuesday 5 May 2026 at 10:00."), "{told}");
         assert!(told.ends_with("1 of 1 cases fail"), "{told}");
     }
 

@@ -7,6 +7,7 @@ pub mod message;
 pub mod occasion;
 pub mod patient;
 pub mod phone;
+pub mod price;
 pub mod private;
 pub mod provider_id;
 pub mod receipt;

@@ -21,6 +21,8 @@ use crate::store::{Store, StoreError};
 #[derive(Clone, Debug)]
 pub struct Book {
     rules: BTreeMap<String, Rule>,
+    /// The file and the text of each rule.
+    sources: BTreeMap<String, (String, String)>,
     broken: Vec<String>,
     /// All templates.
     pub catalog: Catalog,
@@ -93,6 +95,7 @@ impl Book {
     ) -> (Self, Vec<Problem>) {
         let mut book = Self {
             rules: BTreeMap::new(),
+            sources: BTreeMap::new(),
             broken: Vec::new(),
             catalog,
             documents: Vec::new(),
@@ -110,6 +113,10 @@ impl Book {
                         body: text,
                         department: rule.department.clone(),
                     });
+                    if let Some(last) = book.documents.last() {
+                        let source = (file.clone(), last.body.clone());
+                        book.sources.insert(id.clone(), source);
+                    }
                     book.rules.insert(id, rule);
                 }
                 Err(errors) => {
@@ -174,6 +181,12 @@ impl Book {
     /// A rule by its id.
     pub fn rule(&self, id: &str) -> Option<&Rule> {
         self.rules.get(id)
+    }
+
+    /// The file that a rule is in, and its text.
+    pub fn source(&self, id: &str) -> Option<(&str, &str)> {
+        let (file, text) = self.sources.get(id)?;
+        Some((file, text))
     }
 
     /// All rules that could be read, by id.

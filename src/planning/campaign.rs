@@ -13,9 +13,10 @@ use crate::model::reminder::{ReminderState, SkipReason};
 use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::decide::{Decided, is_settled, keep_moment, new_reminder, sent};
-use crate::planning::preview::{Amount, Line, fill};
+use crate::planning::preview::{Line, fill};
 use crate::planning::spread::{self, Days};
 use crate::planning::subject::{self, Needs, Subject};
+use crate::planning::totals::{Amount, Tariff};
 use crate::rules::lead::Lead;
 use crate::rules::plan::{self, SentLead};
 use crate::rules::rule::Rule;
@@ -227,7 +228,7 @@ pub async fn preview(
                     .map(|plan| Line::of(plan, None)),
             );
         }
-        fill(store, book, house, now, &mut lines).await?;
+        fill(store, book, house, now, &Tariff::default(), &mut lines).await?;
         reach.add(house, &lines);
         after = ids.last().cloned();
         if ids.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {

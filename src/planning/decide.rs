@@ -167,6 +167,20 @@ fn decide_one(
     }
 }
 
+/// What counts as sent for `rule` at the horizon's present, and as of when each occasion is planned that nobody
+/// planned yet: what an explanation of the same plan starts from.
+pub(crate) fn basis<'a>(
+    rule: &Rule,
+    subject: &'a Subject,
+    horizon: &Horizon,
+) -> (Vec<SentLead>, BTreeMap<&'a OccasionId, Timestamp>) {
+    let of_rule = subject.reminders.iter().filter(|r| r.plan.rule == rule.id);
+    let sent = of_rule
+        .filter(|r| is_settled(r) || is_waiting(r, horizon.now))
+        .map(sent);
+    (sent.collect(), Fresh::of(subject, horizon.now).0)
+}
+
 /// Whether a late reminder would make up for leads that were past before the rule had a say: those stay missed,
 /// so that a rule that is switched on or edited tells nobody what is over.
 fn stays_missed(reminder: &PlannedReminder, known: &[&Reminder], horizon: &Horizon) -> bool {
@@ -307,7 +321,7 @@ impl<'a> Fresh<'a> {
 }
 
 /// A planned reminder as the store takes it.
-pub(super) fn new_reminder(rule: &Rule, planned: PlannedReminder) -> NewReminder {
+pub(crate) fn new_reminder(rule: &Rule, planned: PlannedReminder) -> NewReminder {
     // Staff hear of a holiday once, with a count.
     let is_shared = rule.trigger.is_shared() && planned.role == Role::Staff && !planned.stands_in;
     NewReminder {

@@ -6,12 +6,16 @@ pub mod book;
 pub mod campaign;
 pub(crate) mod context;
 pub mod decide;
+pub(crate) mod earlier;
 pub(crate) mod material;
+pub mod explain;
+pub mod lint;
 pub mod own;
 pub mod preview;
 pub(crate) mod roster;
 pub mod spread;
 pub mod subject;
+pub mod totals;
 pub mod walk;
 
 /// The house, as far as plans and texts tell of it.

@@ -1,12 +1,14 @@
 //! Looks ahead: what would be sent in some days, to whom, by what, and what would not and why. Writes nothing.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::class::{Channel, Class, Role};
+use crate::model::class::Role;
 use crate::model::id::{PatientId, ReminderId};
+use crate::model::patient::ContactStatus;
+use crate::model::price::Price;
 use crate::model::private::Private;
 use crate::model::reminder::{ReminderState, SkipReason};
 use crate::planning::House;
@@ -17,6 +19,7 @@ use crate::planning::decide::{Decided, Horizon, decide};
 use crate::planning::material::Material;
 use crate::planning::spread::{self, Days};
 use crate::planning::subject::{self, Needs, Subject};
+use crate::planning::totals::{Tariff, Totals};
 use crate::planning::walk;
 use crate::render::RenderError;
 use crate::rules::plan::Decision;
@@ -62,6 +65,8 @@ pub struct Line {
     pub count: i64,
     /// Segments, for an SMS.
     pub segments: usize,
+    /// What they cost, where their provider has a price.
+    pub cost: Price,
     /// Why it would be skipped all the same, as far as that is known beforehand.
     pub problem: Option<(SkipReason, String)>,
 }
@@ -80,19 +85,22 @@ pub struct Not {
 /// What a look ahead brings.
 #[derive(Clone, Debug, Default)]
 pub struct Preview {
-    /// What would be sent, in the order of time.
+    /// What would be sent, in the order of time; nothing where only totals are wanted.
     pub lines: Vec<Line>,
-    /// What would not.
+    /// What would not; nothing where only totals are wanted.
     pub not: Vec<Not>,
+    /// How much of both there is.
+    pub totals: Totals,
 }
 
-/// How much of it there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amount {
-    /// Messages or tasks.
-    pub messages: usize,
-    /// Segments of SMS.
-    pub segments: usize,
+/// How a look ahead goes about it.
+pub struct Manner<'a> {
+    /// Whether only totals are wanted: each page of patients is then forgotten when it is counted.
+    pub is_summary: bool,
+    /// What segments cost.
+    pub tariff: &'a Tariff,
+    /// Hears after each page which rule it looks at and how many patients were looked at for it.
+    pub progress: &'a mut (dyn FnMut(&str, usize) + Send),
 }
 
 impl Line {
@@ -103,29 +111,13 @@ impl Line {
             patient,
             count: 1,
             segments: 0,
+            cost: Price::default(),
             problem: None,
         }
     }
 }
 
-impl Preview {
-    /// How much goes out by day (of the house), channel and class.
-    pub fn amounts(&self, house: &House) -> BTreeMap<(jiff::civil::Date, Channel, Class), Amount> {
-        let mut all = BTreeMap::new();
-        for line in self.lines.iter().filter(|line| line.problem.is_none()) {
-            let day = house.timezone.to_datetime(line.plan.due_at).date();
-            let Some(channel) = line.plan.channels.first() else {
-                continue;
-            };
-            let amount: &mut Amount = all.entry((day, *channel, line.plan.class)).or_default();
-            amount.messages += 1;
-            amount.segments += line.segments;
-        }
-        all
-    }
-}
-
-/// Looks ahead as `look` says.
+/// Looks ahead as `look` says, and keeps every line.
 ///
 /// # Errors
 /// When the database fails.
@@ -134,6 +126,25 @@ pub async fn preview(
     book: &Book,
     house: &House,
     look: &Look<'_>,
+) -> Result<Preview, StoreError> {
+    let mut manner = Manner {
+        is_summary: false,
+        tariff: &Tariff::default(),
+        progress: &mut |_, _| {},
+    };
+    look_ahead(store, book, house, look, &mut manner).await
+}
+
+/// Looks ahead as `look` says, in the manner asked for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn look_ahead(
+    store: &Store,
+    book: &Book,
+    house: &House,
+    look: &Look<'_>,
+    manner: &mut Manner<'_>,
 ) -> Result<Preview, StoreError> {
     let mut preview = Preview::default();
     let mut told = HashSet::new();
@@ -146,7 +157,11 @@ pub async fn preview(
         if look.patient.is_none() {
             let mut tx = store.read().await?;
             let shared = walk::shared(&mut tx, rule, house, &look.horizon(), true).await?;
-            take(rule, shared, None, look, &mut told, &mut preview);
+            drop(tx);
+            let mut page = Preview::default();
+            take(rule, shared, None, look, &mut told, &mut page);
+            fill(store, book, house, look.now, manner.tariff, &mut page.lines).await?;
+            keep(&mut preview, page, manner.is_summary, house);
         }
         let started = campaign::moments(rule, &current);
         let Some(among) = campaign::among(rule, &current)
@@ -156,6 +171,7 @@ pub async fn preview(
         };
         let mut days = Days::load(&mut store.read().await?, rule, look.now).await?;
         let mut after: Option<PatientId> = None;
+        let mut looked = 0;
         loop {
             let mut tx = store.read().await?;
             let ids = match look.patient {
@@ -166,10 +182,16 @@ pub async fn preview(
             if let Some(days) = &mut days {
                 days.know(&mut tx, &ids).await?;
             }
+            drop(tx);
+            let mut page = Preview::default();
             for subject in &subjects {
                 let turn = (&started[..], &mut days);
-                look_at(rule, subject, look, turn, &mut told, &mut preview);
+                look_at(rule, subject, look, turn, &mut told, &mut page);
             }
+            fill(store, book, house, look.now, manner.tariff, &mut page.lines).await?;
+            keep(&mut preview, page, manner.is_summary, house);
+            looked += ids.len();
+            (manner.progress)(&rule.id, looked);
             let is_last =
                 look.patient.is_some() || ids.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
             after = ids.last().cloned();
@@ -181,8 +203,21 @@ pub async fn preview(
     preview
         .lines
         .sort_by(|a, b| (a.plan.due_at, &a.plan.plan_key).cmp(&(b.plan.due_at, &b.plan.plan_key)));
-    fill(store, book, house, look.now, &mut preview.lines).await?;
     Ok(preview)
+}
+
+/// Counts a page, and keeps it if it is wanted.
+fn keep(preview: &mut Preview, page: Preview, is_summary: bool, house: &House) {
+    for line in &page.lines {
+        preview.totals.count(line, house);
+    }
+    for not in &page.not {
+        preview.totals.refuse(not.decision.reason);
+    }
+    if !is_summary {
+        preview.lines.extend(page.lines);
+        preview.not.extend(page.not);
+    }
 }
 
 fn look_at(
@@ -230,7 +265,12 @@ fn take(
     preview: &mut Preview,
 ) {
     for plan in reminders {
-        if look.window.contains(&plan.due_at) && told.insert(plan.plan_key.clone()) {
+        // One patient's keys come up once; what stands for many may come up with each of them.
+        let is_new = plan.patient.is_some() || !told.contains(&plan.plan_key);
+        if look.window.contains(&plan.due_at) && is_new {
+            if plan.patient.is_none() {
+                told.insert(plan.plan_key.clone());
+            }
             let patient = plan.patient.as_ref().and(who).cloned();
             let problem = (rule.mode == Mode::Shadow).then(|| {
                 (
@@ -266,6 +306,7 @@ pub(super) async fn fill(
     book: &Book,
     house: &House,
     now: Timestamp,
+    tariff: &Tariff,
     lines: &mut [Line],
 ) -> Result<(), StoreError> {
     for lines in lines.chunks_mut(usize::try_from(PAGE).unwrap_or(1)) {
@@ -277,13 +318,20 @@ pub(super) async fn fill(
         let material = Material::load(&mut tx, &reminders, book, house, now).await?;
         drop(tx);
         for (line, reminder) in lines.iter_mut().zip(&reminders) {
-            fill_one(line, reminder, book, house, &material);
+            fill_one(line, reminder, book, house, &material, tariff);
         }
     }
     Ok(())
 }
 
-fn fill_one(line: &mut Line, reminder: &Reminder, book: &Book, house: &House, material: &Material) {
+fn fill_one(
+    line: &mut Line,
+    reminder: &Reminder,
+    book: &Book,
+    house: &House,
+    material: &Material,
+    tariff: &Tariff,
+) {
     let plan = &reminder.plan;
     line.count = material.many.get(&reminder.id).copied().unwrap_or(1);
     let rule = book.rule(&plan.rule);
@@ -318,7 +366,20 @@ fn fill_one(line: &mut Line, reminder: &Reminder, book: &Book, house: &House, ma
         .catalog
         .render(&plan.template, &languages, *channel, &values)
     {
-        Ok(rendered) => line.segments = rendered.measure.map_or(0, |measure| measure.segments),
+        Ok(rendered) => {
+            line.segments = rendered.measure.map_or(0, |measure| measure.segments);
+            let contacts = match (plan.role, relation, patient) {
+                (Role::Family, Some(relation), _) => &relation.contacts[..],
+                (Role::Patient, _, Some(patient)) => &patient.contacts[..],
+                (Role::Patient | Role::Family | Role::Staff, _, _) => &[],
+            };
+            let first = contacts.iter().find(|contact| {
+                Some(contact.kind) == channel.contact_kind() && contact.status == ContactStatus::Ok
+            });
+            if let Some(first) = first {
+                line.cost = tariff.cost(*channel, first.address.reveal(), line.segments);
+            }
+        }
         Err(fault) => {
             let reason = match fault {
                 RenderError::MissingValue { .. } => SkipReason::MissingValue,
@@ -330,7 +391,7 @@ fn fill_one(line: &mut Line, reminder: &Reminder, book: &Book, house: &House, ma
 }
 
 /// The reminder that this plan would be.
-fn as_reminder(plan: &NewReminder, now: Timestamp) -> Reminder {
+pub(crate) fn as_reminder(plan: &NewReminder, now: Timestamp) -> Reminder {
     Reminder {
         id: ReminderId::generate(),
         plan: plan.clone(),

@@ -34,6 +34,8 @@ pub struct TemplateText {
     pub channel: Channel,
     /// What staff see in lists.
     pub title: Option<String>,
+    /// Whether somebody accepted what it tells of patients.
+    pub is_approved: bool,
     /// A hash of its content.
     pub version: String,
     /// The file as it was read.
@@ -198,6 +200,7 @@ impl Catalog {
             language: name.language,
             channel: name.channel,
             title: head.title,
+            is_approved: head.private.is_some(),
             version: version_of(content),
             source: content.to_owned(),
             form: name.form,

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::class::{Channel, Class, Role};
 use crate::render::catalog::{MANY_SEGMENTS, engine_context, serves};
+use crate::render::reserved::{self, RESERVED_WORDS};
+use crate::render::sensitivity::{self, KNOWN, Sensitivity, is_known, is_printed};
 use crate::render::{Catalog, RenderError, TemplateText, language, sample};
 
 /// How bad a finding is.
@@ -29,7 +31,18 @@ pub struct Finding {
 }
 
 /// Checks the templates of `catalog` that `uses` name, each with a channel and the class it is sent in.
+///
+/// With the words that carriers usually take for a stop.
 pub fn lint(catalog: &Catalog, uses: &[(&str, Channel, Class)]) -> Vec<Finding> {
+    lint_with(catalog, uses, &RESERVED_WORDS.map(str::to_owned))
+}
+
+/// The same, with the words that this house's carriers take for a stop.
+pub fn lint_with(
+    catalog: &Catalog,
+    uses: &[(&str, Channel, Class)],
+    reserved: &[String],
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut by_template: BTreeMap<&str, BTreeSet<(Channel, Class)>> = BTreeMap::new();
     for (template, channel, class) in uses {
@@ -65,6 +78,7 @@ pub fn lint(catalog: &Catalog, uses: &[(&str, Channel, Class)]) -> Vec<Finding> 
                 catalog,
                 text,
                 &classes.collect::<BTreeSet<_>>(),
+                reserved,
                 &mut findings,
             );
         }
@@ -118,6 +132,7 @@ fn check_text(
     catalog: &Catalog,
     text: &TemplateText,
     classes: &BTreeSet<Class>,
+    reserved: &[String],
     findings: &mut Vec<Finding>,
 ) {
     let mut find = |line: usize, severity: Severity, message: String| {
@@ -149,95 +164,68 @@ fn check_text(
                     .lines()
                     .position(|line| line.contains(path.as_str()))
                     .unwrap_or(0);
-            check_path(text, classes, path, line, &mut find);
+            check_path(text, classes, path, line, template.source(), &mut find);
         }
+        check_together(text, template.source(), &paths, variant.line, &mut find);
         for (number, line) in template.source().lines().enumerate() {
-            check_line(text, line, variant.line + number, number == 0, &mut find);
+            check_line(
+                text,
+                reserved,
+                line,
+                variant.line + number,
+                number == 0,
+                &mut find,
+            );
         }
         check_filled(catalog, text, at, variant.line, &mut find);
     }
 }
-
-/// What the composer gives; `*` stands for anything below.
-const KNOWN: [&str; 39] = [
-    "site",
-    "site.name",
-    "site.phone",
-    "patient",
-    "patient.name",
-    "patient.given",
-    "patient.family",
-    "patient.sex",
-    "patient.age",
-    "patient.attributes.*",
-    "patient.tags",
-    "patient.diagnoses",
-    "recipient",
-    "recipient.role",
-    "recipient.name",
-    "recipient.relation",
-    "occasion",
-    "occasion.kind",
-    "occasion.date",
-    "occasion.clock",
-    "occasion.doctor",
-    "occasion.place",
-    "occasion.department",
-    "occasion.attributes.*",
-    "occasion.confirmation",
-    "occasions",
-    "holiday",
-    "holiday.id",
-    "rule",
-    "rule.id",
-    "rule.title",
-    "count",
-    "items",
-    "today",
-    "lead",
-    "lead.days",
-    "ask",
-    "language",
-    "channel",
-];
-
-/// What an SMS may not say, by the last word of its path.
-const PRIVATE: [&str; 16] = [
-    "diagnoses",
-    "diagnosis",
-    "drug",
-    "drugs",
-    "medication",
-    "medications",
-    "prescription",
-    "test",
-    "result",
-    "results",
-    "id_number",
-    "birth_date",
-    "birth_on",
-    "insurance_number",
-    "address",
-    "disease",
-];
 
 fn check_path(
     text: &TemplateText,
     classes: &BTreeSet<Class>,
     path: &str,
     line: usize,
+    source: &str,
     find: &mut impl FnMut(usize, Severity, String),
 ) {
     check_known(text, classes, path, line, find);
-    let last = path.rsplit('.').next().unwrap_or(path);
-    if matches!(text.channel, Channel::Sms | Channel::Voice) && PRIVATE.contains(&last) {
+    let sensitivity = sensitivity::of(path);
+    // Whoever sees a phone can tell from a text for a few what they have; a mail is opened by its reader.
+    let is_open = matches!(text.channel, Channel::Sms | Channel::Voice);
+    let is_said = (is_open && sensitivity == Sensitivity::Medical) || is_printed(source, path);
+    let verdict = sensitivity::verdict(sensitivity, text.channel);
+    let Some(severity) = verdict.filter(|_| is_said && !text.is_approved) else {
+        return;
+    };
+    let channel = text.channel;
+    let message = if sensitivity == Sensitivity::Medical {
+        format!(
+            "`{path}` may not be said by {channel}: no diagnosis, drug, result or identity number"
+        )
+    } else {
+        format!(
+            "`{path}` may tell by {channel} what the patient has to whoever sees it; leave it out, or write `private = \"approved\"` in the head"
+        )
+    };
+    find(line, severity, message);
+}
+
+/// The whole name beside the clinic's tells more than either.
+fn check_together(
+    text: &TemplateText,
+    source: &str,
+    paths: &[String],
+    line: usize,
+    find: &mut impl FnMut(usize, Severity, String),
+) {
+    let says = |wanted: &str| paths.iter().any(|path| path == wanted) && is_printed(source, wanted);
+    let is_open = matches!(text.channel, Channel::Sms | Channel::Voice) && !text.is_approved;
+    if is_open && says("patient.name") && says("occasion.department") {
         find(
             line,
-            Severity::Error,
-            format!(
-                "`{path}` may not be said by {}: no diagnosis, drug, result or identity number",
-                text.channel
-            ),
+            Severity::Warning,
+            "names the patient in full beside the clinic: a salutation tells less, or write `private = \"approved\"` in the head".to_owned(),
         );
     }
 }
@@ -250,18 +238,14 @@ fn check_known(
     line: usize,
     find: &mut impl FnMut(usize, Severity, String),
 ) {
-    let is_known = KNOWN.iter().any(|known| {
-        *known == path
-            || known
-                .strip_suffix('*')
-                .is_some_and(|front| path.starts_with(front) || path == front.trim_end_matches('.'))
-    });
+    let is_known = is_known(path);
     let is_data = path == "data" || path.starts_with("data.");
     let is_message =
         classes.is_empty() || text.template == "custom" || classes.contains(&Class::Reply);
     if !is_known && !is_data && !is_message {
         let near = KNOWN
             .iter()
+            .map(|(known, _)| *known)
             .filter(|known| !known.ends_with('*'))
             .min_by_key(|known| distance(known, path));
         find(
@@ -269,7 +253,7 @@ fn check_known(
             Severity::Error,
             format!(
                 "`{path}` is nothing a reminder knows; did you mean `{}`?",
-                near.unwrap_or(&"occasion.date")
+                near.unwrap_or("occasion.date")
             ),
         );
     }
@@ -277,6 +261,7 @@ fn check_known(
 
 fn check_line(
     text: &TemplateText,
+    reserved: &[String],
     line: &str,
     number: usize,
     is_first: bool,
@@ -293,33 +278,14 @@ fn check_line(
             "【】 may stand once, around the signature that leads the text".to_owned(),
         );
     }
-    check_menu(line, number, find);
-    check_words(line, number, find);
-}
-
-/// Words that carriers take for a stop may not be offered as answers.
-fn check_menu(line: &str, number: usize, find: &mut impl FnMut(usize, Severity, String)) {
-    let lower = line.to_lowercase();
-    let compact: String = line
-        .chars()
-        .filter(|c| !c.is_whitespace() && !matches!(c, '“' | '”' | '"' | '‘' | '’' | '\''))
-        .collect();
-    for word in ["cancel", "end", "quit", "n", "r"] {
-        let english = ["reply ", "text ", "send "]
-            .iter()
-            .any(|verb| has_word_after(&lower, verb, word));
-        let upper = word.to_uppercase();
-        let chinese = ["回复", "回覆", "回"]
-            .iter()
-            .any(|verb| has_word_after(&compact, verb, &upper));
-        if english || chinese {
-            find(
-                number,
-                Severity::Error,
-                format!("`{upper}` is a reserved word of carriers: offer digits instead"),
-            );
-        }
+    if let Some(word) = reserved::offered(line, reserved) {
+        find(
+            number,
+            Severity::Error,
+            format!("`{word}` is a reserved word of carriers: offer digits instead"),
+        );
     }
+    check_words(line, number, find);
 }
 
 /// Words that tell what the patient has.
@@ -348,18 +314,6 @@ fn check_words(line: &str, number: usize, find: &mut impl FnMut(usize, Severity,
             ),
         );
     }
-}
-
-fn has_word_after(line: &str, verb: &str, word: &str) -> bool {
-    line.match_indices(verb).any(|(at, _)| {
-        let rest = line.get(at + verb.len()..).unwrap_or_default();
-        starts_with_word(rest.trim_start_matches(['"', '\'', '“', ' ']), word)
-    })
-}
-
-fn starts_with_word(rest: &str, word: &str) -> bool {
-    rest.strip_prefix(word)
-        .is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
 /// Fills the text with sample data of each kind of reader, whole and with all that may be absent left out.

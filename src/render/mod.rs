@@ -9,13 +9,16 @@ mod filters;
 mod language;
 mod lint;
 mod names;
+mod reserved;
 mod sample;
+mod sensitivity;
 mod source;
 #[cfg(test)]
 mod tests;
 
 pub use catalog::{Catalog, TemplateText};
-pub use lint::{Finding, Severity, lint};
+pub use lint::{Finding, Severity, lint, lint_with};
+pub use reserved::RESERVED_WORDS;
 pub use sample::sample;
 
 use crate::model::private::Private;

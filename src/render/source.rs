@@ -101,8 +101,18 @@ pub(crate) struct Head {
     pub(crate) title: Option<String>,
     /// A remark for those who edit it.
     pub(crate) note: Option<String>,
+    /// `approved`: somebody who may has accepted what the text tells of patients.
+    pub(crate) private: Option<Approval>,
     /// The carrier's own number of the approved text.
     pub(crate) carrier_ref: Option<String>,
+}
+
+/// The word for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Approval {
+    /// It was looked at and accepted.
+    Approved,
 }
 
 /// One text of a file.

@@ -327,6 +327,54 @@ fn faults_are_found_before_a_patient_finds_them() {
 }
 
 #[test]
+fn a_placeholder_says_no_more_than_its_channel_may() {
+    let tells = |path: &str, channel: &str| {
+        Some((
+            Severity::Warning,
+            format!(
+                "1: `{path}` may tell by {channel} what the patient has to whoever sees it; leave it out, or write `private = \"approved\"` in the head"
+            ),
+        ))
+    };
+    let check = |file: &str, text: &str, expected: Option<(Severity, String)>| {
+        let expected = expected
+            .as_ref()
+            .map(|(severity, text)| (*severity, text.as_str()));
+        check_lint(file, text, expected);
+    };
+    let clinic = "{% if occasion.department %}{{ occasion.department }}{% endif %}";
+    check("t/en.sms.txt", clinic, tells("occasion.department", "sms"));
+    check(
+        "t/en.voice.txt",
+        "You are {{ patient.age }}",
+        tells("patient.age", "voice"),
+    );
+    check("t/en.email.txt", &format!("Subject: Visit\n{clinic}"), None);
+    check(
+        "t/en.task.txt",
+        &format!("Subject: Visit\n{{{{ patient.diagnoses | first }}}}{clinic}"),
+        None,
+    );
+    check(
+        "t/en.sms.txt",
+        "{% if patient.age %}Bring somebody{% endif %}",
+        None,
+    );
+    check(
+        "t/en.sms.txt",
+        &format!("+++\nprivate = \"approved\"\n+++\n{clinic}"),
+        None,
+    );
+    let both =
+        "{{ patient.name }}: {% if occasion.department %}{{ occasion.department }}{% endif %}";
+    let (catalog, _) = Catalog::load([("t/en.sms.txt".to_owned(), both.to_owned())]);
+    let findings = lint(&catalog, &[("t", Channel::Sms, Class::Appointment)]);
+    let together =
+        |finding: &crate::render::Finding| finding.message.contains("in full beside the clinic");
+    assert!(findings.iter().any(together), "{findings:?}");
+}
+
+#[test]
 fn what_costs_or_tells_too_much_is_found() {
     check_lint(
         "t/zh-CN.sms.txt",

@@ -9,6 +9,7 @@ use crate::model::patient::{Fact, Patient, Sex};
 use crate::model::reminder::SkipReason;
 use crate::rules::condition::Condition;
 use crate::rules::condition::record::Record;
+use crate::rules::note::{Asked, Note};
 
 /// Who qualifies: all that is given must hold.
 #[derive(Clone, Debug, Default)]
@@ -49,17 +50,40 @@ impl Audience {
         facts: &[Fact],
         moment: Moment<'_>,
     ) -> Result<(), Refusal> {
+        self.admits_telling(patient, facts, moment, &mut |_| {})
+    }
+
+    /// The same, and tells `note` what it asked and what it found.
+    pub(crate) fn admits_telling(
+        &self,
+        patient: &Patient,
+        facts: &[Fact],
+        moment: Moment<'_>,
+        note: &mut dyn FnMut(Note<'_>),
+    ) -> Result<(), Refusal> {
         let no = |detail: String| Err((SkipReason::NotInAudience, detail));
-        if !self.diagnosis.is_empty() && !has_diagnosis(facts, &self.diagnosis) {
-            return no(format!(
-                "no diagnosis that begins with {}",
-                self.diagnosis.join(" or ")
-            ));
+        if !self.diagnosis.is_empty() {
+            let (asked, found) = (&self.diagnosis, diagnosis(facts, &self.diagnosis));
+            note(Note::Asked(Asked::Diagnosis { asked, found }));
+            if found.is_none() {
+                return no(format!(
+                    "no diagnosis that begins with {}",
+                    asked.join(" or ")
+                ));
+            }
         }
         let age = patient
             .birth_on
             .as_ref()
             .map(|birth| wall::age_on(*birth.reveal(), moment.day));
+        if self.min_age.is_some() || self.max_age.is_some() {
+            note(Note::Asked(Asked::Age {
+                min: self.min_age,
+                max: self.max_age,
+                day: moment.day,
+                age,
+            }));
+        }
         if let Some(min) = self.min_age
             && age.is_none_or(|age| age < min)
         {
@@ -73,29 +97,54 @@ impl Audience {
                 moment.day
             ));
         }
-        if let Some(sex) = self.sex
-            && patient.sex != Some(sex)
-        {
-            return no(format!("not recorded as {sex}"));
+        if let Some(asked) = self.sex {
+            let found = patient.sex;
+            note(Note::Asked(Asked::Sex { asked, found }));
+            if found != Some(asked) {
+                return no(format!("not recorded as {asked}"));
+            }
         }
-        if let Some(tag) = self.tags.iter().find(|tag| !patient.tags.contains(tag)) {
-            return no(format!("no tag `{tag}`"));
+        for asked in &self.tags {
+            let found = patient.tags.contains(asked);
+            note(Note::Asked(Asked::Tag { asked, found }));
+            if !found {
+                return no(format!("no tag `{asked}`"));
+            }
         }
         let Some(condition) = &self.condition else {
+            if self.asks_nothing() {
+                note(Note::Asked(Asked::Everybody));
+            }
             return Ok(());
         };
-        match condition.holds(
+        let outcome = condition.holds(
             &patient_record(patient, facts, age),
             &occasion_record(moment),
-        ) {
+        );
+        note(Note::Asked(Asked::Where {
+            source: condition.source(),
+            outcome: outcome.as_ref().map(|holds| *holds).map_err(String::as_str),
+        }));
+        match outcome {
             Ok(true) => Ok(()),
             Ok(false) => no("`where` does not hold".to_owned()),
             Err(fault) => Err((SkipReason::RuleFault, format!("where: {fault}"))),
         }
     }
+
+    /// Whether everybody qualifies.
+    pub(crate) fn asks_nothing(&self) -> bool {
+        self.diagnosis.is_empty()
+            && self.min_age.is_none()
+            && self.max_age.is_none()
+            && self.sex.is_none()
+            && self.tags.is_empty()
+            && self.condition.is_none()
+    }
 }
 
-fn has_diagnosis(facts: &[Fact], prefixes: &[String]) -> bool {
+/// The first diagnosis whose code begins with one of `prefixes`.
+fn diagnosis<'a>(facts: &'a [Fact], prefixes: &[String]) -> Option<&'a str> {
     let begins = |code: &str, prefix: &String| {
         code.get(..prefix.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
@@ -104,7 +153,7 @@ fn has_diagnosis(facts: &[Fact], prefixes: &[String]) -> bool {
         .iter()
         .filter(|fact| fact.kind == "diagnosis")
         .filter_map(|fact| fact.code.as_deref());
-    codes.any(|code| prefixes.iter().any(|prefix| begins(code, prefix)))
+    codes.find(|code| prefixes.iter().any(|prefix| begins(code, prefix)))
 }
 
 fn patient_record(patient: &Patient, facts: &[Fact], age: Option<i64>) -> Record {

@@ -66,6 +66,31 @@ pub fn from_json(id: &str, value: &serde_json::Value, site: &Site) -> Result<Rul
     read(id, id, &node::from_json(value), site)
 }
 
+/// The line of `path`, such as `step[2].by`, in the TOML `text`; of what it is in where it is not written itself.
+pub fn line_of(text: &str, path: &str) -> Option<usize> {
+    let root = node::from_toml("", text).ok()?;
+    let (mut here, mut line) = (&root, root.line);
+    for part in path.split('.') {
+        let (key, item) = match part.split_once('[') {
+            Some((key, rest)) => (key, rest.trim_end_matches(']').parse::<usize>().ok()),
+            None => (part, None),
+        };
+        let node::Value::Table(entries) = &here.value else {
+            break;
+        };
+        let Some(entry) = entries.iter().find(|entry| entry.key == key) else {
+            break;
+        };
+        (here, line) = (&entry.node, entry.line.or(line));
+        if let (Some(item), node::Value::List(items)) = (item, &here.value)
+            && let Some(found) = items.get(item.saturating_sub(1))
+        {
+            (here, line) = (found, found.line.or(line));
+        }
+    }
+    line
+}
+
 fn read(id: &str, file: &str, node: &Node, site: &Site) -> Result<Rule, Vec<RuleError>> {
     let mut faults = Faults::new(file);
     let rule = Table::root(node, KEYS, &mut faults)

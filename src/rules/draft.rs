@@ -10,7 +10,8 @@ use crate::model::class::{Channel, Role};
 use crate::model::reminder::SkipReason;
 use crate::rules::audience::Moment as AudienceMoment;
 use crate::rules::lead::Lead;
-use crate::rules::plan::{CATCH_UP, Decision, Note, Plan, SentLead, Subject, whole};
+use crate::rules::note::{Ear, Late, Note};
+use crate::rules::plan::{CATCH_UP, Decision, Plan, SentLead, Subject, whole};
 use crate::rules::planned::{Entry, address, reminder};
 use crate::rules::recipient;
 use crate::rules::rule::{Rule, Step};
@@ -24,7 +25,7 @@ pub(crate) struct Draft<'a, 'n> {
     pub(crate) now: Timestamp,
     pub(crate) window: Range<Timestamp>,
     pub(crate) plan: Plan,
-    pub(crate) note: Note<'n>,
+    pub(crate) note: Ear<'n>,
 }
 
 /// Recipient, channel and minute: one occasion is told there once.
@@ -40,35 +41,56 @@ impl<'a> Draft<'a, '_> {
         } else {
             None
         };
-        self.plan
-            .decisions
-            .extend(refused.map(|(reason, detail)| whole(reason, detail)));
+        if let Some((reason, detail)) = refused {
+            self.refuse(whole(reason, detail));
+        }
         refused.is_none()
+    }
+
+    /// What is not planned, told and kept.
+    fn refuse(&mut self, decision: Decision) {
+        let (step, lead) = (decision.step.as_str(), decision.lead.as_str());
+        (self.note)(step, lead, Note::Refused(&decision));
+        self.plan.decisions.push(decision);
     }
 
     /// Plans what comes of one occurrence.
     pub(crate) fn occurrence(&mut self, occurrence: &Occurrence<'_>) {
         let rule = self.rule;
+        (self.note)("", "", Note::Occurrence(occurrence));
         let moment = AudienceMoment {
             day: occurrence.day,
             kind: rule.trigger.word(),
             occasion: occurrence.occasion,
         };
-        if let Err((reason, detail)) =
-            rule.audience
-                .admits(self.subject.patient, self.subject.facts, moment)
-        {
+        let ear = &mut *self.note;
+        let admitted = rule.audience.admits_telling(
+            self.subject.patient,
+            self.subject.facts,
+            moment,
+            &mut |note| ear("", "", note),
+        );
+        if let Err((reason, detail)) = admitted {
             let at = Some(occurrence.start)
                 .filter(|at| self.window.contains(at) || occurrence.occasion.is_some());
-            self.plan.decisions.push(Decision {
+            self.refuse(Decision {
                 at,
                 occurrence: occurrence.key.clone(),
                 ..whole(reason, &detail)
             });
             return;
         }
-        if let Some(detail) = rule.done(self.subject.facts, moment) {
-            self.plan.decisions.push(Decision {
+        let done = rule.done(self.subject.facts, moment);
+        if let Some(stop) = &rule.stop {
+            let note = Note::Stop {
+                fact: &stop.fact,
+                since: stop.since.from_day(occurrence.day, -1),
+                found: rule.done_on(self.subject.facts, moment),
+            };
+            (self.note)("", "", note);
+        }
+        if let Some(detail) = done {
+            self.refuse(Decision {
                 at: Some(occurrence.start).filter(|at| self.window.contains(at)),
                 occurrence: occurrence.key.clone(),
                 ..whole(SkipReason::Done, &detail)
@@ -110,8 +132,8 @@ impl<'a> Draft<'a, '_> {
                 continue;
             }
             let note = &mut *self.note;
-            match timing::moment(rule, step, *lead, occurrence, self.now, &mut |text| {
-                note(&step.id, &name, text)
+            match timing::moment(rule, step, *lead, occurrence, self.now, &mut |what| {
+                note(&step.id, &name, what)
             }) {
                 Moment::Due(due) => self.entry(
                     &Entry {
@@ -150,10 +172,11 @@ impl<'a> Draft<'a, '_> {
     fn late(&mut self, step: &'a Step, occurrence: &Occurrence<'_>, seen: &mut Seen) {
         let rule = self.rule;
         if self.blocks_catch_up(occurrence, step) {
+            (self.note)(&step.id, CATCH_UP, Note::Late(Late::NoCatchUpSent));
             return;
         }
         let note = &mut *self.note;
-        let mut note = |text| note(&step.id, CATCH_UP, text);
+        let mut note = |what: Note<'_>| note(&step.id, CATCH_UP, what);
         let moment = if occurrence.late_until.is_some() && !prepares(step) {
             timing::late_entry(rule, step, occurrence, self.now, &mut note).map(Moment::Due)
         } else if occurrence.catches_up && rule.class.is_transactional() && !step.is_on_created() {
@@ -161,6 +184,9 @@ impl<'a> Draft<'a, '_> {
                 rule, step, occurrence, self.now, &mut note,
             ))
         } else {
+            note(Note::Late(Late::NoCatchUp {
+                is_old: occurrence.occasion.is_some() && !occurrence.catches_up,
+            }));
             None
         };
         let lead = CATCH_UP.to_owned();
@@ -187,13 +213,17 @@ impl<'a> Draft<'a, '_> {
     fn entry(&mut self, entry: &Entry<'_>, seen: &mut Seen) {
         let rule = self.rule;
         let day = wall::date(&rule.timezone, entry.due);
-        let told = recipient::recipients(rule, entry.step, self.subject.patient, day);
+        let ear = &mut *self.note;
+        let told =
+            recipient::recipients(rule, entry.step, self.subject.patient, day, &mut |note| {
+                ear(&entry.step.id, &entry.lead, note)
+            });
         for missed in told.missed {
             let decision = Decision {
                 role: Some(missed.role),
                 ..whole(missed.reason, &missed.detail)
             };
-            self.plan.decisions.push(Decision {
+            self.refuse(Decision {
                 at: Some(entry.due),
                 occurrence: entry.occurrence.key.clone(),
                 step: entry.step.id.clone(),
@@ -221,6 +251,7 @@ impl<'a> Draft<'a, '_> {
                 continue;
             }
             if self.window.contains(&entry.due) {
+                (self.note)(&entry.step.id, &entry.lead, Note::Planned(&reminder));
                 self.plan.reminders.push(reminder);
             }
         }
@@ -241,7 +272,7 @@ impl<'a> Draft<'a, '_> {
             role: Some(step.to),
             ..whole(reason, detail)
         };
-        self.plan.decisions.push(Decision {
+        self.refuse(Decision {
             step: step.id.clone(),
             lead: lead.to_owned(),
             ..decision

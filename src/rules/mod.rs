@@ -12,14 +12,15 @@ pub mod error;
 pub mod explain;
 pub mod lead;
 mod node;
+mod note;
 pub mod overrides;
 pub mod plan;
 mod planned;
 #[cfg(test)]
 mod properties;
+pub(crate) mod reader;
 #[cfg(test)]
 mod second_reckoning;
-mod reader;
 mod recipient;
 pub mod rule;
 pub mod site;

@@ -11,6 +11,7 @@ use crate::model::occasion::Occasion;
 use crate::model::patient::{Fact, Patient};
 use crate::model::reminder::{SkipReason, Unless};
 use crate::rules::draft::Draft;
+use crate::rules::note::{Ear, Note};
 use crate::rules::overrides::{self, Override};
 use crate::rules::rule::{Mode, Rule};
 use crate::rules::triggers::{self, Records, manual};
@@ -141,9 +142,19 @@ pub fn plan_by_mode(
 
 /// What a manual rule yields when somebody starts it for the moment `at`.
 pub fn plan_manual(rule: &Rule, subject: &Subject<'_>, now: Timestamp, at: Timestamp) -> Plan {
-    let mut silent = |_: &str, _: &str, _: String| {};
+    draw_manual(rule, subject, now, at, &mut |_, _, _| {})
+}
+
+/// Plans what somebody started, and tells `note` what it took.
+pub(crate) fn draw_manual(
+    rule: &Rule,
+    subject: &Subject<'_>,
+    now: Timestamp,
+    at: Timestamp,
+    note: Ear<'_>,
+) -> Plan {
     let Some(own) = overrides::lay_over(rule, subject.patient, subject.overrides) else {
-        return refuse_all(SkipReason::Overridden, OVERRIDDEN);
+        return refuse_telling(SkipReason::Overridden, OVERRIDDEN, note);
     };
     let (rule, patient) = (own.rule.as_ref(), own.patient.as_ref());
     let subject = Subject {
@@ -156,7 +167,7 @@ pub fn plan_manual(rule: &Rule, subject: &Subject<'_>, now: Timestamp, at: Times
         now,
         window: Timestamp::MIN..Timestamp::MAX,
         plan: Plan::default(),
-        note: &mut silent,
+        note,
     };
     if !draft.may_plan() {
         return draft.plan;
@@ -165,19 +176,16 @@ pub fn plan_manual(rule: &Rule, subject: &Subject<'_>, now: Timestamp, at: Times
     draft.plan
 }
 
-/// Takes step, lead and what happened to it.
-pub(crate) type Note<'n> = &'n mut dyn FnMut(&str, &str, String);
-
 /// Plans, and tells `note` what it took.
 pub(crate) fn draw(
     rule: &Rule,
     subject: &Subject<'_>,
     now: Timestamp,
     window: Range<Timestamp>,
-    note: Note<'_>,
+    note: Ear<'_>,
 ) -> Plan {
     let Some(own) = overrides::lay_over(rule, subject.patient, subject.overrides) else {
-        return refuse_all(SkipReason::Overridden, OVERRIDDEN);
+        return refuse_telling(SkipReason::Overridden, OVERRIDDEN, note);
     };
     let (rule, patient) = (own.rule.as_ref(), own.patient.as_ref());
     let subject = Subject {
@@ -202,6 +210,7 @@ pub(crate) fn draw(
     }
     let found = triggers::find(rule, records, &window);
     for closed in found.closed {
+        (draft.note)("", "", Note::Closed(&closed));
         let decision = Decision {
             at: Some(closed.at),
             occurrence: closed.key,
@@ -229,6 +238,15 @@ pub(crate) fn whole(reason: SkipReason, detail: &str) -> Decision {
         reason,
         detail: detail.to_owned(),
     }
+}
+
+/// The same, told.
+fn refuse_telling(reason: SkipReason, detail: &str, note: Ear<'_>) -> Plan {
+    let plan = refuse_all(reason, detail);
+    for decision in &plan.decisions {
+        note("", "", Note::Refused(decision));
+    }
+    plan
 }
 
 fn refuse_all(reason: SkipReason, detail: &str) -> Plan {

@@ -6,6 +6,7 @@ use crate::calendar::wall;
 use crate::model::class::{Channel, Class, Role};
 use crate::model::patient::{ContactPoint, ContactStatus, OptOut, Patient, Relation};
 use crate::model::reminder::SkipReason;
+use crate::rules::note::{Chosen, NotChosen, Note, Reach};
 use crate::rules::rule::{Rule, Step};
 
 /// Adult from this age on.
@@ -64,16 +65,25 @@ impl Recipients<'_> {
     }
 }
 
+/// What takes a note on the way.
+type Ear<'n> = &'n mut dyn FnMut(Note<'_>);
+
 /// Who gets `step` of `rule` when it is sent on `day`.
 pub(crate) fn recipients<'a>(
     rule: &'a Rule,
     step: &'a Step,
     patient: &'a Patient,
     day: Date,
+    note: Ear<'_>,
 ) -> Recipients<'a> {
     match step.to {
-        Role::Staff => staff(step),
+        Role::Staff => {
+            let department = step.department.as_deref();
+            note(Note::Chosen(Chosen::Staff { department }));
+            staff(step)
+        }
         Role::Patient | Role::Family if patient.held => {
+            note(Note::NotChosen(NotChosen::Held));
             let mut none = Recipients::default();
             none.miss(
                 step.to,
@@ -82,8 +92,8 @@ pub(crate) fn recipients<'a>(
             );
             none
         }
-        Role::Family => family_step(rule, step, patient),
-        Role::Patient => patient_step(rule, step, patient, day),
+        Role::Family => family_step(rule, step, patient, note),
+        Role::Patient => patient_step(rule, step, patient, day, note),
     }
 }
 
@@ -105,21 +115,32 @@ fn staff(step: &Step) -> Recipients<'_> {
     }
 }
 
-fn family_step<'a>(rule: &'a Rule, step: &Step, patient: &'a Patient) -> Recipients<'a> {
+fn family_step<'a>(
+    rule: &'a Rule,
+    step: &Step,
+    patient: &'a Patient,
+    note: Ear<'_>,
+) -> Recipients<'a> {
     let mut told = Recipients::default();
     match family(rule, step, patient) {
-        Ok((relation, channels)) => told.found.push(Recipient::Family {
-            relation,
-            channels,
-            stands_in: false,
-        }),
+        Ok((relation, channels)) => {
+            let kind = relation.kind.as_str();
+            note(Note::Chosen(Chosen::Family { relation: kind }));
+            tell_family(rule, step, patient, relation, note);
+            told.found.push(Recipient::Family {
+                relation,
+                channels,
+                stands_in: false,
+            });
+        }
         Err(reason) => {
+            note(Note::NotChosen(no_family(reason)));
             told.miss(
                 Role::Family,
                 reason,
                 "no relation who consented can be reached",
             );
-            told.found.extend(staff_instead(rule));
+            told.found.extend(staff_instead(rule, note));
         }
     }
     told
@@ -130,6 +151,7 @@ fn patient_step<'a>(
     step: &Step,
     patient: &'a Patient,
     day: Date,
+    note: Ear<'_>,
 ) -> Recipients<'a> {
     let mut told = Recipients::default();
     let age = patient
@@ -137,25 +159,8 @@ fn patient_step<'a>(
         .as_ref()
         .map(|birth| wall::age_on(*birth.reveal(), day));
     let family = family(rule, step, patient);
-    if age.is_some_and(|age| age < OF_AGE) {
-        match family {
-            Ok((relation, channels)) => told.found.push(Recipient::Family {
-                relation,
-                channels,
-                stands_in: false,
-            }),
-            Err(_) => {
-                told.miss(
-                    Role::Patient,
-                    SkipReason::NoGuardian,
-                    format!(
-                        "under {OF_AGE} on {day}, and no guardian who consented can be reached"
-                    ),
-                );
-                told.found.extend(staff_instead(rule));
-            }
-        }
-        return told;
+    if let Some(age) = age.filter(|age| *age < OF_AGE) {
+        return guardian(rule, step, patient, (age, day), family, note);
     }
     let old_enough = rule
         .family
@@ -164,6 +169,8 @@ fn patient_step<'a>(
     if (patient.special || old_enough)
         && let Ok((relation, channels)) = &family
     {
+        note(Note::Chosen(instead(rule, patient, age, &relation.kind)));
+        tell_family(rule, step, patient, relation, note);
         told.found.push(Recipient::Family {
             relation,
             channels: channels.clone(),
@@ -180,6 +187,9 @@ fn patient_step<'a>(
         &patient.contacts,
         &patient.opt_outs,
     );
+    note(Note::Chosen(Chosen::Patient { age }));
+    let (contacts, refusals) = (&patient.contacts, &patient.opt_outs);
+    tell(rule, step, patient, Role::Patient, contacts, refusals, note);
     if !channels.is_empty() {
         told.found.push(Recipient::Patient { channels });
         return told;
@@ -189,15 +199,129 @@ fn patient_step<'a>(
     let refused_all = patient.opt_outs.contains(&OptOut::All);
     match family {
         Ok((relation, channels)) if rule.family.fallback && !refused_all => {
+            let kind = relation.kind.as_str();
+            note(Note::Chosen(Chosen::Fallback { relation: kind }));
+            tell_family(rule, step, patient, relation, note);
             told.found.push(Recipient::Family {
                 relation,
                 channels,
                 stands_in: true,
             })
         }
-        Ok(_) | Err(_) => told.found.extend(staff_instead(rule)),
+        Ok(_) | Err(_) => {
+            note(Note::NotChosen(NotChosen::NoFallback));
+            told.found.extend(staff_instead(rule, note));
+        }
     }
     told
+}
+
+/// The guardian of a minor, never the minor.
+fn guardian<'a>(
+    rule: &'a Rule,
+    step: &Step,
+    patient: &'a Patient,
+    (age, day): (i64, Date),
+    family: Result<(&'a Relation, Vec<Channel>), SkipReason>,
+    note: Ear<'_>,
+) -> Recipients<'a> {
+    let mut told = Recipients::default();
+    match family {
+        Ok((relation, channels)) => {
+            let kind = relation.kind.as_str();
+            note(Note::Chosen(Chosen::Guardian {
+                age,
+                relation: kind,
+            }));
+            tell_family(rule, step, patient, relation, note);
+            told.found.push(Recipient::Family {
+                relation,
+                channels,
+                stands_in: false,
+            });
+        }
+        Err(_) => {
+            note(Note::NotChosen(NotChosen::NoGuardian { age }));
+            told.miss(
+                Role::Patient,
+                SkipReason::NoGuardian,
+                format!("under {OF_AGE} on {day}, and no guardian who consented can be reached"),
+            );
+            told.found.extend(staff_instead(rule, note));
+        }
+    }
+    told
+}
+
+/// Why a relation gets what is meant for a grown patient.
+fn instead<'a>(rule: &Rule, patient: &Patient, age: Option<i64>, relation: &'a str) -> Chosen<'a> {
+    let copy = rule.family.copy;
+    match (patient.special, age, rule.family.from_age) {
+        (false, Some(age), Some(from)) => Chosen::Old {
+            age,
+            from,
+            relation,
+            copy,
+        },
+        (true | false, _, _) => Chosen::Special { relation, copy },
+    }
+}
+
+fn no_family(reason: SkipReason) -> NotChosen {
+    if reason == SkipReason::NoConsent {
+        NotChosen::NoConsent
+    } else {
+        NotChosen::Unreachable
+    }
+}
+
+fn tell_family(rule: &Rule, step: &Step, patient: &Patient, relation: &Relation, note: Ear<'_>) {
+    let (contacts, refusals) = (&relation.contacts, &relation.opt_outs);
+    tell(rule, step, patient, Role::Family, contacts, refusals, note);
+}
+
+/// Tells of each channel that is wished for what the record has for it.
+fn tell(
+    rule: &Rule,
+    step: &Step,
+    patient: &Patient,
+    role: Role,
+    contacts: &[ContactPoint],
+    refusals: &[OptOut],
+    note: Ear<'_>,
+) {
+    for channel in wishes(step.by.as_deref(), &patient.prefer) {
+        let reach = reach(rule.class, channel, contacts, refusals);
+        note(Note::Channel {
+            role,
+            channel,
+            reach,
+        });
+    }
+}
+
+/// What the record has of one channel for one reader.
+fn reach(class: Class, channel: Channel, contacts: &[ContactPoint], refusals: &[OptOut]) -> Reach {
+    if refusals.contains(&OptOut::All) {
+        return Reach::RefusedAll;
+    }
+    if refusals.contains(&OptOut::Class(class)) {
+        return Reach::RefusedClass;
+    }
+    if refusals.contains(&OptOut::Channel(channel)) {
+        return Reach::RefusedChannel;
+    }
+    let mut bad = Reach::NoAddress;
+    for contact in contacts
+        .iter()
+        .filter(|contact| Some(contact.kind) == channel.contact_kind())
+    {
+        match contact.status {
+            ContactStatus::Ok => return Reach::Usable,
+            ContactStatus::WrongNumber | ContactStatus::Invalid => bad = Reach::Bad(contact.status),
+        }
+    }
+    bad
 }
 
 /// The first relation who consented and can be reached, or why there is none.
@@ -232,7 +356,11 @@ fn family<'a>(
 }
 
 /// A task for the rule's department, where the word is worth one.
-fn staff_instead(rule: &Rule) -> Option<Recipient<'_>> {
+fn staff_instead<'a>(rule: &'a Rule, note: Ear<'_>) -> Option<Recipient<'a>> {
+    if rule.class.is_transactional() {
+        let department = rule.department.as_deref();
+        note(Note::Chosen(Chosen::Task { department }));
+    }
     let task = Recipient::Staff {
         department: rule.department.as_deref(),
         channel: Channel::Task,
@@ -273,13 +401,8 @@ fn usable(
     contacts: &[ContactPoint],
     opt_outs: &[OptOut],
 ) -> Vec<Channel> {
-    if opt_outs.contains(&OptOut::All) || opt_outs.contains(&OptOut::Class(class)) {
-        return Vec::new();
-    }
     let mut channels = wishes(step.by.as_deref(), &patient.prefer);
-    channels.retain(|channel| {
-        !opt_outs.contains(&OptOut::Channel(*channel)) && has_contact(contacts, *channel)
-    });
+    channels.retain(|channel| reach(class, *channel, contacts, opt_outs) == Reach::Usable);
     channels
 }
 

@@ -148,9 +148,16 @@ impl Rule {
     }
 
     /// What the record shows that makes the rest of an occurrence needless, if it does.
+    pub(crate) fn done(&self, facts: &[Fact], moment: Moment<'_>) -> Option<String> {
+        let found = self.done_on(facts, moment)?;
+        let stop = self.stop.as_ref()?;
+        Some(format!("the record has a {} of {found}", stop.fact))
+    }
+
+    /// The day of the fact that makes the rest of an occurrence needless, if there is one.
     ///
     /// A fact counts from `since` before the day of the occurrence on; what the rule itself follows does not stop it.
-    pub(crate) fn done(&self, facts: &[Fact], moment: Moment<'_>) -> Option<String> {
+    pub(crate) fn done_on(&self, facts: &[Fact], moment: Moment<'_>) -> Option<Date> {
         let stop = self.stop.as_ref()?;
         let since = stop.since.from_day(moment.day, -1);
         let follows_it = moment.occasion.is_none() && moment.kind == stop.fact;
@@ -159,10 +166,8 @@ impl Rule {
             .iter()
             .filter(counts)
             .filter_map(|fact| fact.day(&self.timezone));
-        let found = days
-            .filter(|on| *on >= since && !(follows_it && *on == moment.day))
-            .min()?;
-        Some(format!("the record has a {} of {found}", stop.fact))
+        days.filter(|on| *on >= since && !(follows_it && *on == moment.day))
+            .min()
     }
 
     /// The working days it goes by.

@@ -8,6 +8,7 @@ use crate::calendar::wall;
 use crate::model::class::Role;
 use crate::model::reminder::SkipReason;
 use crate::rules::lead::Lead;
+use crate::rules::note::{Late, Moved, Note};
 use crate::rules::rule::{Rule, Step};
 use crate::rules::triggers::Occurrence;
 
@@ -34,29 +35,46 @@ pub(crate) fn moment(
     lead: Lead,
     occurrence: &Occurrence<'_>,
     now: Timestamp,
-    note: &mut dyn FnMut(String),
+    note: &mut dyn FnMut(Note<'_>),
 ) -> Moment {
     let zone = &rule.timezone;
     let earliest = earliest(occurrence, now);
-    let (start, unknown) = match lead {
+    let (start, unknown, why) = match lead {
         Lead::Created => (
             occurrence.created,
             "nobody knows when it came up: it was there before the first import",
+            Note::Late(Late::NoCreation),
         ),
-        Lead::Moved => (occurrence.moved, "it was never moved"),
-        Lead::Now | Lead::Before(_) | Lead::After(_) => (Some(occurrence.start), ""),
+        Lead::Moved => (
+            occurrence.moved,
+            "it was never moved",
+            Note::Late(Late::NeverMoved),
+        ),
+        Lead::Now | Lead::Before(_) | Lead::After(_) => {
+            (Some(occurrence.start), "", Note::Late(Late::NoCreation))
+        }
     };
     let Some(start) = start else {
+        note(why);
         return Moment::Dropped(occurrence.start, SkipReason::Missed, unknown.to_owned());
     };
     let is_at_once = matches!(lead, Lead::Created | Lead::Moved);
     let mut due = lead.instant(zone, start, occurrence.day, step.at);
-    note(format!("lead {lead} points at {}", shown(rule, due)));
+    note(Note::Lead {
+        lead,
+        from: start,
+        day: occurrence.day,
+        due,
+    });
     if goes_back(step) && !is_at_once {
         due = previous_workday(rule, due, note);
     }
     let runs_after = matches!(lead, Lead::After(_));
     if !runs_after && due > occurrence.end {
+        note(Note::Moved(Moved::AfterOccasion {
+            due,
+            end: occurrence.end,
+        }));
         return Moment::Dropped(
             due,
             SkipReason::TooLate,
@@ -73,17 +91,19 @@ pub(crate) fn moment(
     }
     // What was past anyhow was missed, whatever the rule's first day: a late booking is still told of.
     if due < wall::minute(earliest) {
+        note(Note::Late(Late::Missed { due, at: earliest }));
         return Moment::Missed(due);
     }
-    in_effect(rule, due)
+    in_effect(rule, due, note)
 }
 
 /// Due, unless the rule's first day is still to come.
-fn in_effect(rule: &Rule, due: Timestamp) -> Moment {
-    let too_early = rule
+fn in_effect(rule: &Rule, due: Timestamp, note: &mut dyn FnMut(Note<'_>)) -> Moment {
+    let first = rule
         .effective_from
-        .is_some_and(|from| wall::date(&rule.timezone, due) < from);
-    if too_early {
+        .filter(|from| wall::date(&rule.timezone, due) < *from);
+    if let Some(from) = first {
+        note(Note::Moved(Moved::NotEffective { due, from }));
         let why = "before the rule's first day".to_owned();
         Moment::Dropped(due, SkipReason::NotEffective, why)
     } else {
@@ -97,16 +117,21 @@ pub(crate) fn catch_up(
     step: &Step,
     occurrence: &Occurrence<'_>,
     now: Timestamp,
-    note: &mut dyn FnMut(String),
+    note: &mut dyn FnMut(Note<'_>),
 ) -> Moment {
     let earliest = earliest(occurrence, now);
     if earliest > useful_until(rule, occurrence) {
+        note(Note::Late(Late::TooLittleLeft {
+            end: occurrence.end,
+            min_useful: rule.min_useful,
+        }));
         return Moment::Dropped(
             earliest,
             SkipReason::TooLate,
             "too little time is left before the occasion to catch up".to_owned(),
         );
     }
+    note(Note::Late(Late::CatchUp { at: earliest }));
     let (due, dropped) = shift(
         rule,
         step,
@@ -117,7 +142,7 @@ pub(crate) fn catch_up(
     );
     match dropped {
         Some(why) => Moment::Dropped(due, SkipReason::QuietHours, why),
-        None => in_effect(rule, due),
+        None => in_effect(rule, due, note),
     }
 }
 
@@ -130,7 +155,7 @@ pub(crate) fn late_entry(
     step: &Step,
     occurrence: &Occurrence<'_>,
     now: Timestamp,
-    note: &mut dyn FnMut(String),
+    note: &mut dyn FnMut(Note<'_>),
 ) -> Option<Timestamp> {
     let last = occurrence.late_until?;
     let earliest = wall::minute(earliest(occurrence, now));
@@ -177,18 +202,17 @@ fn goes_back(step: &Step) -> bool {
     step.to == Role::Staff && step.previous_workday
 }
 
-fn previous_workday(rule: &Rule, due: Timestamp, note: &mut dyn FnMut(String)) -> Timestamp {
+fn previous_workday(rule: &Rule, due: Timestamp, note: &mut dyn FnMut(Note<'_>)) -> Timestamp {
     let wall = rule.timezone.to_datetime(due);
     let day = rule.working_days.on_or_before(&rule.timezone, wall.date());
     if day == wall.date() {
         return due;
     }
     let moved = wall::instant(&rule.timezone, day.to_datetime(wall.time()));
-    note(format!(
-        "{} is no working day: moved to {}",
-        wall.date(),
-        shown(rule, moved)
-    ));
+    note(Note::Moved(Moved::Workday {
+        was: due,
+        due: moved,
+    }));
     moved
 }
 
@@ -199,7 +223,7 @@ fn shift(
     due: Timestamp,
     limit: Option<Timestamp>,
     earliest: Timestamp,
-    note: &mut dyn FnMut(String),
+    note: &mut dyn FnMut(Note<'_>),
 ) -> (Timestamp, Option<String>) {
     let Some(quiet) = rule.quiet.filter(|_| step.to != Role::Staff) else {
         return (due, None);
@@ -207,22 +231,30 @@ fn shift(
     match quiet.shift(&rule.timezone, due, limit, earliest) {
         Shift::Stands => (due, None),
         Shift::Pushed(end) => {
-            note(format!(
-                "quiet hours {}: pushed to {}",
-                hours(quiet),
-                shown(rule, end)
-            ));
+            note(Note::Moved(Moved::Quiet {
+                hours: quiet,
+                was: due,
+                due: end,
+                is_back: false,
+            }));
             (end, None)
         }
         Shift::PulledBack(evening) => {
-            note(format!(
-                "quiet hours {} end too late: pulled back to {}",
-                hours(quiet),
-                shown(rule, evening)
-            ));
+            note(Note::Moved(Moved::Quiet {
+                hours: quiet,
+                was: due,
+                due: evening,
+                is_back: true,
+            }));
             (evening, None)
         }
         Shift::Dropped { end, evening } => {
+            note(Note::Moved(Moved::QuietDrop {
+                hours: quiet,
+                was: due,
+                end,
+                evening,
+            }));
             let why = format!(
                 "in quiet hours {}; their end {} is too late, and {} is past",
                 hours(quiet),

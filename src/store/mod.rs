@@ -44,6 +44,7 @@ pub mod purge;
 pub mod questions;
 pub mod receipts;
 pub mod relations;
+pub mod reminder_history;
 pub mod reminders;
 pub mod replies;
 pub mod rescue;

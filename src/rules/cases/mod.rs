@@ -5,7 +5,7 @@
 mod occasion;
 mod own;
 mod person;
-mod read;
+pub(crate) mod read;
 mod value;
 
 use jiff::Timestamp;

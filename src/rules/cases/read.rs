@@ -19,21 +19,21 @@ use crate::rules::rule::Rule;
 use crate::rules::site::Site;
 
 /// A case, read.
-pub(super) struct Case {
+pub(crate) struct Case {
     pub(super) patient: Patient,
     facts: Vec<Fact>,
     pub(super) occasions: Vec<Occasion>,
     pub(super) sent: Vec<SentLead>,
     sensitive: bool,
     overrides: Vec<Override>,
-    pub(super) now: Timestamp,
-    pub(super) window: Range<Timestamp>,
+    pub(crate) now: Timestamp,
+    pub(crate) window: Range<Timestamp>,
     /// When a manual rule is started.
     pub(super) started: Vec<Timestamp>,
 }
 
 impl Case {
-    pub(super) fn subject(&self) -> Subject<'_> {
+    pub(crate) fn subject(&self) -> Subject<'_> {
         Subject {
             patient: &self.patient,
             facts: &self.facts,
@@ -174,7 +174,7 @@ pub(super) fn rule(
 }
 
 /// All of a case but what is expected.
-pub(super) fn case(case: &Value, rule: &Rule) -> Result<Case, String> {
+pub(crate) fn case(case: &Value, rule: &Rule) -> Result<Case, String> {
     let zone = &rule.timezone;
     let window = table(case, "window", "window")?;
     let from = optional(&window, "from", "window.from", |text| moment(text, zone))?;

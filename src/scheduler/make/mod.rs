@@ -11,16 +11,16 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::calendar::wall;
-use crate::gates::{self, Case, Earlier, Open, Verdict};
+use crate::gates::{self, Case, Open, Verdict};
 use crate::model::class::{Class, Role};
 use crate::model::id::{PatientId, RelationId, ReminderId};
 use crate::model::message::Ask;
-use crate::model::occasion::{Confirmation, OccasionStatus};
+use crate::model::occasion::Confirmation;
 use crate::model::reminder::{SkipReason, Unless};
 use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::context::About;
+use crate::planning::earlier::earlier;
 use crate::planning::material::Material;
 use crate::rules::rule::Step;
 use crate::scheduler::Settings;
@@ -264,7 +264,7 @@ impl<'a> Piece<'a> {
                 .map(|_| (self.about.occasion, plan.epoch)),
             unless: self.unless,
             ask: self.bench.book.ask(plan),
-            earlier: self.earlier(material),
+            earlier: earlier(&self.about, material, self.bench.house),
             need_consent: &self.bench.gates.need_consent,
             suppressions: &material.standing,
             address_key: &self.bench.house.address_key,
@@ -276,52 +276,6 @@ impl<'a> Piece<'a> {
             due_at: plan.due_at,
             expires_at: plan.expires_at,
         }
-    }
-
-    fn earlier(&self, material: &Material) -> Earlier {
-        let id = &self.about.reminder.id;
-        let heard = material.heard.get(id).copied().unwrap_or_default();
-        Earlier {
-            is_delivered: material.delivered.contains(id),
-            is_answered: heard.is_answered,
-            is_confirmed: heard.is_confirmed,
-            is_told: !self.about.is_moved() || material.told.contains_key(id),
-            cleared: self.cleared(material),
-        }
-    }
-
-    /// What the record shows, or the patient did, that makes the rest of the occurrence or of the group needless.
-    fn cleared(&self, material: &Material) -> Option<SkipReason> {
-        let reminder = self.about.reminder;
-        let patient = reminder.plan.patient.as_ref()?;
-        let facts = material.facts.get(patient).map_or(&[][..], Vec::as_slice);
-        if self.about.is_done(facts) {
-            return Some(SkipReason::Done);
-        }
-        let group = material.group.get(&reminder.id)?;
-        if group.is_answered {
-            return Some(SkipReason::AlreadyAnswered);
-        }
-        let since = group.first_at?;
-        let visits = material.visits.get(patient).into_iter().flatten();
-        let came = visits.into_iter().any(|visit| {
-            let zone = wall::zone(&visit.timezone);
-            let at = visit.when.instant(zone.as_ref().unwrap_or(self.zone()));
-            matches!(
-                visit.status,
-                OccasionStatus::Arrived | OccasionStatus::Fulfilled
-            ) && at.is_ok_and(|at| at > since)
-        });
-        // A day alone may have been before the word: only a later one counts for sure.
-        let sent_on = wall::date(self.zone(), since);
-        let seen = facts.iter().any(|fact| {
-            fact.kind == "encounter"
-                && match fact.at {
-                    Some(at) => at > since.as_millisecond(),
-                    None => fact.on.is_some_and(|on| on > sent_on),
-                }
-        });
-        (came || seen).then_some(SkipReason::Done)
     }
 
     /// The wall clock it goes by.

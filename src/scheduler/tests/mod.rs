@@ -5,6 +5,7 @@ mod answers;
 mod changes;
 mod consent;
 mod doctors;
+mod explained;
 mod groups;
 mod merged;
 mod moved;

@@ -1,0 +1,321 @@
+//! What the composer would decide of each planned reminder at its moment, as things stand now, and what it would say.
+
+use jiff::Timestamp;
+
+use crate::gates::{self, Standing, Verdict};
+use crate::model::class::Role;
+use crate::model::occasion::Confirmation;
+use crate::model::patient::OptOut;
+use crate::model::phone::address_hash;
+use crate::model::reminder::{SkipReason, Unless};
+use crate::planning::context::{self, About};
+use crate::planning::earlier::earlier;
+use crate::planning::explain::Case;
+use crate::render::RenderError;
+use crate::rules::explain::language::Language;
+use crate::rules::explain::{Line, Said, Section, refusal};
+use crate::rules::plan::PlannedReminder;
+use crate::store::reminders::Reminder;
+
+/// What the last moment would say of `planned`, in lines, and the reason if it would say no.
+pub(super) fn last_moment(
+    case: &Case<'_>,
+    planned: &PlannedReminder,
+    reminder: &Reminder,
+) -> (Vec<Line>, Option<SkipReason>) {
+    let (rule, language) = (case.question.rule, case.language);
+    let plan = &reminder.plan;
+    let patient = plan
+        .patient
+        .as_ref()
+        .and_then(|id| case.material.patients.get(id));
+    let relation = plan
+        .relation
+        .as_ref()
+        .and_then(|id| patient?.family.iter().find(|relation| relation.id == *id));
+    let occasion = plan
+        .occasion
+        .as_ref()
+        .and_then(|id| case.material.occasions.get(id));
+    let counts = plan
+        .patient
+        .as_ref()
+        .map(|id| case.material.counts(id, plan.relation.as_ref(), plan.class))
+        .unwrap_or_default();
+    let about = About {
+        reminder,
+        rule: Some(rule),
+        patient,
+        relation,
+        occasion,
+        asks: plan.ask.is_some(),
+    };
+    let unless = case.book.unless(plan);
+    let asked = gates::Case {
+        class: plan.class,
+        role: plan.role,
+        patient,
+        relation,
+        channels: &plan.channels,
+        answer_to: None,
+        occasion: plan.occasion.as_ref().map(|_| (occasion, plan.epoch)),
+        unless,
+        ask: case.book.ask(plan),
+        earlier: earlier(&about, case.material, case.house),
+        need_consent: case.question.need_consent,
+        suppressions: &case.material.standing,
+        address_key: &case.house.address_key,
+        quiet: rule.quiet,
+        zone: &rule.timezone,
+        counts,
+        caps: case.question.caps,
+        planned_at: reminder.created_at,
+        due_at: plan.due_at,
+        expires_at: plan.expires_at,
+    };
+    let now = plan.due_at.max(case.question.at);
+    let mut said = Vec::new();
+    if plan.class.is_capped() && plan.role != Role::Staff {
+        said.push(caps(counts, case.question.caps, language));
+    }
+    said.extend(
+        unless.map(|unless| self::unless(unless, occasion.map(|o| o.confirmation), language)),
+    );
+    let mut no = verdict(&asked, now, case, &mut said);
+    if !planned.stands_in || plan.role != Role::Staff {
+        let (line, fault) = wording(case, &about, language);
+        said.push(line);
+        no = no.or(fault);
+    }
+    let place = |said: Said| said.line(&planned.occurrence, &planned.step, &planned.lead);
+    (said.into_iter().map(place).collect(), no)
+}
+
+/// What the gates say, put into words; the reason if it is no.
+fn verdict(
+    asked: &gates::Case<'_>,
+    now: Timestamp,
+    case: &Case<'_>,
+    said: &mut Vec<Said>,
+) -> Option<SkipReason> {
+    let (rule, language) = (case.question.rule, case.language);
+    let no = match gates::may_send(asked, now) {
+        Verdict::Go(_) => None,
+        Verdict::Wait(at) => {
+            let shown = language.moment(at, &rule.timezone);
+            let text = language.pick(
+                format!("届时在免打扰时间内，会等到{shown}再发。"),
+                format!("At that moment it is quiet hours: it would wait until {shown}."),
+            );
+            said.push(Said::yes(Section::Gates, "quiet_hours", text).at(at));
+            None
+        }
+        Verdict::No(reason) => Some(reason),
+    };
+    match no {
+        Some(reason) => said.push(will_skip(reason, language)),
+        None if asked.role != Role::Staff => said.push(may_go(language)),
+        None => {}
+    }
+    no
+}
+
+fn will_skip(reason: SkipReason, language: Language) -> Said {
+    let why = refusal(reason, language);
+    let text = language.pick(
+        format!("照目前的情况，到时不会发出：{why}。"),
+        format!("As things stand it will not go out then: {why}."),
+    );
+    Said::no(Section::Gates, reason.as_str(), text)
+}
+
+fn may_go(language: Language) -> Said {
+    let text = language.word(
+        "照目前的情况，到时没有什么拦着它：患者在世，没有被暂停，没有退订，安排仍然有效。",
+        "As things stand nothing will be in its way then: the patient lives, nobody holds it, nobody asked us to stop, and the occasion stands.",
+    );
+    Said::yes(Section::Gates, "may_go", text)
+}
+
+/// How much the recipient had.
+pub(super) fn caps(counts: gates::Counts, caps: gates::Caps, language: Language) -> Said {
+    let (today, a_day) = (counts.today, caps.a_day);
+    let (week, a_week) = (counts.week, caps.a_week);
+    let text = language.pick(
+        format!("此类消息，收件人今天已收{today}条（上限{a_day}条），最近七天已收{week}条（上限{a_week}条）。"),
+        format!(
+            "Of messages of this sort the recipient has had {today} of {a_day} today and {week} of {a_week} this week."
+        ),
+    );
+    Said::yes(Section::Gates, "caps", text).by(format!("{today}/{a_day}, {week}/{a_week}"))
+}
+
+/// What makes it needless, and how that stands.
+pub(super) fn unless(
+    unless: Unless,
+    confirmation: Option<Confirmation>,
+    language: Language,
+) -> Said {
+    let if_so = match unless {
+        Unless::Answered => language.pick(
+            "患者若已答复就不再发",
+            "It does not go out once the patient has answered",
+        ),
+        Unless::Confirmed => language.pick(
+            "患者若已确认就不再发",
+            "It does not go out once the patient has confirmed",
+        ),
+        Unless::Delivered => language.pick(
+            "前一条若已送达就不再发",
+            "It does not go out once an earlier message has arrived",
+        ),
+    };
+    let stands = confirmation.map_or(String::new(), |confirmation| {
+        let (chinese, english) = match confirmation {
+            Confirmation::None => ("目前没有询问过", "so far nobody asked"),
+            Confirmation::Awaiting => ("目前尚未答复", "so far there is no answer"),
+            Confirmation::Confirmed => ("患者已确认", "the patient has confirmed"),
+            Confirmation::Declined => ("患者已表示不来", "the patient said they will not come"),
+            Confirmation::ChangeRequested => {
+                ("患者已要求改期", "the patient asked for another time")
+            }
+        };
+        language.pick(format!("；{chinese}"), format!("; {english}"))
+    });
+    let text = language.pick(format!("{if_so}{stands}。"), format!("{if_so}{stands}."));
+    let said = Said::yes(Section::Gates, "unless", text);
+    match confirmation {
+        Some(confirmation) => said.by(confirmation.as_str()),
+        None => said.by(unless),
+    }
+}
+
+/// Which template in which language, how long, or what it lacks.
+fn wording(case: &Case<'_>, about: &About<'_>, language: Language) -> (Said, Option<SkipReason>) {
+    let plan = &about.reminder.plan;
+    let template = case.book.template(plan);
+    let Some(channel) = plan.channels.first() else {
+        return (
+            Said::no(Section::Template, "template_fault", String::new()),
+            Some(SkipReason::NoContactPoint),
+        );
+    };
+    let values = context::context(about, case.material, case.house, plan.due_at);
+    let languages = context::languages(about, case.house);
+    match case
+        .book
+        .catalog
+        .render(template, &languages, *channel, &values)
+    {
+        Ok(rendered) => {
+            let tag = &rendered.language;
+            let length = rendered.measure.map_or(String::new(), |measure| {
+                let count = measure.segments;
+                language.pick(
+                    format!("，共{count}段短信"),
+                    format!(", {count} SMS segments"),
+                )
+            });
+            let own = languages.first().is_some_and(|first| *first == tag);
+            let why = if plan.role == Role::Staff || !own || languages.len() == 1 {
+                language.pick("本院的语言", "the language of the house")
+            } else {
+                language.pick("收件人的语言", "the language the recipient reads")
+            };
+            let text = language.pick(
+                format!("内容用模板 {template} 的 {tag} 版（{why}）{length}。"),
+                format!("It says what the template {template} has in {tag} ({why}){length}."),
+            );
+            let said = Said::yes(Section::Template, "template", text).by(tag);
+            (said, None)
+        }
+        Err(fault) => {
+            let (said, reason) = no_wording(template, &fault, language);
+            (said, Some(reason))
+        }
+    }
+}
+
+/// Why there is no text.
+pub(super) fn no_wording(
+    template: &str,
+    fault: &RenderError,
+    language: Language,
+) -> (Said, SkipReason) {
+    match fault {
+        RenderError::MissingValue { path, .. } => {
+            let text = language.pick(
+                format!("模板 {template} 要用到 {path}，病历中没有，因此发不出；科室会收到一项待办。"),
+                format!(
+                    "The template {template} prints {path}, which the records do not have: it cannot go out, and the department gets a task."
+                ),
+            );
+            let said = Said::no(Section::Template, "missing_value", text).by(path);
+            (said, SkipReason::MissingValue)
+        }
+        RenderError::UnknownTemplate { .. }
+        | RenderError::NoText { .. }
+        | RenderError::Fault { .. }
+        | RenderError::Parse { .. }
+        | RenderError::TooLong { .. }
+        | RenderError::Unreadable { .. } => {
+            let text = language.pick(
+                format!("模板 {template} 用不了，需要修改：{fault}。"),
+                format!("The template {template} cannot be used and needs repair: {fault}."),
+            );
+            let said = Said::no(Section::Template, "template_fault", text).by(template);
+            (said, SkipReason::TemplateFault)
+        }
+    }
+}
+
+/// What stands against the patient's and the family's numbers and addresses.
+pub(super) fn standing(case: &Case<'_>) -> Vec<Line> {
+    let patient = &case.subject.patient;
+    let language = case.language;
+    let hashes = |contacts: &[crate::model::patient::ContactPoint]| -> Vec<String> {
+        let key = &case.house.address_key;
+        let hash =
+            |one: &crate::model::patient::ContactPoint| address_hash(key, one.address.reveal());
+        contacts.iter().map(hash).collect()
+    };
+    let own = hashes(&patient.contacts);
+    let family: Vec<String> = patient
+        .family
+        .iter()
+        .flat_map(|relation| hashes(&relation.contacts))
+        .collect();
+    let mut lines = Vec::new();
+    for one in &case.material.standing {
+        let role = if own.contains(&one.address_hash) {
+            Role::Patient
+        } else if family.contains(&one.address_hash) {
+            Role::Family
+        } else {
+            continue;
+        };
+        let said = stands(one, role, case);
+        lines.push(said.line("", "", ""));
+    }
+    lines.dedup_by(|a, b| a.text == b.text && language == case.language);
+    lines
+}
+
+fn stands(one: &Standing, role: Role, case: &Case<'_>) -> Said {
+    let language = case.language;
+    let since = language.moment(one.since, &case.question.rule.timezone);
+    let who = language.role(role);
+    let scope = match one.scope {
+        OptOut::All => language.word("全部消息", "everything"),
+        OptOut::Class(class) => language.class(class).to_owned(),
+        OptOut::Channel(channel) => language.channel(channel).to_owned(),
+    };
+    let why = refusal(one.reason, language);
+    let text = language.pick(
+        format!("{who}的一个号码或邮箱自{since}起停止接收{scope}：{why}。"),
+        format!("A number or address of {who} takes no {scope} since {since}: {why}."),
+    );
+    Said::yes(Section::Gates, one.reason.as_str(), text)
+        .by(one.scope.as_str())
+        .at(one.since)
+}
