@@ -464,6 +464,13 @@ pub(super) async fn emergency(set: &Set) -> Proof {
 
 pub(super) async fn moved(set: &Set) -> Proof {
     let before = (said(set, "A01").await?, said(set, "A20").await?);
+    let texts = || {
+        (
+            got(set, &number("P01")).len(),
+            got(set, &number("P09")).len(),
+        )
+    };
+    let had = texts();
     let moves = [
         Moved {
             key: "A01",
@@ -485,28 +492,33 @@ pub(super) async fn moved(set: &Set) -> Proof {
         "a booking was not moved"
     );
     ensure!(
-        after.0.confirmation == Confirmation::None,
+        after.0.confirmation == Confirmation::Awaiting,
         "the answer to the old date still counts: {}",
         after.0.confirmation
     );
+    let has = texts();
+    ensure!(
+        has == (had.0 + 1, had.1),
+        "who was told the old date hears of the new one at once, and nobody else: {had:?} → {has:?}"
+    );
     let states = |said: &Said| {
-        said.reminders
-            .iter()
-            .map(|(state, _)| state.clone())
-            .collect::<Vec<_>>()
+        let states = said.reminders.iter().map(|(state, _)| state.clone());
+        let mut states: Vec<String> = states.collect();
+        states.sort();
+        states
     };
     ensure!(
-        states(&after.0) == ["composed", "planned"],
+        states(&after.0) == ["composed", "composed", "planned"],
         "reminders of A01: {:?}",
         after.0.reminders
     );
     ensure!(
-        states(&after.1) == ["superseded", "planned"],
+        states(&after.1) == ["planned", "skipped", "superseded"],
         "reminders of A20: {:?}",
         after.1.reminders
     );
     Ok(format!(
-        "A01 (reminded and confirmed): {} → {}, one reminder planned for the new date\nA20 (not reminded yet): the old reminder is superseded, a new one planned",
+        "A01 (reminded and confirmed): {} → {}; told of the new date at once and asked again, one more reminder planned\nA20 (not reminded yet): hears nothing now; the old reminder is superseded, a new one planned",
         before.0.confirmation, after.0.confirmation,
     ))
 }
