@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::model::id::{OccasionId, PatientId, ReminderId};
@@ -210,19 +211,34 @@ impl PlanStage {
             ids = candidates::page(&mut tx, &among, walk.after.as_ref(), PAGE).await?;
         }
         let is_last = ids.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let sieved = walk::sieved(rule);
+        let sieved = Arc::new(walk::sieved(rule));
         let chunk = usize::try_from(self.settings.limit()).unwrap_or(1) * WALKED;
-        for ids in ids.chunks(chunk) {
-            let Some(tx) = self.open().await? else {
-                return Ok(0);
+        let mut chunks = ids.chunks(chunk).peekable();
+        let mut looking = None;
+        while let Some(ids) = chunks.next() {
+            let (tx, looked) = match looking.take() {
+                Some(looked) => (self.store.write().await?, looked),
+                None => {
+                    let Some(mut tx) = self.open().await? else {
+                        return Ok(0);
+                    };
+                    let looked = self.look(&mut tx, ids, &sieved, horizon).await?;
+                    (self.to_write(tx).await?, looked)
+                }
             };
-            let mut tx = self.plan(tx, ids, &sieved, horizon).await?;
+            // While one chunk is written, the next one is looked at. On a server both are one transaction.
+            let next = chunks.peek().filter(|_| !self.store.is_shared());
+            let next = next.map(|ids| self.look_ahead(ids, &sieved, *horizon));
+            let mut tx = self.plan(tx, looked, &sieved, horizon).await?;
             plan.walk = Some(Walk {
                 after: ids.last().cloned(),
                 ..walk.clone()
             });
             rule_plans::put(&mut tx, &plan).await?;
             tx.commit().await?;
+            if let Some(next) = next {
+                looking = Some(next.await.map_err(|_| StoreError::Closed)??);
+            }
         }
         if is_last {
             let mut tx = self.store.write().await?;
@@ -239,20 +255,48 @@ impl PlanStage {
         Ok(ids.len())
     }
 
+    /// Looks at a chunk of candidates on a thread of its own.
+    fn look_ahead(
+        &self,
+        ids: &[PatientId],
+        rule: &Arc<Rule>,
+        horizon: Horizon,
+    ) -> JoinHandle<Result<Looked, StoreError>> {
+        let (stage, ids, rule) = (self.clone(), ids.to_vec(), Arc::clone(rule));
+        tokio::spawn(async move {
+            let mut tx = stage.store.read().await?;
+            stage.look(&mut tx, &ids, &rule, &horizon).await
+        })
+    }
+
+    /// What a rule yields for a chunk of its candidates.
+    async fn look(
+        &self,
+        tx: &mut Tx,
+        ids: &[PatientId],
+        rule: &Rule,
+        horizon: &Horizon,
+    ) -> Result<Looked, StoreError> {
+        let subjects = subject::load(tx, ids, &Needs::of(rule), horizon.now).await?;
+        let mut planned = decide_all(&[rule], &subjects, horizon);
+        // What staff are told once of all is decided once, when the walk ends.
+        planned.retain(|new| new.patient.is_some());
+        switching::forget_missed(tx, &subjects, &mut planned).await?;
+        Ok(Looked { subjects, planned })
+    }
+
     /// Plans a chunk of candidates by their rule; the transaction comes back open, for what belongs to it.
     async fn plan(
         &self,
         mut tx: Tx,
-        ids: &[PatientId],
+        looked: Looked,
         rule: &Rule,
         horizon: &Horizon,
     ) -> Result<Tx, StoreError> {
-        let subjects = subject::load(&mut tx, ids, &Needs::of(rule), horizon.now).await?;
-        let mut planned = decide_all(&[rule], &subjects, horizon);
-        // What staff are told once of all is decided once, when the walk ends.
-        planned.retain(|new| new.patient.is_some());
-        switching::forget_missed(&mut tx, &subjects, &mut planned).await?;
-        let mut tx = self.to_write(tx).await?;
+        let Looked {
+            subjects,
+            mut planned,
+        } = looked;
         let now = horizon.now;
         let one = std::iter::once(rule);
         let moved = spread::spread(&mut tx, one, &subjects, &mut planned, now).await?;
@@ -303,6 +347,12 @@ impl PlanStage {
         tx.rollback().await?;
         Ok(None)
     }
+}
+
+/// A chunk of candidates, and what their rule yields for them.
+struct Looked {
+    subjects: Vec<Subject>,
+    planned: Vec<NewReminder>,
 }
 
 fn scope<'a>(of: Of<'a>, rules: &[&'a Rule], horizon: &Horizon) -> Scope<'a> {
