@@ -173,14 +173,21 @@ impl PlanStage {
             looks_back: false,
             to: None,
         };
-        let mut looked_at = 0;
+        let (mut looked_at, mut walked) = (0, Vec::new());
         for rule in self.book.active() {
             if let Some(plan) = walk::next(rule, known.remove(&rule.id), &horizon) {
                 self.begin_walk(rule, &plan, &switches, now).await?;
-                looked_at += self.walk(plan, &horizon).await?;
+                looked_at += self.walk(plan, &horizon, &mut walked).await?;
             } else {
                 self.follow_mode(rule, &switches, now).await?;
             }
+        }
+        if !walked.is_empty() {
+            let mut tx = self.store.write().await?;
+            for plan in &walked {
+                rule_plans::put(&mut tx, plan).await?;
+            }
+            tx.commit().await?;
         }
         let gone = known
             .into_keys()
@@ -199,8 +206,14 @@ impl PlanStage {
         Ok(looked_at)
     }
 
-    /// One page of a walk; where it stands is kept with each chunk.
-    async fn walk(&self, mut plan: RulePlan, horizon: &Horizon) -> Result<usize, StoreError> {
+    /// One page of a walk; where it stands is kept with each chunk. That nothing is left of it may go to `walked`,
+    /// to be kept with that of other rules.
+    async fn walk(
+        &self,
+        mut plan: RulePlan,
+        horizon: &Horizon,
+        walked: &mut Vec<RulePlan>,
+    ) -> Result<usize, StoreError> {
         let (Some(walk), Some(rule)) = (plan.walk.clone(), self.book.rule(&plan.rule)) else {
             return Ok(0);
         };
@@ -241,16 +254,22 @@ impl PlanStage {
             }
         }
         if is_last {
-            let mut tx = self.store.write().await?;
+            let mut tx = self.store.read().await?;
             let shared = walk::shared(&mut tx, rule, &self.house, horizon, is_first).await?;
-            plans::write(&mut tx, &shared, horizon.now).await?;
-            self.warn(&mut tx, &shared, horizon.now).await?;
-            if is_first {
-                self.end_walk(&mut tx, rule, horizon.now).await?;
-            }
+            drop(tx);
             (plan.until, plan.walk) = (walk.to, None);
-            rule_plans::put(&mut tx, &plan).await?;
-            tx.commit().await?;
+            if is_first || !shared.is_empty() {
+                let mut tx = self.store.write().await?;
+                plans::write(&mut tx, &shared, horizon.now).await?;
+                self.warn(&mut tx, &shared, horizon.now).await?;
+                if is_first {
+                    self.end_walk(&mut tx, rule, horizon.now).await?;
+                }
+                rule_plans::put(&mut tx, &plan).await?;
+                tx.commit().await?;
+            } else {
+                walked.push(plan);
+            }
         }
         Ok(ids.len())
     }
