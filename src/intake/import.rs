@@ -113,10 +113,12 @@ const TWO_STAGES: &[&[RecordKind]] = &[
 ];
 pub(crate) const ALL: &[RecordKind] = RecordKind::ALL;
 
-/// For how long others may have to wait for their turn to write.
-const TURN: Duration = Duration::from_millis(35);
-/// After how much writing the log is brought into the file.
-const LOG: Duration = Duration::from_millis(300);
+/// For how long others may have to wait for their turn to write, and after how much writing the log is brought
+/// into the file.
+const TURNS: (Duration, Duration) = (Duration::from_millis(35), Duration::from_millis(300));
+/// The same when the first records of a source come in: nobody works with them yet, and a page that is written
+/// once for many rows makes it quick.
+const FIRST_TURNS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 /// Rows of a transaction: at first, and the bounds within which it finds its size.
 const ROWS: (usize, usize, usize) = (4_000, 2_000, 30_000);
 
@@ -218,6 +220,11 @@ async fn apply(
 ) -> Result<(), IntakeError> {
     let (survey, rows) = (Arc::new(survey), Arc::new(AtomicUsize::new(ROWS.0)));
     let (mut records, mut unlogged, mut pace) = (0, Duration::ZERO, Pace::default());
+    let (turn, log) = if applier.is_first() {
+        FIRST_TURNS
+    } else {
+        TURNS
+    };
     for kinds in input.stages(&survey) {
         let (to, mut chunks) = mpsc::channel(2);
         let feeder = Feeder {
@@ -231,9 +238,9 @@ async fn apply(
         while let Some((chunk, count)) = chunks.recv().await {
             let weight = chunk.weight();
             let held = applier.transact(chunk).await?;
-            rows.store(next_size(weight, held), Ordering::Relaxed);
+            rows.store(next_size(weight, held, turn), Ordering::Relaxed);
             unlogged += held;
-            if unlogged > LOG {
+            if unlogged > log {
                 store.checkpoint().await?;
                 unlogged = Duration::ZERO;
             }
@@ -251,8 +258,8 @@ async fn apply(
 }
 
 /// How many rows the next transaction should have, so that it takes about a turn.
-fn next_size(rows: usize, held: Duration) -> usize {
-    let (turn, held) = (TURN.as_micros(), held.as_micros().max(1));
+fn next_size(rows: usize, held: Duration, turn: Duration) -> usize {
+    let (turn, held) = (turn.as_micros(), held.as_micros().max(1));
     // One that had few rows tells little of what many would cost.
     if rows < ROWS.1 {
         return ROWS.0;

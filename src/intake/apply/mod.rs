@@ -155,6 +155,11 @@ impl<'a> Applier<'a> {
         }
     }
 
+    /// Whether these are the first records of their source.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.mode.first_import
+    }
+
     /// Begins an import that may find nothing of its source.
     pub(crate) fn begin(&mut self, fresh: Fresh) {
         self.is_idle = !fresh.patients;
