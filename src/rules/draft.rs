@@ -158,6 +158,8 @@ impl<'a> Draft<'a, '_> {
                         &format!("was past at {since}"),
                     );
                 }
+                // What never moved has no move to tell of: nothing is left out.
+                Moment::Dropped(..) if *lead == Lead::Moved && occurrence.moved.is_none() => {}
                 Moment::Dropped(at, reason, why) => {
                     self.skip(occurrence, step, &name, Some(at), reason, &why)
                 }

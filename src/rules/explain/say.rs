@@ -390,9 +390,11 @@ fn late(late: Late, rule: &Rule, language: Language) -> Said {
                 "It was there before the first import, so there was no moment of booking.",
             ),
         ),
-        Late::NeverMoved => no(
-            "missed",
-            language.word("没有改期过。", "It was never moved."),
+        // No reason why anything is not sent.
+        Late::NeverMoved => Said::yes(
+            Section::Timing,
+            "never_moved",
+            language.word("没有改期过。", "It was never moved.").to_owned(),
         ),
         Late::NoCatchUp { is_old: true } => no(
             "missed",

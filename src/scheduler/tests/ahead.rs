@@ -74,7 +74,11 @@ async fn what_is_shown_beforehand_is_what_is_sent() {
 
 #[tokio::test]
 async fn what_would_not_be_sent_says_why() {
-    for clinic in clinics(&[("appointment", APPOINTMENT)], "2026-03-20T10:00").await {
+    // A booking that was never moved leaves out no notice of a move.
+    let rule = format!(
+        "{APPOINTMENT}[[step]]\nto = \"patient\"\non = \"moved\"\nsend = \"appointment\"\n"
+    );
+    for clinic in clinics(&[("appointment", &rule)], "2026-03-20T10:00").await {
         let (ana, bo) = (clinic.patient("Ana").await, clinic.patient("Bo").await);
         clinic.book(&ana, "appointment", "2026-04-04T10:00").await;
         clinic.book(&bo, "appointment", "2026-04-04T10:00").await;

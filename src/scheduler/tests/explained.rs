@@ -183,3 +183,16 @@ async fn of_a_patient_who_is_not_there_nothing_is_told() {
         assert!(told.unwrap().is_none());
     }
 }
+
+#[tokio::test]
+async fn a_notice_of_a_move_that_never_was_is_no_reason() {
+    let moved =
+        format!("{RECHECK}[[step]]\nto = \"patient\"\non = \"moved\"\nsend = \"recheck\"\n");
+    for clinic in clinics(&[("plain", RECHECK), ("moved", &moved)], "2026-07-02T10:00").await {
+        let ana = clinic.patient("Ana").await;
+        clinic.book(&ana, "recheck", "2026-07-24T10:00").await;
+        clinic.sql("UPDATE patient SET held = TRUE", &[]).await;
+        let plain = in_short(&clinic, "plain", &ana).await;
+        assert_eq!(in_short(&clinic, "moved", &ana).await, plain);
+    }
+}
