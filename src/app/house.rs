@@ -46,17 +46,19 @@ impl House {
             .context("the database cannot be opened")?;
         let schema = migrate::schema(&store).await?;
         anyhow::ensure!(
-            schema.at <= schema.newest,
-            "the database is of a later version (schema {}, this program knows {})",
+            schema.unknown.is_empty(),
+            "the database is of a later version (schema {}, this program knows {} and not {})",
             schema.at,
-            schema.newest
+            schema.newest,
+            numbers(&schema.unknown)
         );
-        if schema.at < schema.newest {
+        if !schema.missing.is_empty() {
             anyhow::ensure!(
                 config.may_migrate(),
-                "the database has schema {}, this program needs {}: run `carebell migrate`, or set `migrate = true` under [database]",
+                "the database has schema {}, this program needs {} and lacks {}: run `carebell migrate`, or set `migrate = true` under [database]",
                 schema.at,
-                schema.newest
+                schema.newest,
+                numbers(&schema.missing)
             );
             migrate::run(&store).await?;
         }
@@ -130,4 +132,9 @@ pub fn site(config: &Config) -> Result<Site, ConfigError> {
         working_days: Arc::new(working_days(config)?),
         ..Site::new(config.zone(), config.site.country.clone())
     })
+}
+
+fn numbers(migrations: &[i64]) -> String {
+    let words: Vec<String> = migrations.iter().map(i64::to_string).collect();
+    words.join(", ")
 }
