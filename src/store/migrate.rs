@@ -38,6 +38,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0005_campaigns.sql"),
         include_str!("../../migrations/postgres/0005_campaigns.sql"),
     ),
+    (
+        7,
+        "own leads",
+        include_str!("../../migrations/sqlite/0007_own_leads.sql"),
+        include_str!("../../migrations/postgres/0007_own_leads.sql"),
+    ),
 ];
 
 /// Which migrations a database has, beside those that we know.
