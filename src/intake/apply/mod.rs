@@ -29,7 +29,7 @@ use self::draft::Site;
 use super::record::{Key, Origin, RecordKind, RecordUpdate, Removal, Removed};
 use super::report::{Fault, Outcome, Report};
 use super::{IntakeError, SiteInfo, repeat};
-use crate::model::id::PatientId;
+use crate::model::id::{OccasionId, PatientId};
 use crate::model::phone::address_hash;
 use crate::model::reminder::SkipReason;
 use crate::store::audits::{self, NewAudit};
@@ -99,6 +99,8 @@ pub(crate) struct Applier<'a> {
     hasher: RandomState,
     /// Patients to be marked before the transaction ends.
     changed: Vec<PatientId>,
+    /// New occasions to be marked, where nothing else of their patients changed.
+    booked: Vec<(OccasionId, PatientId)>,
 }
 
 /// Which records of a source are all new, as none was there when the import began. Another process may make some
@@ -152,6 +154,7 @@ impl<'a> Applier<'a> {
             imagined: HashSet::new(),
             hasher: RandomState::new(),
             changed: Vec::new(),
+            booked: Vec::new(),
         }
     }
 
@@ -271,7 +274,12 @@ impl<'a> Applier<'a> {
             self.remove(tx, removal, &mut gone).await?;
         }
         let changed = std::mem::take(&mut self.changed);
+        let booked = std::mem::take(&mut self.booked);
+        if self.mode.dry_run {
+            return Ok(gone);
+        }
         marks::add(tx, &changed, self.now).await?;
+        marks::add_occasions(tx, &booked, self.now).await?;
         Ok(gone)
     }
 

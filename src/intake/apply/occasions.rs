@@ -43,8 +43,8 @@ impl Applier<'_> {
                 .filter_map(Drafted::put)
                 .collect();
             if self.mode.dry_run || occasion_records::insert(tx, source, &new, self.now).await? {
-                let patients = new.iter().map(|put| put.patient.clone());
-                self.changed.extend(patients);
+                let booked = new.iter().map(|put| (put.id.clone(), put.patient.clone()));
+                self.booked.extend(booked);
                 return self.write_changed(tx, source, puts).await;
             }
             // Another process knows some of them by now.
