@@ -25,6 +25,9 @@ use crate::store::{
     StoreError, Tx, consents, contact_points, marks, occasions, patients, questions, withdraw,
 };
 
+/// The highest score, of the ten that our texts ask for, that somebody should look into: the words for it are "dissatisfied".
+const LOW: u8 = 4;
+
 /// What a person says of messages at all.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Consent {
@@ -87,7 +90,8 @@ impl Case<'_> {
             Intent::Confirm => self.confirm(tx, reply).await,
             Intent::Cancel => self.decline(tx, reply).await,
             Intent::Reschedule => self.reschedule(tx, reply).await,
-            Intent::Choice | Intent::Rating => self.answered(tx, reply).await,
+            Intent::Choice => self.answered(tx, reply).await,
+            Intent::Rating => self.rated(tx, reply).await,
             Intent::Help => {
                 self.answer(tx, reply, "answer_help").await?;
                 Ok("helped")
@@ -283,6 +287,16 @@ impl Case<'_> {
         self.to_people(tx, reply, "answered").await
     }
 
+    /// A low score is for a person to look into, and so is a complaint beside it; any other is kept with the reply.
+    async fn rated(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+        self.close(tx).await?;
+        let is_low = self.reading.slots.rating.is_some_and(|score| score <= LOW);
+        if is_low || self.reading.needs_human {
+            return self.to_people(tx, reply, "answered").await;
+        }
+        Ok("answered")
+    }
+
     /// Says once a day that we did not understand; a person reads it in any case that is not a machine's.
     async fn unclear(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
         if !self.reading.needs_human {
@@ -375,7 +389,7 @@ impl Case<'_> {
             Intent::Complaint => "A patient complains",
             Intent::Question => "A patient asks something",
             Intent::Choice => "A patient chose one of the times offered",
-            Intent::Rating => "A patient rated a visit",
+            Intent::Rating => "A patient gives a low score or complains",
             Intent::Confirm if self.is_about_no_booking() => "A patient accepts an invitation",
             _ => "A reply needs a person",
         };
