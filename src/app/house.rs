@@ -7,9 +7,10 @@ use tokio::sync::watch;
 
 use crate::app::workdays::working_days;
 use crate::config::{Config, ConfigError};
-use crate::intake::SiteInfo;
 use crate::intake::messages::{self, InFlight, Intake};
+use crate::intake::{Clearing, SiteInfo};
 use crate::planning::book::{Book, Problem};
+use crate::rules::rule::Rule;
 use crate::rules::site::Site;
 use crate::store::messages::Desk;
 use crate::store::{Store, migrate};
@@ -76,6 +77,10 @@ impl House {
             &config.path(&config.templates.dir),
             &site,
         );
+        let info = SiteInfo {
+            clearings: clearings(&book),
+            ..info
+        };
         let desk = Desk {
             routes: config.routes(),
             address_key: info.address_key.clone(),
@@ -121,6 +126,21 @@ impl House {
             in_flight: InFlight::default(),
         }
     }
+}
+
+/// What records make needless of what waits by these rules.
+fn clearings(book: &Book) -> Vec<Clearing> {
+    let clearing = |rule: &Rule| Clearing {
+        rule: rule.id.clone(),
+        fact: rule
+            .stop
+            .as_ref()
+            .map(|stop| (stop.fact.clone(), stop.codes.clone())),
+        by_visits: rule.steps.iter().any(|step| step.group.is_some()),
+    };
+    let all = book.active().map(clearing);
+    all.filter(|one| one.fact.is_some() || one.by_visits)
+        .collect()
 }
 
 /// What rules take from the config, without a database.

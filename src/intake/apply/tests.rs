@@ -509,6 +509,7 @@ fn a_wrong_body_names_the_path_and_never_the_value() {
         country: "CN".to_owned(),
         address_key: vec![1],
         sensitive: sensitive::Sensitive::default(),
+        clearings: Vec::new(),
     };
     let check = |body: Value, expected: &str| {
         let error = patient_from_json("his", "P1", &body, &site)
