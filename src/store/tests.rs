@@ -450,6 +450,27 @@ async fn after_a_crash_what_was_only_claimed_goes_back_and_what_was_journalled_i
 }
 
 #[tokio::test]
+async fn a_step_of_the_clock_takes_no_lease_from_the_process_that_lives() -> Result {
+    for b in benches().await {
+        let id = b.accepted("a").await?;
+        assert_eq!(b.prepared(1).await?.len(), 1);
+        b.clock.advance(jiff::SignedDuration::from_hours(1));
+        let mut freed = Vec::new();
+        for asks in ["me", "another"] {
+            let mut tx = b.store.write().await?;
+            let dead = Dead::ExpiredBut(asks);
+            freed.push(rescue::dead_leases(&mut tx, dead, |_| 600_000, b.clock.now()).await?);
+            tx.commit().await?;
+        }
+        assert_eq!(
+            (freed, b.state(&id).await?.0),
+            (vec![0, 1], "uncertain".to_owned())
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_stop_that_came_meanwhile_ends_a_claimed_message() -> Result {
     for b in benches().await {
         let id = b.accepted("k").await?;
