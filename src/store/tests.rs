@@ -47,11 +47,7 @@ async fn benches() -> Vec<Bench> {
 }
 
 fn desk() -> Desk {
-    let route = Route {
-        channel: Channel::Sms,
-        prefix: String::new(),
-        providers: vec!["main".to_owned()],
-    };
+    let route = Route::in_order(Channel::Sms, String::new(), vec!["main".to_owned()]);
     Desk {
         routes: Routes::new(vec![route]),
         address_key: b"key".to_vec(),
@@ -195,6 +191,7 @@ fn settlement(
         next,
         counts: false,
         switch: None,
+        reroute: None,
         reference: one.reference.clone(),
     }
 }

@@ -120,6 +120,15 @@ impl Status {
     }
 }
 
+/// Whether a refusal by that name speaks of the carrier or of our account, and not of a recipient or a text.
+pub fn is_carriers_fault(name: &str) -> bool {
+    let row = TABLE.iter().find(|(_, known, _)| *known == name);
+    match row.map_or(Temporary, |(_, _, class)| *class) {
+        Throttle | Temporary | PermanentAccount => true,
+        PermanentRecipient | PermanentContent => false,
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.row() {

@@ -325,6 +325,10 @@ impl Provider for SmppProvider {
             && self.account.up.borrow().iter().any(Session::is_open)
     }
 
+    fn room(&self) -> usize {
+        self.account.pace().room(Instant::now())
+    }
+
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Accepted, SendError>> {
         Box::pin(self.account.send(outgoing))
     }
