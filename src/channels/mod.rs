@@ -55,7 +55,8 @@ pub struct Accepted {
 }
 
 /// What a refusal means for the message and its lane (ARCHITECTURE.md, "Retries, failover, limits").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
     /// Slow down and try again.
     Throttle,

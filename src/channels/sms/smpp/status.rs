@@ -105,6 +105,16 @@ impl Status {
         self.0 == 0
     }
 
+    /// The status of that name, or of that number: decimal, or hexadecimal behind `0x`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let named = TABLE.iter().find(|(_, name, _)| *name == text);
+        let number = || match text.strip_prefix("0x") {
+            Some(digits) => u32::from_str_radix(digits, 16).ok(),
+            None => text.parse().ok(),
+        };
+        named.map(|(code, _, _)| *code).or_else(number).map(Self)
+    }
+
     /// What it means when it answers a `submit_sm`.
     pub fn class(self) -> ErrorClass {
         self.row().map_or(Temporary, |(_, _, class)| *class)
