@@ -44,6 +44,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0007_own_leads.sql"),
         include_str!("../../migrations/postgres/0007_own_leads.sql"),
     ),
+    (
+        13,
+        "routing",
+        include_str!("../../migrations/sqlite/0013_routing.sql"),
+        include_str!("../../migrations/postgres/0013_routing.sql"),
+    ),
 ];
 
 /// Which migrations a database has, beside those that we know.
