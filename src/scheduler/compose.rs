@@ -45,6 +45,19 @@ pub struct ComposeStage {
 }
 
 impl ComposeStage {
+    /// What is due, with what belongs to it; nothing while another process composes.
+    async fn ready(&self, tx: &mut Tx, now: Timestamp) -> Result<Vec<Reminder>, StoreError> {
+        if !due::alone(tx, WORK).await? {
+            return Ok(Vec::new());
+        }
+        let held = rule_switches::held(tx, self.book.broken()).await?;
+        let mut ready = due::due(tx, &held, now, self.settings.limit()).await?;
+        let beside = due::beside(tx, &ready, &held, now).await?;
+        ready.extend(beside);
+        let ready = digest::complete(tx, &self.book, &held, ready, now).await?;
+        due::hold(tx, ready).await
+    }
+
     /// Gives another day to reminders whose day went by; says how many got one, or nothing while the planner gives days.
     async fn give_again(
         &self,
@@ -77,15 +90,7 @@ impl ComposeStage {
         } else {
             self.store.read().await?
         };
-        let mut reminders = Vec::new();
-        if due::alone(&mut tx, WORK).await? {
-            let held = rule_switches::held(&mut tx, self.book.broken()).await?;
-            let mut ready = due::due(&mut tx, &held, now, self.settings.limit()).await?;
-            let beside = due::beside(&mut tx, &ready, &held, now).await?;
-            ready.extend(beside);
-            let ready = digest::complete(&mut tx, &self.book, &held, ready, now).await?;
-            reminders = due::hold(&mut tx, ready).await?;
-        }
+        let mut reminders = self.ready(&mut tx, now).await?;
         let late = spread::gone_by(&self.book, &reminders, now);
         if !late.is_empty() {
             let late: HashSet<ReminderId> = match self.give_again(&mut tx, &late, now).await? {

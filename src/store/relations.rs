@@ -169,30 +169,36 @@ async fn delete(tx: &mut Tx, gone: &[RelationId], now: Timestamp) -> Result<(), 
     Ok(())
 }
 
-async fn write(
-    tx: &mut Tx,
-    family: Vec<(PatientId, RelationPut)>,
-    had: &HashMap<(PatientId, String), RelationId>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    #[derive(serde::Serialize)]
-    struct Row {
-        id: RelationId,
-        patient: PatientId,
-        source_key: String,
-        rank: i64,
-        kind: String,
-        name: Option<String>,
-        language: Option<String>,
-        consented: bool,
-        row_hash: String,
-    }
+/// A relation as it is bound to a statement.
+#[derive(serde::Serialize)]
+struct Row {
+    id: RelationId,
+    patient: PatientId,
+    source_key: String,
+    rank: i64,
+    kind: String,
+    name: Option<String>,
+    language: Option<String>,
+    consented: bool,
+    row_hash: String,
+}
+
+async fn put_rows(tx: &mut Tx, set: &[Row]) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO relation (id, patient_id, source_key, rank, kind, name, language, consented, row_hash)
         SELECT j.value ->> 'id', j.value ->> 'patient', j.value ->> 'source_key', CAST(j.value ->> 'rank' AS BIGINT), j.value ->> 'kind',
             j.value ->> 'name', j.value ->> 'language', CAST(j.value ->> 'consented' AS BOOLEAN), j.value ->> 'row_hash'
         FROM json_each($1) AS j WHERE TRUE
         ON CONFLICT (id) DO UPDATE SET rank = excluded.rank, kind = excluded.kind, name = excluded.name, language = excluded.language,
             consented = excluded.consented, row_hash = excluded.row_hash";
+    on!(tx, conn => sqlx::query(SQL).bind(rows(set)).execute(conn).await.map(|_| ()))
+}
+
+async fn write(
+    tx: &mut Tx,
+    family: Vec<(PatientId, RelationPut)>,
+    had: &HashMap<(PatientId, String), RelationId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     if family.is_empty() {
         return Ok(());
     }
@@ -229,7 +235,7 @@ async fn write(
             row_hash: put.row_hash,
         });
     }
-    on!(&mut *tx, conn => sqlx::query(SQL).bind(rows(&set)).execute(conn).await.map(|_| ()))?;
+    put_rows(tx, &set).await?;
     let owners: Vec<Owner> = set
         .into_iter()
         .map(|row| Owner {
