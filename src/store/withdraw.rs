@@ -261,6 +261,8 @@ async fn end(
           AND (CAST(state AS TEXT) IN ('scheduled', 'queued', 'held') OR (CAST(state AS TEXT) = 'sending' AND NOT EXISTS
             (SELECT 1 FROM attempt a WHERE a.message_id = message.id AND a.phase = 'prepared')))
         RETURNING id, state, reference";
+    const UNASKED: &str = "UPDATE question SET state = 'closed' WHERE state = 'open' AND message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
+        AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.message_id = question.message_id AND a.phase NOT IN ('not_sent', 'rejected'))";
     const GONE: &str = "DELETE FROM dispatch WHERE message_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)";
     if found.is_empty() {
         return Ok(Vec::new());
@@ -276,6 +278,13 @@ async fn end(
     }
     let gone: Vec<Gone<'_>> = ended.iter().map(|(id, ..)| Gone { id }).collect();
     execute!(&mut *tx, sqlx::query(GONE).bind(rows(&gone)))?;
+    // What never left was never asked; a reply means something else.
+    let unasked: Vec<Gone<'_>> = ended
+        .iter()
+        .filter(|(_, state, _)| state != "unconfirmed")
+        .map(|(id, ..)| Gone { id })
+        .collect();
+    execute!(&mut *tx, sqlx::query(UNASKED).bind(rows(&unasked)))?;
     let news: Vec<_> = ended
         .iter()
         .map(|(id, state, reference)| told(id, state, Some(reason), reference.as_deref()))
