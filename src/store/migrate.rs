@@ -38,6 +38,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0005_campaigns.sql"),
         include_str!("../../migrations/postgres/0005_campaigns.sql"),
     ),
+    (
+        10,
+        "amqp",
+        include_str!("../../migrations/sqlite/0010_amqp.sql"),
+        include_str!("../../migrations/postgres/0010_amqp.sql"),
+    ),
 ];
 
 /// What a database needs.
