@@ -13,7 +13,7 @@ use crate::model::price::Price;
 use crate::model::route::{FULL, Route, Routes};
 use crate::planning::totals::Tariff;
 use crate::render::RESERVED_WORDS;
-use crate::{delivery, gates, inbound, intake, scheduler, telemetry};
+use crate::{amqp, delivery, gates, inbound, intake, scheduler, telemetry};
 
 /// Everything that can be set. `carebell.example.toml` says what each key means.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -28,7 +28,7 @@ pub struct Config {
     /// Where everything is kept.
     pub database: Database,
     /// RabbitMQ; absent: off.
-    pub amqp: Option<Amqp>,
+    pub amqp: Option<amqp::Settings>,
     /// Where rules lie.
     pub rules: Rules,
     /// Where templates lie.
@@ -98,14 +98,6 @@ pub struct Database {
     pub url: String,
     /// Whether `serve` migrates by itself; absent: on SQLite it does.
     pub migrate: Option<bool>,
-}
-
-/// `[amqp]`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Amqp {
-    /// `amqp://HOST:PORT/VHOST`.
-    pub url: String,
 }
 
 /// `[rules]`.
@@ -384,6 +376,9 @@ impl Config {
         for provider in self.providers.keys() {
             self.smpp(provider)?;
         }
+        if let Some(Err(what)) = self.amqp.as_ref().map(amqp::Settings::check) {
+            return wrong(what);
+        }
         if self.delivery.uncertain_wait.is_negative()
             || !self.delivery.response_timeout.is_positive()
         {
@@ -549,6 +544,39 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_example_shows_every_key_of_amqp_with_its_default() {
+        let example = include_str!("../carebell.example.toml");
+        let block = example.lines().skip_while(|line| *line != "# [amqp]");
+        let block = block.take_while(|line| !line.is_empty());
+        let lines = block.filter_map(|line| line.strip_prefix("# "));
+        let is_key = |line: &&str| {
+            line.split_once(" = ")
+                .is_some_and(|(key, _)| !key.contains(' '))
+        };
+        let shown: Vec<&str> = lines.filter(is_key).collect();
+        let unknown = parse("[amqp]\nnothing = 1\n", &[]).expect_err("no such key");
+        let unknown = unknown.to_string();
+        let known: Vec<&str> = unknown.split('`').skip(3).step_by(2).collect();
+        assert!(known.contains(&"prefetch"), "{unknown}");
+        for key in known {
+            let is_shown = shown
+                .iter()
+                .any(|line| line.starts_with(&format!("{key} = ")));
+            assert!(is_shown, "carebell.example.toml does not show amqp.{key}");
+        }
+        let of_choice = ["password_file", "ca_file", "clients"];
+        let of_default = shown
+            .iter()
+            .filter(|line| !of_choice.iter().any(|key| line.starts_with(key)));
+        let text = of_default.fold("[amqp]\n".to_owned(), |text, line| text + line + "\n");
+        let all = parse(&text, &[]).expect("the example is a config");
+        let least = "[amqp]\nurl = \"amqp://127.0.0.1:5672/%2f\"\n";
+        let least = parse(least, &[]).expect("a config");
+        assert_eq!(format!("{all:?}"), format!("{least:?}"));
+        assert!(parse("[amqp]\nurl = \"http://127.0.0.1\"\n", &[]).is_err());
     }
 
     #[test]

@@ -250,7 +250,9 @@ pub async fn list(tx: &mut Tx, filter: &Filter) -> Result<Vec<Message>, StoreErr
 pub fn first_state(message: &Message) -> MessageState {
     let untouched = message.updated_at == message.created_at;
     match message.state {
-        MessageState::Suppressed | MessageState::Failed if untouched => message.state,
+        MessageState::Suppressed | MessageState::Failed | MessageState::Cancelled if untouched => {
+            message.state
+        }
         _ if message.send_at > message.created_at => MessageState::Scheduled,
         _ => MessageState::Queued,
     }

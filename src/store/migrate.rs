@@ -10,7 +10,7 @@ use super::{Store, StoreError, Tx, on};
 const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
     (
         1,
-        "first light",
+        "first_light",
         include_str!("../../migrations/sqlite/0001_first_light.sql"),
         include_str!("../../migrations/postgres/0001_first_light.sql"),
     ),
@@ -37,6 +37,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         "campaigns",
         include_str!("../../migrations/sqlite/0005_campaigns.sql"),
         include_str!("../../migrations/postgres/0005_campaigns.sql"),
+    ),
+    (
+        10,
+        "amqp",
+        include_str!("../../migrations/sqlite/0010_amqp.sql"),
+        include_str!("../../migrations/postgres/0010_amqp.sql"),
     ),
     (
         13,

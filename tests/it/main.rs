@@ -1,6 +1,7 @@
 //! Scenarios, house rules and talks with peers that others wrote: one binary.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod amqp;
 mod bookings;
 mod campaigns;
 mod clinic;
