@@ -483,7 +483,7 @@ fn a_record_that_shows_it_done_names_the_fact_and_its_day() {
         "[stop]\nfact = \"vaccination\"\nsince = \"6mo\"\n{STEP}"
     ));
     let facts = json!([{"kind": "vaccination", "code": "J11", "on": "2026-06-03"}]);
-    let done = with(recheck(), "/patient/facts", facts);
+    let done = with(recheck(), "/facts", facts);
     check(
         &stops,
         &done,
