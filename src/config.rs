@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::channels::sms::smpp::provider::settings as smpp;
 use crate::model::class::Channel;
 use crate::model::price::Price;
-use crate::model::route::{Route, Routes};
+use crate::model::route::{FULL, Route, Routes};
 use crate::planning::totals::Tariff;
 use crate::render::RESERVED_WORDS;
 use crate::{delivery, gates, inbound, intake, scheduler, telemetry};
@@ -171,6 +171,20 @@ pub struct RouteLine {
     pub prefix: String,
     /// Names of providers, in order.
     pub providers: Vec<String>,
+    /// Points of 100 for each of them; absent: the first takes all, the others stand by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<u32>,
+}
+
+impl RouteLine {
+    fn route(&self) -> Route {
+        let (channel, prefix) = (self.channel, self.prefix.clone());
+        let mut route = Route::in_order(channel, prefix, self.providers.clone());
+        for (share, weight) in route.providers.iter_mut().zip(&self.weights) {
+            share.weight = *weight;
+        }
+        route
+    }
 }
 
 impl Default for Site {
@@ -355,6 +369,17 @@ impl Config {
             if route.providers.is_empty() {
                 return wrong("routes: a route without providers leads nowhere".to_owned());
             }
+            let points: u32 = route
+                .weights
+                .iter()
+                .fold(0, |sum, one| sum.saturating_add(*one));
+            let is_one_each = route.weights.len() == route.providers.len() && points == FULL;
+            if !route.weights.is_empty() && !is_one_each {
+                return wrong(format!(
+                    "routes: expected a weight for each of the {} providers, {FULL} together, such as [70, 30]",
+                    route.providers.len()
+                ));
+            }
         }
         for provider in self.providers.keys() {
             self.smpp(provider)?;
@@ -401,13 +426,8 @@ impl Config {
 
     /// The routes, or one of each channel's providers where none are given.
     pub fn routes(&self) -> Routes {
-        let given = self.routes.iter().map(|r| Route {
-            channel: r.channel,
-            prefix: r.prefix.clone(),
-            providers: r.providers.clone(),
-        });
         if !self.routes.is_empty() {
-            return Routes::new(given.collect());
+            return Routes::new(self.routes.iter().map(RouteLine::route).collect());
         }
         let mut by_channel: BTreeMap<Channel, Vec<String>> = BTreeMap::new();
         for (name, provider) in &self.providers {
@@ -416,16 +436,8 @@ impl Config {
                 .or_default()
                 .push(name.clone());
         }
-        Routes::new(
-            by_channel
-                .into_iter()
-                .map(|(channel, providers)| Route {
-                    channel,
-                    prefix: String::new(),
-                    providers,
-                })
-                .collect(),
-        )
+        let line = |(channel, providers)| Route::in_order(channel, String::new(), providers);
+        Routes::new(by_channel.into_iter().map(line).collect())
     }
 
     /// What segments cost, by who would carry them.

@@ -38,6 +38,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0005_campaigns.sql"),
         include_str!("../../migrations/postgres/0005_campaigns.sql"),
     ),
+    (
+        13,
+        "routing",
+        include_str!("../../migrations/sqlite/0013_routing.sql"),
+        include_str!("../../migrations/postgres/0013_routing.sql"),
+    ),
 ];
 
 /// What a database needs.

@@ -48,6 +48,7 @@ pub mod reminder_history;
 pub mod reminders;
 pub mod replies;
 pub mod rescue;
+pub mod routing;
 pub mod rule_days;
 pub mod rule_plans;
 pub mod rule_switches;

@@ -202,6 +202,7 @@ impl Clinic {
             &bells.replies,
             &bells.outbox,
             &bells.rescue,
+            &bells.routing,
         ] {
             bell.ring();
         }

@@ -13,6 +13,7 @@ mod packs;
 mod privacy;
 mod promises;
 mod replies;
+mod routing;
 mod several;
 mod smpp_peer;
 mod smpp_tls;
