@@ -105,7 +105,8 @@ impl App {
             .provision(&house.store, start.clock.now())
             .await?;
         let scheduler = &house.config.scheduler;
-        switching::at_start(&house.store, &house.book, scheduler, start.clock.now()).await?;
+        let words = (scheduler, house.plans.language.as_str());
+        switching::at_start(&house.store, &house.book, words, start.clock.now()).await?;
         let api = web::bind(house.config.http.listen).await?;
         let health = web::bind(house.config.metrics.listen).await?;
         let address = api.local_addr()?;

@@ -19,3 +19,4 @@ mod several;
 mod smpp_peer;
 mod smpp_tls;
 mod staff;
+mod verbs;
