@@ -20,3 +20,4 @@ mod smpp_peer;
 mod smpp_tls;
 mod staff;
 mod verbs;
+mod withdrawn;
