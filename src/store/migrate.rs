@@ -38,6 +38,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0005_campaigns.sql"),
         include_str!("../../migrations/postgres/0005_campaigns.sql"),
     ),
+    (
+        6,
+        "planning speed",
+        include_str!("../../migrations/sqlite/0006_planning_speed.sql"),
+        include_str!("../../migrations/postgres/0006_planning_speed.sql"),
+    ),
 ];
 
 /// What a database needs.
