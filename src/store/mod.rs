@@ -12,6 +12,7 @@ pub mod campaign_progress;
 pub mod campaigns;
 pub mod candidates;
 pub mod change_requests;
+mod checkpoint;
 pub mod consents;
 pub mod contact_points;
 mod database;
