@@ -39,6 +39,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0005_campaigns.sql"),
     ),
     (
+        6,
+        "planning_speed",
+        include_str!("../../migrations/sqlite/0006_planning_speed.sql"),
+        include_str!("../../migrations/postgres/0006_planning_speed.sql"),
+    ),
+    (
         7,
         "own_leads",
         include_str!("../../migrations/sqlite/0007_own_leads.sql"),

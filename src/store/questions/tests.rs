@@ -29,10 +29,8 @@ const WAYS: [(Channel, &str, &str); 3] = [
 ];
 
 fn desk() -> Desk {
-    let route = |(channel, _, provider): (Channel, &str, &str)| Route {
-        channel,
-        prefix: String::new(),
-        providers: vec![provider.to_owned()],
+    let route = |(channel, _, provider): (Channel, &str, &str)| {
+        Route::in_order(channel, String::new(), vec![provider.to_owned()])
     };
     Desk {
         routes: Routes::new(WAYS.map(route).to_vec()),
@@ -103,6 +101,7 @@ fn settlement(one: &Prepared, state: MessageState, next: Next) -> Settlement {
         next,
         counts: false,
         switch: None,
+        reroute: None,
         reference: None,
     }
 }
