@@ -217,6 +217,37 @@ pub fn delete_occasion(source: &str, key: &str) -> Result<Vec<RecordUpdate>, Int
     })])
 }
 
+/// Reads a patient that came by an inlet of its own.
+///
+/// # Errors
+/// As [`patient_from_json`].
+pub(crate) fn patient_at(
+    key: Key,
+    origin: Origin,
+    body: &Value,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
+    patient_from_value(key, origin, body, site)
+}
+
+/// Reads an occasion that came by an inlet of its own.
+///
+/// # Errors
+/// As [`occasion_from_json`].
+pub(crate) fn occasion_at(
+    key: Key,
+    origin: Origin,
+    body: &Value,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
+    occasion_updates(located::read(body)?, key, origin, site)
+}
+
+/// Something that is no more, by an inlet of its own.
+pub(crate) fn removal_at(what: Removed, origin: Origin) -> Vec<RecordUpdate> {
+    vec![RecordUpdate::Remove(Removal { origin, what })]
+}
+
 fn patient_record(
     input: PatientInput,
     key: Key,

@@ -10,7 +10,7 @@ use super::{Store, StoreError, Tx, on};
 const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
     (
         1,
-        "first light",
+        "first_light",
         include_str!("../../migrations/sqlite/0001_first_light.sql"),
         include_str!("../../migrations/postgres/0001_first_light.sql"),
     ),
@@ -39,10 +39,22 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0005_campaigns.sql"),
     ),
     (
+        6,
+        "planning_speed",
+        include_str!("../../migrations/sqlite/0006_planning_speed.sql"),
+        include_str!("../../migrations/postgres/0006_planning_speed.sql"),
+    ),
+    (
         7,
-        "own leads",
+        "own_leads",
         include_str!("../../migrations/sqlite/0007_own_leads.sql"),
         include_str!("../../migrations/postgres/0007_own_leads.sql"),
+    ),
+    (
+        10,
+        "amqp",
+        include_str!("../../migrations/sqlite/0010_amqp.sql"),
+        include_str!("../../migrations/postgres/0010_amqp.sql"),
     ),
     (
         13,

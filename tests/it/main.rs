@@ -1,6 +1,7 @@
 //! Scenarios, house rules and talks with peers that others wrote: one binary.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod amqp;
 mod bookings;
 mod campaigns;
 mod clinic;
@@ -18,4 +19,5 @@ mod several;
 mod smpp_peer;
 mod smpp_tls;
 mod staff;
+mod verbs;
 mod withdrawn;

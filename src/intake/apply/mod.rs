@@ -41,6 +41,10 @@ use crate::store::{
 /// How many records of one request go into one transaction.
 const CHUNK: usize = 500;
 
+/// What is said of a record whose patient is not stored.
+pub(crate) const UNKNOWN_PATIENT: &str =
+    "expected the key of a patient who is in this import or known already";
+
 /// How records are applied.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Apply {
@@ -420,11 +424,7 @@ impl<'a> Applier<'a> {
             return;
         }
         self.report.note(origin, kind, Outcome::Rejected);
-        self.report.fault(Fault::row(
-            origin,
-            None,
-            "expected the key of a patient who is in this import or known already",
-        ));
+        self.report.fault(Fault::row(origin, None, UNKNOWN_PATIENT));
     }
 }
 
