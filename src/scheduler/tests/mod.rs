@@ -13,6 +13,7 @@ mod people;
 mod reasons;
 mod singly;
 mod staff;
+mod told;
 mod walks;
 
 use std::sync::Arc;
