@@ -178,7 +178,15 @@ pub fn explain_in(
         if matches!(note, Note::Refused(_)) && lines.iter().any(told) {
             return;
         }
-        lines.push(said.line(&occurrence, step, lead));
+        let line = said.line(&occurrence, step, lead);
+        let starts = lines
+            .iter()
+            .position(|line| line.section == Section::Trigger);
+        // What differs for the patient comes before what starts the rule.
+        match (&note, starts) {
+            (Note::Own(_), Some(place)) => lines.insert(place, line),
+            _ => lines.push(line),
+        }
     };
     let plan = if matches!(rule.trigger, Trigger::Manual) {
         plan::draw_manual(rule, subject, now, now, &mut ear)

@@ -57,8 +57,13 @@ impl Beside {
     }
 }
 
-/// What else its message tells of, or why it does not tell of what else is on that day.
-pub(super) fn say(reminder: &Reminder, case: &Case<'_>, said: &mut Vec<Said>) {
+/// What else its message tells of, or why it does not tell of what else is on that day. Gives all that it tells of;
+/// nothing where it tells of its own alone.
+pub(super) fn say<'a>(
+    reminder: &Reminder,
+    case: &Case<'a>,
+    said: &mut Vec<Said>,
+) -> Vec<&'a Occasion> {
     let goers: Vec<Goer<'_>> = case
         .beside
         .reminders
@@ -69,7 +74,7 @@ pub(super) fn say(reminder: &Reminder, case: &Case<'_>, said: &mut Vec<Said>) {
     let key = &reminder.plan.plan_key;
     let is_this = |one: &Goer<'_>| one.about.reminder.plan.plan_key == *key;
     let Some(place) = goers.iter().position(is_this) else {
-        return;
+        return Vec::new();
     };
     let grouped = company::group(&goers, &case.house.timezone);
     let language = case.language;
@@ -79,7 +84,7 @@ pub(super) fn say(reminder: &Reminder, case: &Case<'_>, said: &mut Vec<Said>) {
             "A notice of the move goes out at the same time and says all of this, so only that one is sent.",
         );
         said.push(Said::yes(Section::Plan, "merged", text));
-        return;
+        return Vec::new();
     };
     let members: Vec<Goer<'_>> = group
         .iter()
@@ -90,26 +95,26 @@ pub(super) fn say(reminder: &Reminder, case: &Case<'_>, said: &mut Vec<Said>) {
     let others = occasions.iter().filter(|one| Some(&one.id) != own);
     let others: Vec<String> = others.map(|one| booking(one, language)).collect();
     if others.is_empty() {
-        return;
+        return Vec::new();
     }
     let others = others.join(language.pick("、", "; "));
     let words = (case.book, case.material, case.house);
-    let line = if company::can_list(&members, &occasions, words) {
+    if company::can_list(&members, &occasions, words) {
         let text = language.pick(
             format!("与同一天的其他安排合成一条消息发出，一起提到的还有：{others}。"),
             format!("It goes out in one message with what else is on that day: {others}."),
         );
-        Said::yes(Section::Plan, "merged", text)
-    } else {
-        let text = language.pick(
-            format!("同一天还有：{others}；但这些消息的写法放不下几项安排，因此各发各的。"),
-            format!(
-                "There is more on that day: {others}. The wording has no place for several, so each gets its own message."
-            ),
-        );
-        Said::yes(Section::Plan, "not_merged", text)
-    };
-    said.push(line.by(occasions.len()));
+        said.push(Said::yes(Section::Plan, "merged", text).by(occasions.len()));
+        return occasions;
+    }
+    let text = language.pick(
+        format!("同一天还有：{others}；但这些消息的写法放不下几项安排，因此各发各的。"),
+        format!(
+            "There is more on that day: {others}. The wording has no place for several, so each gets its own message."
+        ),
+    );
+    said.push(Said::yes(Section::Plan, "not_merged", text).by(occasions.len()));
+    Vec::new()
 }
 
 fn goer<'a>(reminder: &'a Reminder, case: &Case<'a>) -> Goer<'a> {

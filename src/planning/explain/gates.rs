@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::gates::{self, Standing, Verdict};
 use crate::model::class::Role;
-use crate::model::occasion::Confirmation;
+use crate::model::occasion::{Confirmation, Occasion};
 use crate::model::patient::OptOut;
 use crate::model::phone::address_hash;
 use crate::model::reminder::{SkipReason, Unless};
@@ -16,11 +16,11 @@ use crate::rules::explain::{Line, Said, Section, refusal};
 use crate::rules::plan::PlannedReminder;
 use crate::store::reminders::Reminder;
 
-/// What the last moment would say of `planned`, and the reason if it would say no.
+/// What the last moment would say of `planned`, which tells `together` of these, and the reason if it would say no.
 pub(super) fn last_moment(
     case: &Case<'_>,
-    planned: &PlannedReminder,
-    reminder: &Reminder,
+    (planned, reminder): (&PlannedReminder, &Reminder),
+    together: &[&Occasion],
     said: &mut Vec<Said>,
 ) -> Option<SkipReason> {
     let (rule, language) = (case.question.rule, case.language);
@@ -64,7 +64,7 @@ pub(super) fn last_moment(
     );
     let mut no = verdict(&asked, now, (case, &about), said);
     if !planned.stands_in || plan.role != Role::Staff {
-        let (line, fault) = wording::wording(case, &about);
+        let (line, fault) = wording::wording(case, &about, together);
         said.push(line);
         no = no.or(fault);
     }

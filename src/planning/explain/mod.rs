@@ -181,8 +181,8 @@ fn last_words(
         let mut no = spreading::say(place, reminder, case, &mut said);
         if no.is_none() {
             staff::say(planned, reminder, case, &mut said);
-            company::say(reminder, case, &mut said);
-            no = gates::last_moment(case, planned, reminder, &mut said);
+            let together = company::say(reminder, case, &mut said);
+            no = gates::last_moment(case, (planned, reminder), &together, &mut said);
         }
         let here = |said: Said| said.line(&planned.occurrence, &planned.step, &planned.lead);
         let lines = said.into_iter().map(here).collect();
@@ -300,7 +300,7 @@ fn stored(subject: &Subject, rule: &Rule, planned: &PlannedReminder, at: Timesta
     )
 }
 
-/// Puts `lines` behind the line that tells of `planned`.
+/// Puts `lines` behind the line that tells of `planned`; what they say of the recipient before it.
 fn insert(all: &mut Vec<Line>, planned: &PlannedReminder, lines: Vec<Line>) {
     let is_its = |line: &Line| {
         (
@@ -312,8 +312,14 @@ fn insert(all: &mut Vec<Line>, planned: &PlannedReminder, lines: Vec<Line>) {
             && line.at == Some(planned.due_at)
             && line.decided_by.as_deref() == Some(planned.role.as_str())
     };
-    let place = all.iter().position(is_its).map_or(all.len(), |at| at + 1);
-    all.splice(place..place, lines);
+    let (whom, rest): (Vec<Line>, Vec<Line>) = lines
+        .into_iter()
+        .partition(|line| line.section == Section::Recipient);
+    let place = all.iter().position(is_its);
+    let after = place.map_or(all.len(), |at| at + 1);
+    all.splice(after..after, rest);
+    let before = place.unwrap_or(all.len());
+    all.splice(before..before, whom);
 }
 
 /// Whether it leaves the house for patient or family.

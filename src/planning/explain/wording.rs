@@ -1,6 +1,7 @@
 //! Which text a planned reminder would say, how long it is or what it lacks, in words.
 
 use crate::model::class::Role;
+use crate::model::occasion::Occasion;
 use crate::model::reminder::SkipReason;
 use crate::planning::context::{self, About};
 use crate::planning::explain::Case;
@@ -9,7 +10,11 @@ use crate::rules::explain::language::Language;
 use crate::rules::explain::{Said, Section};
 
 /// Which template in which language, how long, or what it lacks.
-pub(super) fn wording(case: &Case<'_>, about: &About<'_>) -> (Said, Option<SkipReason>) {
+pub(super) fn wording(
+    case: &Case<'_>,
+    about: &About<'_>,
+    together: &[&Occasion],
+) -> (Said, Option<SkipReason>) {
     let (plan, language) = (&about.reminder.plan, case.language);
     let template = case.book.template(plan);
     let Some(channel) = plan.channels.first() else {
@@ -17,7 +22,12 @@ pub(super) fn wording(case: &Case<'_>, about: &About<'_>) -> (Said, Option<SkipR
         let said = Said::no(Section::Template, "no_contact_point", text);
         return (said, Some(SkipReason::NoContactPoint));
     };
-    let values = context::context(about, case.material, case.house, plan.due_at);
+    let (material, house) = (case.material, case.house);
+    let values = if together.is_empty() {
+        context::context(about, material, house, plan.due_at)
+    } else {
+        context::context_of_all(about, together, material, house, plan.due_at)
+    };
     let languages = context::languages(about, case.house);
     let catalog = &case.book.catalog;
     let rendered = match catalog.render(template, &languages, *channel, &values) {
@@ -30,13 +40,10 @@ pub(super) fn wording(case: &Case<'_>, about: &About<'_>) -> (Said, Option<SkipR
     let tag = &rendered.language;
     let length = rendered.measure.map_or(String::new(), |measure| {
         let count = measure.segments;
-        let many = if count == 1 { "" } else { "s" };
+        let many = if count == 1 { "" } else { " messages" };
         language.pick(
             format!("，按{count}条短信计费"),
-            format!(
-                ", and is charged as {count} SMS{}",
-                if many.is_empty() { "" } else { " messages" }
-            ),
+            format!(", and is charged as {count} SMS{many}"),
         )
     });
     let own = languages.first().is_some_and(|first| *first == tag);

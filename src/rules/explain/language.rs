@@ -264,6 +264,8 @@ impl Language {
             ("birthday", "生日", "birthday"),
             ("holiday", "节日", "holiday"),
             ("season", "季节", "season"),
+            ("every", "定时的一次", "a turn by the clock"),
+            ("manual", "手动启动的一次", "a start by hand"),
             ("new_year", "元旦", "New Year's Day"),
             ("spring_festival", "春节", "Spring Festival"),
             (

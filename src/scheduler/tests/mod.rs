@@ -14,6 +14,7 @@ mod reasons;
 mod seasons;
 mod singly;
 mod staff;
+mod told;
 mod walks;
 
 use std::sync::Arc;
