@@ -22,6 +22,7 @@ async fn reader() -> (Reader, stores::TestStore) {
         country: "CN".to_owned(),
         address_key: b"bench".to_vec(),
         sensitive: Sensitive::default(),
+        clearings: Vec::new(),
     };
     let reader = Reader {
         intake: testing::intake(&test.store),

@@ -22,7 +22,9 @@ use crate::amqp;
 use crate::channels::sms::smpp::provider as smpp;
 use crate::channels::{Provider, Sink};
 use crate::clock::Clock;
+use crate::delivery::breaker::Breakers;
 use crate::delivery::rescue::Rescue;
+use crate::delivery::routing::Routing;
 use crate::delivery::{self, Pipeline};
 use crate::inbound::accept::{self, Accept};
 use crate::inbound::replies::Replies;
@@ -55,6 +57,8 @@ pub struct Bells {
     pub outbox: Bell,
     /// A deadline may have passed.
     pub rescue: Bell,
+    /// A provider may stand otherwise.
+    pub routing: Bell,
     /// Events have their numbers.
     pub told: Bell,
 }
@@ -101,7 +105,8 @@ impl App {
             .provision(&house.store, start.clock.now())
             .await?;
         let scheduler = &house.config.scheduler;
-        switching::at_start(&house.store, &house.book, scheduler, start.clock.now()).await?;
+        let words = (scheduler, house.plans.language.as_str());
+        switching::at_start(&house.store, &house.book, words, start.clock.now()).await?;
         let api = web::bind(house.config.http.listen).await?;
         let health = web::bind(house.config.metrics.listen).await?;
         let address = api.local_addr()?;
@@ -114,6 +119,7 @@ impl App {
         );
         let owner = format!("{}", uuid::Uuid::now_v7().simple());
         let settings = Arc::new(house.config.delivery.clone());
+        let breakers = Breakers::default();
 
         let (sink, events) = mpsc::channel(EVENTS);
         tokio::spawn(accept::run(accept(&house, &writer, &bells), events));
@@ -135,12 +141,23 @@ impl App {
             &providers,
             &writer,
             &start.clock,
-            &settings,
+            (&settings, &breakers),
             &owner,
             &stop,
         );
         tokio::spawn(fan_out(bells.send.clone(), line_bells, stop.clone()));
-        let stages = stages(&house, &start.clock, &bells, rescue, &stop);
+        let routing = Routing {
+            store: house.store.clone(),
+            clock: start.clock.clone(),
+            desk: Arc::clone(&house.desk),
+            providers: providers.clone().into(),
+            breakers: breakers.clone(),
+            owner: owner.clone(),
+            down_after: settings.failover_after,
+            bell: bells.send.clone(),
+            unbound: Arc::default(),
+        };
+        let stages = stages(&house, &start.clock, &bells, (rescue, routing), &stop);
         let (broker, amqp) = broker(&house, &start.clock, &writer, &bells, owner, &stop)?;
         let servers = web::serve(
             &house,
@@ -234,7 +251,7 @@ fn pipelines(
     providers: &[Arc<dyn Provider>],
     writer: &Writer,
     clock: &Clock,
-    settings: &Arc<delivery::Settings>,
+    (settings, breakers): (&Arc<delivery::Settings>, &Breakers),
     owner: &str,
     stop: &Stop,
 ) -> (Vec<JoinHandle<()>>, Vec<Bell>) {
@@ -247,6 +264,7 @@ fn pipelines(
             settings: Arc::clone(settings),
             desk: Arc::clone(&house.desk),
             bell: bell.clone(),
+            breakers: breakers.clone(),
             owner: owner.to_owned(),
         };
         (tokio::spawn(delivery::run(line, stop.clone())), bell)
@@ -289,7 +307,7 @@ fn stages(
     house: &House,
     clock: &Clock,
     bells: &Bells,
-    rescue: Rescue,
+    (rescue, routing): (Rescue, Routing),
     stop: &Stop,
 ) -> Vec<JoinHandle<()>> {
     let (plan, compose) = scheduler(house, clock, bells);
@@ -308,6 +326,7 @@ fn stages(
         staged!("replies", bells.replies, LOOK, stop, replies),
         staged!("outbox", bells.outbox, LOOK, stop, publisher),
         staged!("rescue", bells.rescue, Duration::from_secs(5), stop, rescue),
+        staged!("routing", bells.routing, LOOK * 5, stop, routing),
     ]
 }
 

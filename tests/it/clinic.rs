@@ -203,6 +203,7 @@ impl Clinic {
             &bells.replies,
             &bells.outbox,
             &bells.rescue,
+            &bells.routing,
         ] {
             bell.ring();
         }
