@@ -7,9 +7,10 @@ use lapin::message::Delivery;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection};
+use tokio::sync::Mutex;
 
 use super::command::CLIENT;
-use super::link::ANSWER_WITHIN;
+use super::link::{ANSWER_WITHIN, Link};
 use super::{AmqpError, topology};
 use crate::intake::messages::Fault;
 
@@ -19,22 +20,20 @@ pub(super) const PATH: &str = "x-carebell-path";
 pub(super) const EXPECTED: &str = "x-carebell-expected";
 pub(super) const AT: &str = "x-carebell-at";
 
-/// A channel for dead letters: on a connection of its own, since the broker stops those that publish when it
-/// is short of memory or disk, and acknowledgements must not stop with them.
+/// The way to the dead letters, opened when there is one: on a connection of its own, since the broker stops
+/// those that publish when it is short of memory or disk, and acknowledgements must not stop with them.
 #[derive(Clone, Debug)]
 pub(super) struct DeadLetters {
-    channel: Arc<Channel>,
+    link: Link,
+    open: Arc<Mutex<Option<(Connection, Channel)>>>,
 }
 
 impl DeadLetters {
-    pub(super) async fn open(connection: &Connection) -> Result<Self, AmqpError> {
-        let channel = connection.create_channel().await?;
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await?;
-        Ok(Self {
-            channel: Arc::new(channel),
-        })
+    pub(super) fn new(link: Link) -> Self {
+        Self {
+            link,
+            open: Arc::default(),
+        }
     }
 
     /// Sets a command aside; the broker has it when this returns.
@@ -44,15 +43,28 @@ impl DeadLetters {
         fault: &Fault,
         now: Timestamp,
     ) -> Result<(), AmqpError> {
+        let mut open = self.open.lock().await;
+        let kept = open.take().filter(|(connection, channel)| {
+            connection.status().connected() && channel.status().connected()
+        });
+        let (connection, channel) = match kept {
+            Some(kept) => kept,
+            None => self.connect().await?,
+        };
         let (key, body) = (delivery.routing_key.clone(), &delivery.data);
-        publish(
-            &self.channel,
-            topology::DEAD,
-            key,
-            body,
-            marked(&delivery.properties, fault, now),
-        )
-        .await
+        let properties = marked(&delivery.properties, fault, now);
+        publish(&channel, topology::DEAD, key, body, properties).await?;
+        *open = Some((connection, channel));
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<(Connection, Channel), AmqpError> {
+        let connection = self.link.connect("dead letters").await?;
+        let channel = connection.create_channel().await?;
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await?;
+        Ok((connection, channel))
     }
 }
 

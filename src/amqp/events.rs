@@ -95,7 +95,7 @@ impl Outlet {
     }
 
     async fn tell(&mut self, connection: &Connection) -> Result<(), AmqpError> {
-        let missing = topology::missing(connection).await?;
+        let missing = topology::missing(connection, None).await?;
         if !missing.is_empty() {
             if !self.may_declare {
                 return Err(AmqpError::Missing(missing.join(", ")));

@@ -3,7 +3,7 @@
 //! While the database takes no writes, nothing is acknowledged and nothing is dropped. A command that names
 //! a patient or an occasion nobody told of yet waits a while: it may stand in another queue.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use futures::{FutureExt as _, StreamExt as _};
@@ -289,6 +289,7 @@ impl Consuming {
     async fn take(&self, batch: &[Delivery]) -> Result<Vec<Outcome>, AmqpError> {
         let mut outcomes: Vec<Option<Outcome>> = batch.iter().map(|_| None).collect();
         let (mut tries, mut since) = (0_u32, Instant::now());
+        let mut held = HashSet::new();
         loop {
             let left: Vec<usize> = (0..batch.len())
                 .filter(|n| outcomes[*n].is_none())
@@ -302,7 +303,7 @@ impl Consuming {
                 &left[..]
             };
             let commands = some.iter().map(|n| self.read(&batch[*n], *n)).collect();
-            let taken = self.ground.take(commands).await;
+            let taken = self.ground.take(commands, &mut held).await;
             let has_moved = taken.outcomes.iter().any(Option::is_some);
             for (n, outcome) in some.iter().zip(taken.outcomes) {
                 outcomes[*n] = outcome;

@@ -132,7 +132,7 @@ impl Pick {
 
 /// How many letters lie there.
 async fn there(connection: &Connection, channel: &Channel) -> Result<usize, AmqpError> {
-    let missing = topology::missing(connection).await?;
+    let missing = topology::missing(connection, None).await?;
     if !missing.is_empty() {
         return Err(AmqpError::Missing(missing.join(", ")));
     }

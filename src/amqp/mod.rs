@@ -24,11 +24,13 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::intake::SiteInfo;
 use crate::intake::messages::Intake;
+use crate::model::class::Lane;
 use crate::stage::{Bell, Stop};
 use crate::store::StoreError;
 use crate::store::writer::Writer;
 use command::Reader;
 use commands::Inlet;
+use dead::DeadLetters;
 use events::Outlet;
 use take::Ground;
 
@@ -132,26 +134,32 @@ pub fn start(
     let (link, health) = (settings.link(base)?, Health::default());
     let mut tasks = Vec::new();
     if settings.commands {
-        let inlet = Inlet {
-            ground: Ground {
-                reader: Reader {
-                    intake: start.intake.clone(),
-                    records: start.records,
-                    source: start.record_source,
-                    clients: settings.clients.clone(),
-                    own_user: link.user().to_owned(),
-                },
-                writer: start.writer,
-                clock: start.clock.clone(),
-                bells: start.bells,
+        let ground = Ground {
+            reader: Reader {
+                intake: start.intake.clone(),
+                records: start.records,
+                source: start.record_source,
+                clients: settings.clients.clone(),
+                own_user: link.user().to_owned(),
             },
-            link: link.clone(),
-            prefetch: settings.prefetch,
-            may_declare: settings.declare,
-            health: health.clone(),
-            stop: start.stop.clone(),
+            writer: start.writer,
+            clock: start.clock.clone(),
+            bells: start.bells,
         };
-        tasks.push(tokio::spawn(inlet.run()));
+        let dead = DeadLetters::new(link.clone());
+        for lane in Lane::ALL {
+            let inlet = Inlet {
+                lane: *lane,
+                link: link.clone(),
+                ground: ground.clone(),
+                dead: dead.clone(),
+                prefetch: settings.prefetch,
+                may_declare: settings.declare,
+                health: health.clone(),
+                stop: start.stop.clone(),
+            };
+            tasks.push(tokio::spawn(inlet.run()));
+        }
     }
     if settings.events {
         let outlet = Outlet {

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::intake::IntakeError;
 use crate::intake::apply::{Apply, UNKNOWN_PATIENT, apply};
 use crate::intake::messages::{self, Accepted, Fault, Order, Refusal};
-use crate::intake::record::RecordUpdate;
+use crate::intake::record::{Key, RecordUpdate};
 use crate::model::id::MessageId;
 use crate::model::message::MessageState;
 use crate::store::lookups::{self, SourceKey};
@@ -53,9 +53,17 @@ pub(super) struct Taken {
 enum Run {
     Sends(Vec<(usize, Order)>),
     Cancels(Vec<(usize, Cancel)>),
-    Records(Vec<(usize, Vec<RecordUpdate>)>),
+    Records(Vec<Record>),
     /// Apart from records: an occasion that is stored, cancelled and stored again must end as stored.
-    Removals(Vec<(usize, Vec<RecordUpdate>)>),
+    Removals(Vec<Record>),
+}
+
+/// What one command tells of a record.
+struct Record {
+    place: usize,
+    /// The occasion that it is about, if that is what it is about.
+    about: Option<Key>,
+    updates: Vec<RecordUpdate>,
 }
 
 type Outcomes = Vec<Option<Outcome>>;
@@ -66,7 +74,14 @@ impl Ground {
     }
 
     /// Takes `commands` in order. What is refused harms no other; where the database fails it stops.
-    pub(super) async fn take(&self, commands: Vec<Result<Command, Fault>>) -> Taken {
+    ///
+    /// Behind a word on an occasion that has to wait the later ones on the same wait as well: `held` are these
+    /// occasions, and those that come to wait are added.
+    pub(super) async fn take(
+        &self,
+        commands: Vec<Result<Command, Fault>>,
+        held: &mut HashSet<Key>,
+    ) -> Taken {
         let mut outcomes: Outcomes = commands.iter().map(|_| None).collect();
         let mut run: Option<Run> = None;
         for (n, command) in commands.into_iter().enumerate() {
@@ -81,7 +96,7 @@ impl Ground {
                 continue;
             };
             if let Some(done) = run.replace(other)
-                && let Err(problem) = self.run(done, &mut outcomes).await
+                && let Err(problem) = self.run(done, &mut outcomes, held).await
             {
                 return Taken {
                     outcomes,
@@ -90,7 +105,7 @@ impl Ground {
             }
         }
         let problem = match run {
-            Some(last) => self.run(last, &mut outcomes).await.err(),
+            Some(last) => self.run(last, &mut outcomes, held).await.err(),
             None => None,
         };
         Taken { outcomes, problem }
@@ -103,13 +118,18 @@ impl Ground {
         tx.commit().await
     }
 
-    async fn run(&self, run: Run, outcomes: &mut Outcomes) -> Result<(), StoreError> {
+    async fn run(
+        &self,
+        run: Run,
+        outcomes: &mut Outcomes,
+        held: &mut HashSet<Key>,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
         match run {
             Run::Sends(sends) => self.sends(sends, outcomes, now).await,
             Run::Cancels(cancels) => self.cancels(cancels, outcomes, now).await,
             Run::Records(records) | Run::Removals(records) => {
-                self.records(records, outcomes, now).await
+                self.records(records, outcomes, held, now).await
             }
         }
     }
@@ -257,17 +277,22 @@ impl Ground {
 
     async fn records(
         &self,
-        records: Vec<(usize, Vec<RecordUpdate>)>,
+        records: Vec<Record>,
         outcomes: &mut Outcomes,
+        held: &mut HashSet<Key>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (places, updates): (Vec<usize>, Vec<Vec<RecordUpdate>>) = records.into_iter().unzip();
-        // Records were told apart by where they stood when they were read.
-        let lines: Vec<Option<u64>> = updates
-            .iter()
-            .map(|updates| Some(updates.first()?.origin().line))
-            .collect();
-        let updates: Vec<RecordUpdate> = updates.into_iter().flatten().collect();
+        let (mut those, mut updates) = (Vec::new(), Vec::new());
+        for record in records {
+            if record.about.as_ref().is_some_and(|key| held.contains(key)) {
+                put(outcomes, record.place, waits());
+                continue;
+            }
+            // Records were told apart by where they stood when they were read.
+            let line = record.updates.first().map(|update| update.origin().line);
+            updates.extend(record.updates);
+            those.push((record.place, record.about, line));
+        }
         let applied = apply(
             self.store(),
             updates,
@@ -283,22 +308,21 @@ impl Ground {
             | IntakeError::Input { .. }
             | IntakeError::Timezone(_) => StoreError::Database(problem.to_string()),
         })?;
-        for (place, line) in places.into_iter().zip(lines) {
+        for (place, about, line) in those {
             let mut faults = report.faults.iter().filter(|fault| fault.row_rejected);
             let found = faults.find(|fault| Some(fault.origin.line) == line);
             // A sensitive patient's data goes nowhere, not even to the dead letters: it is dropped.
-            let outcome = found.map_or(Outcome::Done, |found| {
-                let fault = invalid(found.at.as_deref().unwrap_or_default(), &found.expected);
-                if found.expected == UNKNOWN_PATIENT {
-                    let (code, path) = ("unknown_patient", "patient".to_owned());
-                    return Outcome::Waits(Fault {
-                        code,
-                        path,
-                        ..fault
-                    });
+            let outcome = match found {
+                None => Outcome::Done,
+                Some(found) if found.expected == UNKNOWN_PATIENT => {
+                    held.extend(about);
+                    waits()
                 }
-                Outcome::Refused(fault)
-            });
+                Some(found) => {
+                    let path = found.at.as_deref().unwrap_or_default();
+                    Outcome::Refused(invalid(path, &found.expected))
+                }
+            };
             put(outcomes, place, outcome);
         }
         if report.changed_anything() {
@@ -315,21 +339,35 @@ fn put(outcomes: &mut Outcomes, place: usize, outcome: Outcome) {
     }
 }
 
+/// The outcome of a word on an occasion whose patient nobody told of yet.
+fn waits() -> Outcome {
+    Outcome::Waits(Fault {
+        code: "unknown_patient",
+        path: "patient".to_owned(),
+        expected: "a patient that was told of before".to_owned(),
+    })
+}
+
 /// Puts a command into the run it continues; else it begins another, which comes back.
-fn join(run: &mut Option<Run>, n: usize, command: Command) -> Option<Run> {
-    match (run, command) {
-        (Some(Run::Sends(run)), Command::Send(order)) => run.push((n, *order)),
-        (_, Command::Send(order)) => return Some(Run::Sends(vec![(n, *order)])),
-        (Some(Run::Cancels(run)), Command::Cancel(cancel)) => run.push((n, cancel)),
-        (_, Command::Cancel(cancel)) => return Some(Run::Cancels(vec![(n, cancel)])),
-        (Some(Run::Records(run)), Command::Patient(updates) | Command::Occasion(_, updates)) => {
-            run.push((n, updates));
-        }
-        (_, Command::Patient(updates) | Command::Occasion(_, updates)) => {
-            return Some(Run::Records(vec![(n, updates)]));
-        }
-        (Some(Run::Removals(run)), Command::NoOccasion(_, updates)) => run.push((n, updates)),
-        (_, Command::NoOccasion(_, updates)) => return Some(Run::Removals(vec![(n, updates)])),
+fn join(run: &mut Option<Run>, place: usize, command: Command) -> Option<Run> {
+    let record = |about, updates| Record {
+        place,
+        about,
+        updates,
+    };
+    let next = match command {
+        Command::Send(order) => Run::Sends(vec![(place, *order)]),
+        Command::Cancel(cancel) => Run::Cancels(vec![(place, cancel)]),
+        Command::Patient(updates) => Run::Records(vec![record(None, updates)]),
+        Command::Occasion(key, updates) => Run::Records(vec![record(Some(key), updates)]),
+        Command::NoOccasion(key, updates) => Run::Removals(vec![record(Some(key), updates)]),
+    };
+    match (run, next) {
+        (Some(Run::Sends(run)), Run::Sends(more)) => run.extend(more),
+        (Some(Run::Cancels(run)), Run::Cancels(more)) => run.extend(more),
+        (Some(Run::Records(run)), Run::Records(more))
+        | (Some(Run::Removals(run)), Run::Removals(more)) => run.extend(more),
+        (_, next) => return Some(next),
     }
     None
 }

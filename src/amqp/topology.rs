@@ -103,13 +103,16 @@ pub async fn declare(connection: &Connection) -> Result<Vec<Piece>, AmqpError> {
     Ok(pieces)
 }
 
-/// Names the pieces that are missing.
+/// Names the pieces that are missing, of those that work on `lane` needs, or of all.
 ///
 /// # Errors
 /// When the link breaks.
-pub async fn missing(connection: &Connection) -> Result<Vec<String>, AmqpError> {
+pub async fn missing(
+    connection: &Connection,
+    lane: Option<Lane>,
+) -> Result<Vec<String>, AmqpError> {
     let mut missing = Vec::new();
-    for part in PARTS {
+    for part in PARTS.into_iter().filter(|part| part.is_for(lane)) {
         if !part.is_there(connection).await? {
             let (kind, name) = part.names();
             missing.push(format!("{kind} {name}"));
@@ -135,6 +138,13 @@ impl Part {
         match self {
             Self::Exchange(name, _) => ("exchange", name),
             Self::Queue(name, _) => ("queue", name),
+        }
+    }
+
+    fn is_for(self, lane: Option<Lane>) -> bool {
+        match (self, lane) {
+            (Self::Queue(_, Some(own)), Some(lane)) => own == lane,
+            (Self::Queue(..) | Self::Exchange(..), _) => true,
         }
     }
 

@@ -111,16 +111,15 @@ impl Broker {
         let mut left: Vec<&Word> = words.iter().collect();
         while !left.is_empty() {
             let connection = self.connect().await;
-            let Ok(channel) = connection.create_channel().await else {
+            let opening = async {
+                let channel = connection.create_channel().await?;
+                let confirming = channel.confirm_select(ConfirmSelectOptions::default());
+                confirming.await.map(|()| channel)
+            };
+            // The node may go at any moment.
+            let Ok(Ok(channel)) = tokio::time::timeout(PATIENCE / 4, opening).await else {
                 continue;
             };
-            if channel
-                .confirm_select(ConfirmSelectOptions::default())
-                .await
-                .is_err()
-            {
-                continue;
-            }
             while !left.is_empty() {
                 let some = left.len().min(100);
                 let sent = join_all(left[..some].iter().map(|word| once(&channel, word))).await;
@@ -343,10 +342,11 @@ fn node() -> Option<String> {
     node
 }
 
-/// Does something to the node: `vhost NAME`, `stop_app`, `start_app`, `kill` (it starts again by itself).
+/// Does something to the node: `vhost NAME`, `stop_app`, `start_app`, `kill` (and it is up again).
 pub(crate) fn control(words: &[&str]) {
     let program =
         std::env::var("CAREBELL_TEST_AMQP_CONTROL").expect("as scripts/with-rabbitmq sets it");
-    let done = Command::new(program).args(words).status().unwrap();
+    let run = || Command::new(program).args(words).status();
+    let done = tokio::task::block_in_place(run).unwrap();
     assert!(done.success(), "control {words:?}");
 }
