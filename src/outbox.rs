@@ -1,5 +1,6 @@
 //! The outbox stage: gives committed events their numbers, so that others can follow them by a cursor.
 
+use crate::stage::Bell;
 use crate::store::{Store, StoreError, outbox};
 
 /// How many events one pass numbers.
@@ -9,12 +10,23 @@ const CHUNK: i64 = 2_000;
 #[derive(Clone, Debug)]
 pub struct Publisher {
     store: Store,
+    followers: Vec<Bell>,
 }
 
 impl Publisher {
     /// A publisher of what `store` holds.
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self {
+            store,
+            followers: Vec::new(),
+        }
+    }
+
+    /// The same that rings `bell` whenever there are numbers that were not there before.
+    #[must_use]
+    pub fn ringing(mut self, bell: Bell) -> Self {
+        self.followers.push(bell);
+        self
     }
 
     /// One pass: committed events that have no number get the next ones. Returns how many.
@@ -32,6 +44,7 @@ impl Publisher {
         let mut tx = self.store.write().await?;
         let numbered = outbox::number(&mut tx, CHUNK).await?;
         tx.commit().await?;
+        self.followers.iter().for_each(Bell::ring);
         Ok(usize::try_from(numbered).unwrap_or(usize::MAX))
     }
 }

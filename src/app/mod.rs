@@ -31,6 +31,7 @@ use crate::scheduler::plan::PlanStage;
 use crate::scheduler::switching;
 use crate::stage::{self, Bell, Stop, Stopper};
 use crate::store::writer::Writer;
+use crate::webhooks::Webhooks;
 use lock::Lock;
 
 /// How many events may wait between the providers and the store; more slow the networks down.
@@ -54,6 +55,8 @@ pub struct Bells {
     pub outbox: Bell,
     /// A deadline may have passed.
     pub rescue: Bell,
+    /// Webhooks may have something to hear.
+    pub webhooks: Bell,
 }
 
 /// The running daemon.
@@ -136,7 +139,9 @@ impl App {
             &stop,
         );
         tokio::spawn(fan_out(bells.send.clone(), line_bells, stop.clone()));
-        let stages = stages(&house, &start.clock, &bells, rescue, &stop);
+        let mut stages = stages(&house, &start.clock, &bells, rescue, &stop);
+        let webhooks = webhooks(&house, &start.clock, &owner, &stop)?;
+        stages.push(tokio::spawn(webhooks.run(bells.webhooks.clone())));
         let servers = web::serve(
             &house,
             &start,
@@ -297,7 +302,7 @@ fn stages(
         language: house.config.site.language.clone(),
         answers: bells.compose.clone(),
     };
-    let publisher = Publisher::new(house.store.clone());
+    let publisher = Publisher::new(house.store.clone()).ringing(bells.webhooks.clone());
     vec![
         staged!("plan", bells.plan, LOOK, stop, plan),
         staged!("compose", bells.compose, LOOK, stop, compose),
@@ -305,6 +310,19 @@ fn stages(
         staged!("outbox", bells.outbox, LOOK, stop, publisher),
         staged!("rescue", bells.rescue, Duration::from_secs(5), stop, rescue),
     ]
+}
+
+fn webhooks(house: &House, clock: &Clock, owner: &str, stop: &Stop) -> anyhow::Result<Webhooks> {
+    let department = &house.config.scheduler.department;
+    let (store, settings) = (house.store.clone(), house.config.webhooks());
+    Ok(Webhooks::open(
+        store,
+        clock.clone(),
+        settings,
+        owner,
+        department,
+        stop.clone(),
+    )?)
 }
 
 /// The two stages of the scheduler, for whoever runs them by hand.

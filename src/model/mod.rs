@@ -18,3 +18,4 @@ pub(crate) mod words;
 
 pub(crate) use words::words;
 pub mod task;
+pub mod webhook;

@@ -38,6 +38,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0005_campaigns.sql"),
         include_str!("../../migrations/postgres/0005_campaigns.sql"),
     ),
+    (
+        11,
+        "webhooks",
+        include_str!("../../migrations/sqlite/0011_webhooks.sql"),
+        include_str!("../../migrations/postgres/0011_webhooks.sql"),
+    ),
 ];
 
 /// What a database needs.

@@ -7,6 +7,7 @@ pub(crate) mod daemon;
 pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod line;
+pub(crate) mod receiver;
 mod quiet;
 pub(crate) mod records;
 
@@ -202,6 +203,7 @@ impl Clinic {
             &bells.replies,
             &bells.outbox,
             &bells.rescue,
+            &bells.webhooks,
         ] {
             bell.ring();
         }

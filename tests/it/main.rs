@@ -17,3 +17,4 @@ mod several;
 mod smpp_peer;
 mod smpp_tls;
 mod staff;
+mod webhooks;
