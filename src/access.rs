@@ -34,6 +34,10 @@ pub enum Scope {
     RecordsRead,
     /// Follow the feed of events.
     EventsRead,
+    /// See webhooks and what they were told.
+    WebhooksRead,
+    /// Have events told to other systems, and say what they are told.
+    WebhooksWrite,
     /// See names, numbers, addresses and texts in what the other scopes show.
     PrivateRead,
     /// Everything but private data.
@@ -48,6 +52,8 @@ impl Scope {
         Self::RecordsWrite,
         Self::RecordsRead,
         Self::EventsRead,
+        Self::WebhooksRead,
+        Self::WebhooksWrite,
         Self::PrivateRead,
         Self::Admin,
     ];
@@ -69,6 +75,8 @@ impl Scope {
             Self::RecordsWrite => "records:write",
             Self::RecordsRead => "records:read",
             Self::EventsRead => "events:read",
+            Self::WebhooksRead => "webhooks:read",
+            Self::WebhooksWrite => "webhooks:write",
             Self::PrivateRead => "private:read",
             Self::Admin => "admin",
         }

@@ -13,7 +13,7 @@ use crate::model::price::Price;
 use crate::model::route::{FULL, Route, Routes};
 use crate::planning::totals::Tariff;
 use crate::render::RESERVED_WORDS;
-use crate::{amqp, delivery, gates, inbound, intake, scheduler, telemetry};
+use crate::{amqp, delivery, gates, inbound, intake, scheduler, telemetry, webhooks};
 
 /// Everything that can be set. `carebell.example.toml` says what each key means.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -49,6 +49,8 @@ pub struct Config {
     pub scheduler: scheduler::Settings,
     /// What may be sent to whom.
     pub gates: gates::Settings,
+    /// Other systems that are told what happened.
+    pub webhooks: webhooks::Settings,
     /// Logs.
     pub log: telemetry::Settings,
     /// The folder that relative paths start from.
@@ -384,7 +386,9 @@ impl Config {
         {
             return wrong("delivery: waits and timeouts must be positive".to_owned());
         }
-        Ok(())
+        self.webhooks
+            .check()
+            .or_else(|problem| wrong(problem.to_string()))
     }
 
     /// The SMPP settings of provider `name`, with the password read from its file.
@@ -469,6 +473,15 @@ impl Config {
     /// A path as it stands in the config, from the config's own folder.
     pub fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
+    }
+
+    /// The settings of webhooks, with paths from the config's own folder.
+    pub fn webhooks(&self) -> webhooks::Settings {
+        let mut settings = self.webhooks.clone();
+        if let Some(file) = &mut settings.ca_file {
+            *file = self.base.join(&file);
+        }
+        settings
     }
 
     /// Whether `serve` may migrate by itself.

@@ -10,22 +10,23 @@ const CHUNK: i64 = 2_000;
 #[derive(Clone, Debug)]
 pub struct Publisher {
     store: Store,
-    told: Option<Bell>,
+    followers: Vec<Bell>,
 }
 
 impl Publisher {
     /// A publisher of what `store` holds.
     pub fn new(store: Store) -> Self {
-        Self { store, told: None }
+        Self {
+            store,
+            followers: Vec::new(),
+        }
     }
 
-    /// The same; it rings `told` when events have their numbers.
+    /// The same that rings `bell` whenever there are numbers that were not there before.
     #[must_use]
-    pub fn telling(self, told: Bell) -> Self {
-        Self {
-            told: Some(told),
-            ..self
-        }
+    pub fn ringing(mut self, bell: Bell) -> Self {
+        self.followers.push(bell);
+        self
     }
 
     /// One pass: committed events that have no number get the next ones. Returns how many.
@@ -43,9 +44,7 @@ impl Publisher {
         let mut tx = self.store.write().await?;
         let numbered = outbox::number(&mut tx, CHUNK).await?;
         tx.commit().await?;
-        if let Some(told) = &self.told {
-            told.ring();
-        }
+        self.followers.iter().for_each(Bell::ring);
         Ok(usize::try_from(numbered).unwrap_or(usize::MAX))
     }
 }

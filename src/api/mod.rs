@@ -17,6 +17,7 @@ mod rules;
 mod shapes;
 mod suppressions;
 mod tasks;
+mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,12 +32,14 @@ use axum::routing::MethodRouter;
 
 pub use messages::message_json;
 pub use openapi::document;
+pub use webhooks::wish::{Draft, read_wish};
 
 use crate::access::Keys;
 use crate::channels::Provider;
 use crate::clock::Clock;
 use crate::intake::SiteInfo;
 use crate::intake::messages::Intake;
+use crate::outward::Guard;
 use crate::stage::Bell;
 use crate::store::writer::Writer;
 use problem::Problem;
@@ -67,6 +70,8 @@ pub struct ApiState {
     pub rules: Arc<[String]>,
     /// Of them those that somebody may start.
     pub manual_rules: Arc<[String]>,
+    /// Which hosts webhooks may be on.
+    pub guard: Arc<Guard>,
 }
 
 impl fmt::Debug for ApiState {
@@ -87,6 +92,8 @@ pub struct Bells {
     pub plan: Bell,
     /// Events to number.
     pub outbox: Bell,
+    /// Webhooks to tell.
+    pub webhooks: Bell,
 }
 
 /// The API over `state`.
@@ -127,6 +134,8 @@ fn routes() -> Routes {
         suppressions::routes(),
         tasks::routes(),
         providers::routes(),
+        webhooks::routes(),
+        webhooks::acts::routes(),
     ];
     all.into_iter().flatten().collect()
 }

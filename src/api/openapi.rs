@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{
     Routes, campaigns, change_requests, events, incoming, messages, overrides, providers, records,
-    rules, suppressions, tasks,
+    rules, suppressions, tasks, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -33,6 +33,9 @@ use super::{
         suppressions::list_suppressions, suppressions::put_suppression, suppressions::delete_suppression,
         tasks::list_tasks, tasks::finish_task,
         providers::list_providers,
+        webhooks::list_webhooks, webhooks::create_webhook, webhooks::get_webhook, webhooks::change_webhook, webhooks::delete_webhook,
+        webhooks::acts::rotate_webhook_secret, webhooks::acts::test_webhook, webhooks::acts::replay_webhook,
+        webhooks::acts::list_webhook_deliveries, webhooks::acts::replay_webhook_delivery,
     ),
 )]
 struct Described;
@@ -59,6 +62,7 @@ impl Modify for Refusals {
                 &mut item.put,
                 &mut item.post,
                 &mut item.delete,
+                &mut item.patch,
             ];
             for operation in operations.into_iter().flatten() {
                 add_refusals(operation);

@@ -34,6 +34,7 @@ use crate::scheduler::plan::PlanStage;
 use crate::scheduler::switching;
 use crate::stage::{self, Bell, Stop, Stopper};
 use crate::store::writer::Writer;
+use crate::webhooks::Webhooks;
 use lock::Lock;
 
 /// How many events may wait between the providers and the store; more slow the networks down.
@@ -61,6 +62,8 @@ pub struct Bells {
     pub routing: Bell,
     /// Events have their numbers.
     pub told: Bell,
+    /// Webhooks may have something to hear.
+    pub webhooks: Bell,
 }
 
 /// The running daemon.
@@ -157,7 +160,9 @@ impl App {
             bell: bells.send.clone(),
             unbound: Arc::default(),
         };
-        let stages = stages(&house, &start.clock, &bells, (rescue, routing), &stop);
+        let mut stages = stages(&house, &start.clock, &bells, (rescue, routing), &stop);
+        let webhooks = webhooks(&house, &start.clock, &owner, &stop)?;
+        stages.push(tokio::spawn(webhooks.run(bells.webhooks.clone())));
         let (broker, amqp) = broker(&house, &start.clock, &writer, &bells, owner, &stop)?;
         let servers = web::serve(
             &house,
@@ -319,7 +324,9 @@ fn stages(
         language: house.config.site.language.clone(),
         answers: bells.compose.clone(),
     };
-    let publisher = Publisher::new(house.store.clone()).telling(bells.told.clone());
+    let publisher = Publisher::new(house.store.clone())
+        .ringing(bells.webhooks.clone())
+        .ringing(bells.told.clone());
     vec![
         staged!("plan", bells.plan, LOOK, stop, plan),
         staged!("compose", bells.compose, LOOK, stop, compose),
@@ -358,6 +365,19 @@ fn broker(
         stop: stop.clone(),
     };
     Ok(amqp::start(settings, &house.config.base, start)?)
+}
+
+fn webhooks(house: &House, clock: &Clock, owner: &str, stop: &Stop) -> anyhow::Result<Webhooks> {
+    let department = &house.config.scheduler.department;
+    let (store, settings) = (house.store.clone(), house.config.webhooks());
+    Ok(Webhooks::open(
+        store,
+        clock.clone(),
+        settings,
+        owner,
+        department,
+        stop.clone(),
+    )?)
 }
 
 /// The two stages of the scheduler, for whoever runs them by hand.

@@ -54,7 +54,7 @@ pub(crate) fn serve(
     (api, health, broker): (TcpListener, TcpListener, amqp::Health),
     stop: &Stop,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let state = api_state(house, start, writer, bells, providers);
+    let state = api_state(house, start, writer, bells, providers)?;
     let pages = routes(house, start, state, api.local_addr()?);
     let checks = Router::new()
         .route("/livez", get(|| async { "ok" }))
@@ -96,10 +96,10 @@ fn api_state(
     writer: &Writer,
     bells: &Bells,
     providers: &[Arc<dyn Provider>],
-) -> ApiState {
+) -> anyhow::Result<ApiState> {
     let startable = |rule: &&Rule| rule.mode != Mode::Off && campaign::is_manual(rule);
     let ids = |rule: &Rule| rule.id.clone();
-    ApiState {
+    Ok(ApiState {
         intake: house.intake(),
         records: Arc::clone(&house.info),
         writer: writer.clone(),
@@ -109,11 +109,13 @@ fn api_state(
             delivery: bells.send.clone(),
             plan: bells.plan.clone(),
             outbox: bells.outbox.clone(),
+            webhooks: bells.webhooks.clone(),
         },
         providers: providers.into(),
         rules: house.book.rules().map(ids).collect(),
         manual_rules: house.book.rules().filter(startable).map(ids).collect(),
-    }
+        guard: Arc::new(house.config.webhooks.guard()?),
+    })
 }
 
 fn console_state(house: &House, start: &Start, address: SocketAddr) -> ConsoleState {

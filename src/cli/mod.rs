@@ -20,6 +20,7 @@ pub mod rules;
 pub mod send;
 pub mod serve;
 pub mod templates;
+pub mod webhook;
 pub mod workdays;
 
 use std::io::Write;
@@ -110,6 +111,9 @@ enum HouseVerb {
     /// What one patient has of a rule that others have not: off, other leads, other channels.
     #[command(subcommand)]
     Override(overrides::OverrideVerb),
+    /// Other systems that are told what happened, by HTTP.
+    #[command(subcommand)]
+    Webhook(webhook::WebhookVerb),
 }
 
 #[derive(Debug, Args)]
@@ -314,6 +318,7 @@ async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Resu
         }
         HouseVerb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
         HouseVerb::Campaign(verb) => campaign::run(&verb, &house, now, json, &mut out).await?,
+        HouseVerb::Webhook(verb) => webhook::run(&verb, &house, now, json, &mut out).await?,
         HouseVerb::Override(verb) => {
             overrides::run(&verb, store, &house.book, now, json, &mut out).await?
         }

@@ -79,6 +79,12 @@ ids! {
     CampaignId = "cmp_";
     /// Names an import.
     ImportId = "imp_";
+    /// Names a webhook: another system that is told of events.
+    WebhookId = "whk_";
+    /// Names one try to tell a webhook.
+    WebhookDeliveryId = "whd_";
+    /// Names an event that goes to a webhook beside its turn.
+    AsideId = "wha_";
 }
 
 #[cfg(test)]

@@ -19,3 +19,4 @@ pub(crate) mod words;
 
 pub(crate) use words::words;
 pub mod task;
+pub mod webhook;

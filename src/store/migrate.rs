@@ -57,6 +57,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0010_amqp.sql"),
     ),
     (
+        11,
+        "webhooks",
+        include_str!("../../migrations/sqlite/0011_webhooks.sql"),
+        include_str!("../../migrations/postgres/0011_webhooks.sql"),
+    ),
+    (
         13,
         "routing",
         include_str!("../../migrations/sqlite/0013_routing.sql"),

@@ -64,6 +64,11 @@ pub mod tasks;
 #[doc(hidden)]
 pub mod testing;
 pub mod timeline;
+pub mod webhook_admin;
+pub mod webhook_details;
+pub mod webhook_log;
+pub mod webhook_turns;
+pub mod webhooks;
 pub mod withdraw;
 pub mod writer;
 

@@ -8,6 +8,7 @@ pub(crate) mod daemon;
 pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod line;
+pub(crate) mod receiver;
 mod quiet;
 pub(crate) mod records;
 
@@ -204,6 +205,7 @@ impl Clinic {
             &bells.outbox,
             &bells.rescue,
             &bells.routing,
+            &bells.webhooks,
         ] {
             bell.ring();
         }

@@ -20,4 +20,5 @@ mod smpp_peer;
 mod smpp_tls;
 mod staff;
 mod verbs;
+mod webhooks;
 mod withdrawn;

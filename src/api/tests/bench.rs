@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::intake::SiteInfo;
 use crate::intake::messages::testing;
 use crate::intake::sensitive::Sensitive;
+use crate::outward::Guard;
 use crate::store::testing::{TestStore, stores};
 use crate::store::writer::Writer;
 use crate::store::{Store, Tx, outbox};
@@ -95,6 +96,10 @@ async fn open(held: TestStore) -> anyhow::Result<Bench> {
         providers: Arc::new([]),
         rules: Arc::new(["recheck".to_owned(), "open_day".to_owned()]),
         manual_rules: Arc::new(["open_day".to_owned()]),
+        guard: Arc::new(Guard {
+            allowed: vec!["127.0.0.1".parse().expect("an address")],
+            ports: vec![443],
+        }),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

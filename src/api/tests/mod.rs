@@ -7,3 +7,4 @@ mod look;
 mod messages;
 mod outline;
 mod records;
+mod webhooks;

@@ -1,8 +1,8 @@
 //! When nothing is left to do: told by the rows and by the networks, never by the time that passed.
 
 use carebell::planning::decide::Horizon;
-use carebell::store::rule_plans;
 use carebell::store::{Store, Tx};
+use carebell::store::{rule_plans, webhook_turns};
 
 use super::{Clinic, LOOK, PATIENCE};
 
@@ -62,6 +62,7 @@ impl Clinic {
                 .map(|(word, n)| format!("{n} {word}")),
         );
         left.extend(self.unplanned().await);
+        left.extend(self.untold().await);
         left.extend(self.on_the_air());
         left
     }
@@ -95,6 +96,32 @@ impl Clinic {
                 .unwrap(),
         };
         [a, b, c, d, e, f, g, h]
+    }
+
+    /// Webhooks that have something to hear now.
+    async fn untold(&self) -> Vec<String> {
+        let mut tx: Tx = self.app().house.store.read().await.unwrap();
+        let now = self.clock.now();
+        let mut untold = Vec::new();
+        for one in webhook_turns::waiting(&mut tx, now).await.unwrap() {
+            let material = webhook_turns::material(&mut tx, &one.id, 0, i64::MAX, now)
+                .await
+                .unwrap()
+                .unwrap();
+            let filter = &material.webhook.wish.filter;
+            let wanted = material
+                .events
+                .iter()
+                .filter(|event| filter.takes(&event.kind))
+                .count();
+            if wanted + material.asides.len() > 0 {
+                untold.push(format!(
+                    "{wanted} events to tell a webhook, {} beside",
+                    material.asides.len()
+                ));
+            }
+        }
+        untold
     }
 
     /// Rules that are not planned as far ahead as they should be.

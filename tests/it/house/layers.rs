@@ -7,7 +7,14 @@ use super::{none, read, rust_files};
 
 const LAW: &str = "ARCHITECTURE.md";
 const BASE: &[&str] = &["model", "clock", "stage", "telemetry"];
-const STAGES: &[&str] = &["scheduler", "delivery", "inbound", "outbox", "retention"];
+const STAGES: &[&str] = &[
+    "scheduler",
+    "delivery",
+    "inbound",
+    "outbox",
+    "webhooks",
+    "retention",
+];
 const FACES: &[&str] = &["api", "amqp", "console"];
 
 /// Modules in reading order, each with those it may import.
