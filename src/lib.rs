@@ -20,6 +20,7 @@ pub mod scheduler;
 pub mod delivery;
 pub mod inbound;
 pub mod outbox;
+pub mod retention;
 pub mod access;
 pub mod api;
 pub mod pages;

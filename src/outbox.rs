@@ -1,6 +1,7 @@
 //! The outbox stage: gives committed events their numbers, so that others can follow them by a cursor.
 
 use crate::store::{Store, StoreError, outbox};
+use crate::telemetry::metrics;
 
 /// How many events one pass numbers.
 const CHUNK: i64 = 2_000;
@@ -32,7 +33,12 @@ impl Publisher {
         let mut tx = self.store.write().await?;
         let numbered = outbox::number(&mut tx, CHUNK).await?;
         tx.commit().await?;
-        Ok(usize::try_from(numbered).unwrap_or(usize::MAX))
+        // Counted here: what has a number is committed, and each event gets one once, whoever changed the message.
+        let mut tx = self.store.read().await?;
+        for ((channel, class, state), count) in outbox::tally(&mut tx, numbered).await? {
+            metrics::MESSAGES.add(&[&channel, &class, &state], count);
+        }
+        Ok(usize::try_from(numbered.count).unwrap_or(usize::MAX))
     }
 }
 

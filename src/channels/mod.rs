@@ -104,6 +104,8 @@ pub trait Provider: Send + Sync {
     fn channel(&self) -> Channel;
     /// How many messages may be on their way at once.
     fn window(&self) -> usize;
+    /// How many places of its window are taken by what has no answer yet.
+    fn in_use(&self) -> usize;
     /// Whether it can take a message now.
     fn is_up(&self) -> bool;
     /// Hands one attempt over and waits for the answer.

@@ -1,6 +1,6 @@
 //! `carebell rules apply`: a folder of rules is checked whole, held against what is in force, and installed.
 //!
-//! Rules are files that the daemon reads at its start. Nothing is installed when one of them has a fault.
+//! Rules are files that the daemon reads at its start and when it is asked to. Nothing is installed when one of them has a fault.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::app::House;
 use crate::planning::book::Book;
 use crate::rules::document;
 use crate::rules::rule::{Mode, Rule};
-use crate::store::{documents, rule_plans};
+use crate::store::{documents, rule_plans, site};
 
 /// What is to be installed.
 pub(super) struct Order<'a> {
@@ -125,10 +125,13 @@ pub(super) async fn apply(
         return Ok(0);
     }
     install(order.dir, &target, &new, &removed)?;
+    let mut tx = house.store.write().await?;
+    site::ask_to_reload(&mut tx).await?;
+    tx.commit().await?;
     if !json {
         writeln!(
             out,
-            "Installed in {}; a running `serve` goes by it from its next start.",
+            "Installed in {}; a running `serve` reads it within a second.",
             target.display()
         )?;
     }

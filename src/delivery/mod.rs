@@ -32,6 +32,8 @@ pub struct Settings {
     pub response_timeout: SignedDuration,
     /// How long a receipt is waited for.
     pub receipt_timeout: SignedDuration,
+    /// How long stopping may wait for answers; what has none by then is in doubt.
+    pub stop_within: SignedDuration,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             urgent_uncertain_wait: SignedDuration::from_secs(60),
             response_timeout: SignedDuration::from_secs(60),
             receipt_timeout: SignedDuration::from_hours(72),
+            stop_within: SignedDuration::from_secs(60),
         }
     }
 }

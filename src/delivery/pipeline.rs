@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::{Settings, decide};
@@ -17,6 +18,7 @@ use crate::store::StoreError;
 use crate::store::dispatch::{PrepareOrder, Prepared};
 use crate::store::messages::Desk;
 use crate::store::writer::Writer;
+use crate::telemetry::metrics;
 
 /// How many messages one claim takes at most.
 const CLAIM: usize = 200;
@@ -49,6 +51,7 @@ pub async fn run(line: Pipeline, stop: Stop) {
     let name = line.provider.name().to_owned();
     let window = Arc::new(Semaphore::new(line.provider.window().max(1)));
     let mut flights = JoinSet::new();
+    let pulse = stop.pulses().begin(&format!("delivery {name}"));
     while !stop.is_said() {
         while flights.try_join_next().is_some() {}
         tokio::select! {
@@ -59,7 +62,10 @@ pub async fn run(line: Pipeline, stop: Stop) {
             places = free_places(&window) => places,
             () = stop.said() => break,
         };
-        match line.prepare(places.len()).await {
+        pulse.works();
+        let prepared = line.prepare(places.len()).await;
+        pulse.rests();
+        match prepared {
             Ok(ready) if ready.is_empty() => {
                 drop(places);
                 rest(&line.bell, &stop).await;
@@ -70,6 +76,7 @@ pub async fn run(line: Pipeline, stop: Stop) {
                 }
             }
             Err(problem) => {
+                pulse.failed();
                 error!(
                     provider.name = name,
                     "Nothing could be claimed for {name}, trying again: {problem}"
@@ -87,6 +94,7 @@ pub async fn run(line: Pipeline, stop: Stop) {
         );
     }
     while flights.join_next().await.is_some() {}
+    pulse.ends();
 }
 
 async fn rest(bell: &Bell, stop: &Stop) {
@@ -129,7 +137,7 @@ impl Pipeline {
 /// Takes one message over the wire. Its place is free again only once the outcome is committed, so that what
 /// a crash leaves open is never more than the window.
 async fn fly(line: Pipeline, one: Prepared, place: OwnedSemaphorePermit) {
-    let now = line.clock.now();
+    let (now, began) = (line.clock.now(), Instant::now());
     let result = match outgoing(&one, now) {
         Some(outgoing) => line.provider.send(outgoing).await,
         None => Err(SendError::NotSent {
@@ -137,6 +145,7 @@ async fn fly(line: Pipeline, one: Prepared, place: OwnedSemaphorePermit) {
         }),
     };
     log(&one, &result);
+    count(&one, &result, began.elapsed(), line.clock.now());
     let settlement =
         decide::settlement(&one, &result, &line.settings, &line.desk, line.clock.now());
     let mut wait = Duration::from_millis(100);
@@ -166,6 +175,23 @@ fn outgoing(one: &Prepared, now: Timestamp) -> Option<Outgoing> {
         concat_ref: one.concat_ref,
         parts_done: one.parts_done.clone(),
     })
+}
+
+fn count(one: &Prepared, result: &Result<Accepted, SendError>, took: Duration, now: Timestamp) {
+    let outcome = match result {
+        Ok(_) => "accepted",
+        Err(SendError::NotSent { .. }) => "not_sent",
+        Err(SendError::Rejected { .. }) => "rejected",
+        Err(SendError::Unknown { .. }) => "unknown",
+    };
+    metrics::attempt(&one.provider, outcome, took);
+    if one.unknown_before && !matches!(result, Err(SendError::NotSent { .. })) {
+        metrics::POSSIBLE_DUPLICATES.one(&[&one.provider]);
+    }
+    if let (Ok(_), Some(channel)) = (result, one.channels.get(one.channel_index)) {
+        let waited = Duration::try_from(now.duration_since(one.send_at)).unwrap_or_default();
+        metrics::TIME_TO_SUBMIT.took(&[channel.as_str(), one.class.as_str()], waited);
+    }
 }
 
 fn log(one: &Prepared, result: &Result<Accepted, SendError>) {

@@ -38,6 +38,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0005_campaigns.sql"),
         include_str!("../../migrations/postgres/0005_campaigns.sql"),
     ),
+    (
+        12,
+        "retention",
+        include_str!("../../migrations/sqlite/0012_retention.sql"),
+        include_str!("../../migrations/postgres/0012_retention.sql"),
+    ),
 ];
 
 /// What a database needs.

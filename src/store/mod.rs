@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 pub mod audits;
+pub mod backup;
 pub mod board;
 mod bulk;
 pub mod campaign_progress;
@@ -16,12 +17,14 @@ pub mod consents;
 pub mod contact_points;
 mod database;
 pub mod digests;
+pub mod disk;
 pub mod dispatch;
 pub mod documents;
 pub mod due;
 pub mod earlier;
 pub mod events;
 pub mod facts;
+pub mod findings;
 pub mod inbox;
 pub mod incoming;
 pub mod late;
@@ -48,12 +51,15 @@ pub mod reminder_history;
 pub mod reminders;
 pub mod replies;
 pub mod rescue;
+pub mod retention;
 pub mod rule_days;
 pub mod rule_plans;
 pub mod rule_switches;
 pub mod settle;
 pub mod sources;
+pub mod site;
 pub mod staff;
+pub mod standing;
 pub mod suppression_list;
 pub mod suppressions;
 pub mod tasks;
@@ -88,6 +94,9 @@ pub enum StoreError {
     /// Too much waits already.
     #[error("the writer has too much to do")]
     Busy,
+    /// The disk has too little room to take anything new in.
+    #[error("the disk is full or nearly so")]
+    DiskLow,
     /// The writer is gone.
     #[error("the store is closing")]
     Closed,
@@ -97,6 +106,12 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         // PostgreSQL puts values of rows into the detail of an error; the message itself has none.
         match &error {
+            // SQLITE_FULL, and disk_full of PostgreSQL.
+            sqlx::Error::Database(database)
+                if matches!(database.code().as_deref(), Some("13" | "53100")) =>
+            {
+                Self::DiskLow
+            }
             sqlx::Error::Database(database) => Self::Database(format!(
                 "{} ({})",
                 database.message(),
