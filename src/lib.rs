@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod retention;
 pub mod access;
 pub mod api;
+pub mod amqp;
 pub mod pages;
 pub mod console;
 pub mod simulator;

@@ -1,5 +1,6 @@
 //! The outbox stage: gives committed events their numbers, so that others can follow them by a cursor.
 
+use crate::stage::Bell;
 use crate::store::{Store, StoreError, outbox};
 use crate::telemetry::metrics;
 
@@ -10,12 +11,22 @@ const CHUNK: i64 = 2_000;
 #[derive(Clone, Debug)]
 pub struct Publisher {
     store: Store,
+    told: Option<Bell>,
 }
 
 impl Publisher {
     /// A publisher of what `store` holds.
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, told: None }
+    }
+
+    /// The same; it rings `told` when events have their numbers.
+    #[must_use]
+    pub fn telling(self, told: Bell) -> Self {
+        Self {
+            told: Some(told),
+            ..self
+        }
     }
 
     /// One pass: committed events that have no number get the next ones. Returns how many.
@@ -33,6 +44,9 @@ impl Publisher {
         let mut tx = self.store.write().await?;
         let numbered = outbox::number(&mut tx, CHUNK).await?;
         tx.commit().await?;
+        if let Some(told) = &self.told {
+            told.ring();
+        }
         // Counted here: what has a number is committed, and each event gets one once, whoever changed the message.
         let mut tx = self.store.read().await?;
         for ((channel, class, state), count) in outbox::tally(&mut tx, numbered).await? {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::broker::Told;
 use super::lines::Lines;
 use crate::clock::Clock;
 use crate::stage::{Stop, Stuck};
@@ -30,6 +31,7 @@ pub(super) struct Health {
     pub(super) clock: Clock,
     pub(super) writer: Writer,
     pub(super) lines: Lines,
+    pub(super) broker: Told,
     pub(super) stop: Stop,
     /// When the database was looked at, and whether it took a write.
     pub(super) kept: Arc<Mutex<Option<(Instant, bool)>>>,
@@ -69,6 +71,10 @@ pub(super) async fn readyz(State(health): State<Health>) -> (StatusCode, Json<Va
             reasons.push(format!("provider {} is down", provider.name()));
         }
     }
+    let broker = health.broker.degraded();
+    if let Some(why) = &broker {
+        reasons.push(format!("RabbitMQ: {why}"));
+    }
     let is_low = health.writer.disk().is_low();
     if is_low {
         reasons.push("the disk is nearly full: nothing new is taken in".to_owned());
@@ -88,7 +94,7 @@ pub(super) async fn readyz(State(health): State<Health>) -> (StatusCode, Json<Va
     let word = |fine: bool| if fine { "ok" } else { "failing" };
     let body = json!({
         "status": status, "reasons": reasons, "database": word(is_writable), "providers": providers,
-        "disk": if is_low { "low" } else { "ok" },
+        "disk": if is_low { "low" } else { "ok" }, "broker": word(broker.is_none()),
     });
     let code = if is_writable && !is_stopping {
         StatusCode::OK

@@ -15,6 +15,7 @@ use crate::channels::sms::smpp::provider as smpp;
 use crate::channels::{Incoming, Provider, Sink};
 use crate::clock::Clock;
 use crate::config;
+use crate::delivery::breaker::Breakers;
 use crate::delivery::{self, Pipeline};
 use crate::model::private::Private;
 use crate::stage::{Bell, Stop, Stopper};
@@ -32,6 +33,8 @@ pub(super) struct Ground {
     pub(super) owner: String,
     /// Where what providers hear goes.
     pub(super) events: mpsc::Sender<Incoming>,
+    /// Who refuses our account.
+    pub(super) breakers: Breakers,
     pub(super) stop: Stop,
 }
 
@@ -103,6 +106,11 @@ impl Lines {
             warn!("No provider is configured: messages wait for a route that is not there");
         }
         Ok(lines)
+    }
+
+    /// What every line works with.
+    pub(super) const fn ground(&self) -> &Ground {
+        &self.ground
     }
 
     /// The providers that are there now.
@@ -177,6 +185,8 @@ impl Lines {
         if self.ground.stop.is_said() {
             return;
         }
+        // Other settings may be what our account needed.
+        self.ground.breakers.well(&name);
         match self.ground.open(&house, &name) {
             Ok(line) => drop(self.lock().insert(name, line)),
             Err(problem) => {
@@ -275,6 +285,7 @@ impl Ground {
             settings: Arc::new(house.config.delivery.clone()),
             desk: Arc::clone(&house.desk),
             bell: bell.clone(),
+            breakers: self.breakers.clone(),
             owner: self.owner.clone(),
         }
     }

@@ -1,5 +1,6 @@
 //! The only wiring: opens, spawns, and stops in reverse order, with a watchdog.
 
+mod broker;
 mod health;
 mod house;
 mod lines;
@@ -26,7 +27,9 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
+use crate::delivery::breaker::Breakers;
 use crate::delivery::rescue::Rescue;
+use crate::delivery::routing::Routing;
 use crate::inbound::accept::{self, Accept};
 use crate::inbound::replies::Replies;
 use crate::outbox::Publisher;
@@ -38,6 +41,7 @@ use crate::stage::{self, Bell, Stop, Stopper, Stuck};
 use crate::store::writer::Writer;
 use crate::store::{Store, StoreError};
 use crate::store::{backup, disk};
+use broker::Broker;
 use lines::{Ground, Lines};
 use lock::Lock;
 use web::Web;
@@ -63,6 +67,10 @@ pub struct Bells {
     pub outbox: Bell,
     /// A deadline may have passed.
     pub rescue: Bell,
+    /// A provider may stand otherwise.
+    pub routing: Bell,
+    /// Events have their numbers.
+    pub told: Bell,
 }
 
 /// The house as it is now: a pass holds it while it runs, a reload changes it between passes.
@@ -86,6 +94,7 @@ pub struct App {
     stages: Vec<JoinHandle<()>>,
     lines: Lines,
     writer: Writer,
+    broker: Broker,
     web: Web,
     _lock: Lock,
 }
@@ -113,7 +122,8 @@ impl App {
         adopt(&house.store, clock.now()).await?;
         house.book.provision(&house.store, clock.now()).await?;
         let scheduler = &house.config.scheduler;
-        switching::at_start(&house.store, &house.book, scheduler, clock.now()).await?;
+        let words = (scheduler, house.plans.language.as_str());
+        switching::at_start(&house.store, &house.book, words, clock.now()).await?;
         let api = web::bind(house.config.http.listen).await?;
         let checks = web::bind(house.config.metrics.listen).await?;
         let (address, health) = (api.local_addr()?, checks.local_addr()?);
@@ -135,6 +145,7 @@ impl App {
             clock: clock.clone(),
             owner: owner.clone(),
             events: sink,
+            breakers: Breakers::default(),
             stop: stop.clone(),
         };
         let lines = Lines::open(&house, ground)?;
@@ -142,11 +153,15 @@ impl App {
         let current: Current = Arc::new(RwLock::new(house.clone()));
         let mut stages = stages(&current, &clock, &bells, &owner, &stop);
         stages.push(watch_disk(&current, &writer, &stop));
+        stages.push(routing(&current, &lines, &bells, &stop));
+        let mut broker = Broker::new(&lines, &bells);
+        broker.start(&house)?;
         let shared = web::Shared {
             start,
             writer: writer.clone(),
             bells: bells.clone(),
             lines: lines.clone(),
+            broker: broker.health(),
             stop: stop.clone(),
         };
         let web = Web::serve(&house, shared, api, checks)?;
@@ -165,6 +180,7 @@ impl App {
             stages,
             lines,
             writer,
+            broker,
             web,
             _lock: lock,
         })
@@ -186,11 +202,12 @@ impl App {
 
     /// Stops in good order: nothing new is claimed or taken in, answers on their way are waited for, what has none in
     /// time is left in doubt, binds are taken leave of.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         let within = self.stops_within();
         self.stopper.stop();
         let orderly = async {
             self.lines.close(within.saturating_sub(STOP_SLACK)).await;
+            self.broker.stop().await;
             for task in self.stages {
                 let _ = task.await;
             }
@@ -219,9 +236,6 @@ async fn adopt(store: &Store, now: Timestamp) -> Result<(), StoreError> {
 fn warn_of(house: &House) {
     for problem in house.problems.iter().filter(|p| !p.is_warning) {
         error!("Left out: {problem}");
-    }
-    if house.config.amqp.is_some() {
-        warn!("[amqp] is set, but RabbitMQ is not there yet: commands come in by HTTP only");
     }
 }
 
@@ -295,7 +309,8 @@ fn stages(
     let plan = move |house: &House| scheduler(house, &for_plan.0, &for_plan.1).0;
     let compose = move |house: &House| scheduler(house, &for_compose.0, &for_compose.1).1;
     let replies = move |house: &House| replies(house, &for_replies.0, &for_replies.1);
-    let publisher = |house: &House| Publisher::new(house.store.clone());
+    let told = bells.told.clone();
+    let publisher = move |house: &House| Publisher::new(house.store.clone()).telling(told.clone());
     let rescue = move |house: &House| rescue(house, &for_rescue.0, &owner, &for_rescue.1);
     let (clock, memory) = (clock.clone(), retention::Memory::default());
     let retention = move |house: &House| Retention {
@@ -332,6 +347,23 @@ fn replies(house: &House, clock: &Clock, bells: &Bells) -> Replies {
         reader: Arc::clone(&house.reader),
         answers: bells.compose.clone(),
     }
+}
+
+/// Keeps the routes by the providers' health.
+fn routing(current: &Current, lines: &Lines, bells: &Bells, stop: &Stop) -> JoinHandle<()> {
+    let (lines, send, unbound) = (lines.clone(), bells.send.clone(), Arc::default());
+    let routing = move |house: &House| Routing {
+        store: house.store.clone(),
+        clock: lines.ground().clock.clone(),
+        desk: Arc::clone(&house.desk),
+        providers: lines.providers(),
+        breakers: lines.ground().breakers.clone(),
+        owner: lines.ground().owner.clone(),
+        down_after: house.config.delivery.failover_after,
+        bell: send.clone(),
+        unbound: Arc::clone(&unbound),
+    };
+    staged!("routing", bells.routing, LOOK * 5, stop, current, routing)
 }
 
 /// Keeps an eye on the disk of an SQLite file.

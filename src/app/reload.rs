@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::broker::Broker;
 use super::lines::Lines;
 use super::{App, House, look_at_disk};
 use crate::config::Config;
@@ -43,6 +44,7 @@ impl App {
             return Err(Refused(faults));
         }
         Lines::check(&new).map_err(refused)?;
+        Broker::check(&new).map_err(refused)?;
         self.change_to(&new).await.map_err(refused)?;
         for key in kept {
             warn!("{key} has changed: that takes a restart, until then the old value holds");
@@ -50,6 +52,7 @@ impl App {
         telemetry::follow(&new.config.log);
         self.writer.follow(Arc::clone(&new.desk));
         self.lines.follow(&new);
+        self.broker.follow(&new).await;
         look_at_disk(&new, &self.writer);
         self.web.renewer().renew(&new);
         let rules = new.book.rules().count();
@@ -68,7 +71,10 @@ impl App {
             .context("a stage does not come to the end of its pass: see /livez")?;
         let now = self.clock.now();
         new.book.provision(&new.store, now).await?;
-        switching::at_start(&new.store, &new.book, &new.config.scheduler, now).await?;
+        let words = (&new.config.scheduler, new.plans.language.as_str());
+        switching::at_start(&new.store, &new.book, words, now).await?;
+        // How the providers stand is known: the new routes need not learn it first.
+        new.desk.routes.stand(current.desk.routes.live());
         *current = new.clone();
         Ok(())
     }
@@ -97,11 +103,6 @@ fn keep_what_needs_a_restart(old: &Config, new: &mut Config) -> Vec<&'static str
         // Numbers are kept and found as they are read by it.
         kept.push("site.country");
         new.site.country.clone_from(&old.site.country);
-    }
-    let url = |config: &Config| config.amqp.as_ref().map(|amqp| amqp.url.clone());
-    if url(old) != url(new) {
-        kept.push("amqp.url");
-        new.amqp.clone_from(&old.amqp);
     }
     if old.log.format != new.log.format {
         kept.push("log.format");

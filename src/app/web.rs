@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::info;
 
+use super::broker::Told;
 use super::health::{self, Health};
 use super::lines::Lines;
 use super::scrape::{self, Scrape};
@@ -53,6 +54,7 @@ pub(super) struct Shared {
     pub(super) writer: Writer,
     pub(super) bells: Bells,
     pub(super) lines: Lines,
+    pub(super) broker: Told,
     pub(super) stop: Stop,
 }
 
@@ -155,6 +157,7 @@ fn checks(house: &House, shared: &Shared) -> Router {
         clock: shared.start.clock.clone(),
         writer: shared.writer.clone(),
         lines: shared.lines.clone(),
+        broker: shared.broker.clone(),
         stop: shared.stop.clone(),
         kept: Arc::default(),
     };

@@ -81,6 +81,9 @@ pub(super) fn look(config: &Config, today: Date) -> Checked {
         .map(|p| (p.is_warning, p.text.clone()))
         .collect();
     findings.extend(fault);
+    if let Some(Err(fault)) = config.amqp.as_ref().map(|amqp| amqp.link(&config.base)) {
+        findings.push((false, fault.to_string()));
+    }
     let uses = [uses(&book), uses(&packs)].concat();
     let lints = render::lint_with(&book.catalog, &uses, &config.reserved_words());
     findings.extend(lints.iter().map(|f| {

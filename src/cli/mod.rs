@@ -1,6 +1,7 @@
 //! The verbs of the command line. Each gives an exit code: 0 ok, 1 the thing asked about is wrong,
 //! 2 usage, 3 cannot run.
 
+pub mod amqp;
 pub mod apikey;
 pub mod backup;
 pub mod campaign;
@@ -80,6 +81,9 @@ enum Verb {
     Workdays(WorkdaysVerb),
     /// The built-in SMSC alone, with phones that answer.
     Carrier(Box<carrier::Args>),
+    /// RabbitMQ: make exchanges and queues, look after commands that could not be done.
+    #[command(subcommand)]
+    Amqp(amqp::AmqpVerb),
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi,
     /// Copy the database while the daemon works on it.
@@ -280,6 +284,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 cli.json,
                 &mut out,
             ))
+        }
+        Verb::Amqp(verb) => {
+            let (config, mut out) = (config(true)?, std::io::stdout());
+            runtime()?.block_on(amqp::run(&verb, &config, cli.json, &mut out))
         }
         Verb::Migrate => runtime()?.block_on(serve::migrate(config(false)?)),
         Verb::House(verb) => runtime()?.block_on(with_house(verb, config(false)?, cli.json)),

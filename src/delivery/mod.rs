@@ -2,10 +2,13 @@
 //!
 //! The attempt is journalled before the wire is touched and its outcome after; no transaction is open in between.
 
+pub mod breaker;
 mod decide;
 mod pipeline;
 pub mod rescue;
 mod retry;
+pub mod routing;
+mod shift;
 
 use std::collections::BTreeMap;
 
@@ -34,6 +37,8 @@ pub struct Settings {
     pub receipt_timeout: SignedDuration,
     /// How long stopping may wait for answers; what has none by then is in doubt.
     pub stop_within: SignedDuration,
+    /// How long a provider may be without a bind before its messages go by others.
+    pub failover_after: SignedDuration,
 }
 
 impl Default for Settings {
@@ -46,6 +51,7 @@ impl Default for Settings {
             response_timeout: SignedDuration::from_secs(60),
             receipt_timeout: SignedDuration::from_hours(72),
             stop_within: SignedDuration::from_secs(60),
+            failover_after: SignedDuration::from_secs(30),
         }
     }
 }

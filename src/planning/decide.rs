@@ -247,6 +247,8 @@ pub(super) fn keep_moment(new: &mut NewReminder, before: Option<&Reminder>) {
         && (before.planned_for == Some(new.due_at) || before.plan.catch_up)
     {
         new.due_at = before.plan.due_at;
+        // Where its day went by it has another one.
+        new.expires_at = new.expires_at.max(before.plan.expires_at);
     }
 }
 

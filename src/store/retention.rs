@@ -284,21 +284,7 @@ pub async fn count(
 /// When the database refuses.
 pub async fn scrub(store: &Store) -> Result<bool, StoreError> {
     match store {
-        Store::Sqlite { write, .. } => {
-            let mut conn = write.acquire().await?;
-            // Nobody waits for a long reader here: it is tried again.
-            sqlx::query("PRAGMA busy_timeout = 20")
-                .execute(&mut *conn)
-                .await?;
-            let done: Result<(i64, i64, i64), _> =
-                sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
-                    .fetch_one(&mut *conn)
-                    .await;
-            sqlx::query("PRAGMA busy_timeout = 5000")
-                .execute(&mut *conn)
-                .await?;
-            Ok(done?.0 == 0)
-        }
+        Store::Sqlite { write, log, .. } => log.try_empty(write).await,
         Store::Postgres { pool } => {
             sqlx::query("VACUUM (SKIP_LOCKED) message, reply, inbox, task, change_request, reminder, attempt, attempt_part, event, audit")
                 .execute(pool)

@@ -54,8 +54,9 @@ impl Settings {
     }
 
     fn filter(&self) -> Result<EnvFilter, String> {
-        // Database and HTTP libraries would print statements and headers below info.
-        let quiet = "sqlx=warn,hyper=warn,rustls=warn,h2=warn";
+        // Database and HTTP libraries would print statements and headers below info; that the broker is away is
+        // said once, by us.
+        let quiet = "sqlx=warn,hyper=warn,rustls=warn,h2=warn,lapin=off";
         EnvFilter::try_new(format!("{},{quiet}", self.level)).map_err(|_| {
             "expected error, warn, info, debug, trace, or a filter such as info,carebell::delivery=debug"
                 .to_owned()

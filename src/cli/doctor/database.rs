@@ -86,17 +86,15 @@ async fn inside(
     now: Timestamp,
 ) -> Result<Vec<Finding>, StoreError> {
     let schema = migrate::schema(store).await?;
-    if schema.at != schema.newest {
-        let text = format!(
-            "its schema is {}, this program's is {}",
-            schema.at, schema.newest
-        );
-        let advice = if schema.at < schema.newest {
-            "run `carebell migrate`"
-        } else {
-            "use the program that it belongs to"
-        };
+    if !schema.unknown.is_empty() {
+        let text = "it belongs to a later version of the program";
+        let advice = "use the program that it belongs to";
         return Ok(vec![Finding::fail("database", text, advice)]);
+    }
+    if !schema.missing.is_empty() {
+        let text = format!("it lacks {} changes of its schema", schema.missing.len());
+        let advice = "run `carebell migrate`; on SQLite `carebell serve` does it";
+        return Ok(vec![Finding::warn("database", text, advice)]);
     }
     let mut found = vec![Finding::ok(
         "database",

@@ -70,7 +70,7 @@ pub(super) async fn look(config: &Config, running: Option<&Value>) -> Vec<Findin
         ));
     }
     if let Some(amqp) = &config.amqp {
-        found.push(broker(&amqp.url).await);
+        found.push(broker(amqp.url.reveal()).await);
     }
     found
 }

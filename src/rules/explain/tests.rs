@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::rules::cases::read;
 use crate::rules::document;
-use crate::rules::explain::language::Language;
+use crate::rules::explain::language::{Language, Names};
 use crate::rules::explain::{Line, explain_in};
 use crate::rules::site::Site;
 
@@ -17,17 +17,14 @@ fn recheck() -> Value {
 }
 
 fn lines(rule: &str, case: &Value, language: Language) -> Vec<Line> {
+    lines_naming(rule, case, (language, &Names::default()))
+}
+
+fn lines_naming(rule: &str, case: &Value, told: (Language, &Names)) -> Vec<Line> {
     let site = Site::new(TimeZone::get("Asia/Shanghai").unwrap(), "CN");
     let rule = document::parse("check", "check.toml", rule, &site).unwrap();
     let read = read::case(case, &rule).unwrap();
-    explain_in(
-        &rule,
-        &read.subject(),
-        read.now,
-        read.window.clone(),
-        language,
-    )
-    .lines
+    explain_in(&rule, &read.subject(), read.now, read.window.clone(), told).lines
 }
 
 /// The line that says `reason` is there and reads so in both languages.
@@ -74,8 +71,8 @@ fn a_rule_says_who_owns_it_what_it_sends_and_whether_it_acts() {
         &rule(""),
         &case,
         "rule",
-        "规则“Recheck”（编号 check）由科室 clinical 负责。",
-        "The rule \"Recheck\" (check) belongs to the department clinical.",
+        "规则“Recheck”由科室“clinical”负责。",
+        "The rule \"Recheck\" belongs to the department clinical.",
     );
     check(
         &rule(""),
@@ -224,22 +221,22 @@ fn an_audience_says_what_it_asks_and_what_the_record_has() {
         &asks("where = 'patient.age > 40'"),
         &case,
         "where",
-        "附加条件“patient.age > 40”：成立。",
+        "规则的附加条件“patient.age > 40”：成立。",
         "The further condition `patient.age > 40` holds.",
     );
     check(
         &asks("where = 'patient.age > 60'"),
         &case,
         "not_in_audience",
-        "附加条件“patient.age > 60”：不成立。",
+        "规则的附加条件“patient.age > 60”：不成立。",
         "The further condition `patient.age > 60` does not hold.",
     );
     check(
         &asks("where = 'patient.attributes.x > 60'"),
         &case,
         "rule_fault",
-        "附加条件“patient.attributes.x > 60”无法判断，规则需要修改：`_>_` does not go with (null_type, int)。",
-        "The further condition `patient.attributes.x > 60` cannot be worked out, so the rule needs repair: `_>_` does not go with (null_type, int).",
+        "规则的附加条件“patient.attributes.x > 60”判断不了，请负责规则的人检查（`_>_` does not go with (null_type, int)）。",
+        "The further condition `patient.attributes.x > 60` cannot be worked out; who keeps the rule should look at it (`_>_` does not go with (null_type, int)).",
     );
 }
 
@@ -311,8 +308,8 @@ fn what_was_missed_says_why_and_whether_it_is_made_up_for() {
         &rule(""),
         &too_late,
         "too_late",
-        "离2026年7月24日（周五）10:00不到120分钟，补发也来不及。",
-        "Less than 120 minutes are left before Friday 24 July 2026 at 10:00: too late to make up for it.",
+        "离2026年7月24日（周五）10:00不到2小时，补发也来不及。",
+        "Less than 2 hours are left before Friday 24 July 2026 at 10:00: too late to make up for it.",
     );
     let tip = rule("").replace("appointment", "health_tip");
     check(
@@ -425,7 +422,7 @@ fn a_recipient_says_why_it_is_the_one() {
         &rule(""),
         &wrong,
         "task_instead",
-        "改为给科室 clinical 一项待办，由人工联系。",
+        "改为给科室“clinical”一项待办，由人工联系。",
         "Instead the department clinical gets a task, so that a person takes care of it.",
     );
 }
@@ -481,6 +478,116 @@ fn a_record_that_shows_it_done_ends_the_way() {
 }
 
 #[test]
+fn a_record_that_shows_it_done_names_the_fact_and_its_day() {
+    let stops = rule_with(&format!(
+        "[stop]\nfact = \"vaccination\"\nsince = \"6mo\"\n{STEP}"
+    ));
+    let facts = json!([{"kind": "vaccination", "code": "J11", "on": "2026-06-03"}]);
+    let done = with(recheck(), "/facts", facts);
+    check(
+        &stops,
+        &done,
+        "done",
+        "病历中已有2026年6月3日（周三）的疫苗接种（编码J11），2026年1月24日（周六）以后的都算，因此其余提醒不再需要。",
+        "The record has a vaccination (code J11) of Wednesday 3 June 2026, and any since Saturday 24 January 2026 counts, so the rest is needless.",
+    );
+}
+
+#[test]
+fn a_patients_own_setting_says_what_differs() {
+    let own = |set: Value| with(recheck(), "/patient/overrides", json!({"check": set}));
+    check(
+        &rule(""),
+        &own(json!({"off": true})),
+        "overridden",
+        "这位患者单独关闭了这条规则，因此什么也不发。",
+        "This rule is switched off for this patient, so nothing of it is sent.",
+    );
+    let early = own(json!({"before": ["5d", "1d"], "by": ["voice", "sms"]}));
+    check(
+        &rule(""),
+        &early,
+        "own_setting",
+        "这位患者有单独的设置：给本人和家属的提醒改为提前5天、提前1天发，用电话语音，不行再用短信。优先于规则本身；给科室的提醒不变。",
+        "This patient has a setting of their own: what goes to patient and family goes 5 days before and 1 day before, by phone call, and if that fails by SMS. It wins over the rule, and what goes to staff stays as it is.",
+    );
+    check(
+        &rule(""),
+        &early,
+        "due",
+        "2026年7月24日（周五）之前5天的09:00，即2026年7月19日（周日）09:00。",
+        "5 days before Friday 24 July 2026, at 09:00, is Sunday 19 July 2026 at 09:00.",
+    );
+}
+
+/// Who set it and when comes from the store.
+#[test]
+fn a_patients_own_setting_says_who_set_it_and_when() {
+    use crate::rules::overrides::{Override, SetBy};
+    let site = Site::new(TimeZone::get("Asia/Shanghai").unwrap(), "CN");
+    let rule = document::parse("check", "check.toml", &rule(""), &site).unwrap();
+    let read = read::case(&recheck(), &rule).unwrap();
+    let at = "2026-07-01T02:00:00Z".parse().unwrap();
+    let of = |name: &str, off: bool| Override {
+        rule: "check".to_owned(),
+        off,
+        before: (!off).then(|| vec![crate::rules::lead::Distance::parse("5d").unwrap()]),
+        by: None,
+        set: Some(SetBy {
+            name: name.to_owned(),
+            at,
+        }),
+    };
+    let told = |set: Override, language: Language| {
+        let overrides = [set];
+        let mut subject = read.subject();
+        subject.overrides = &overrides;
+        let names = Names::default();
+        let window = read.window.clone();
+        let all = explain_in(&rule, &subject, read.now, window, (language, &names)).lines;
+        let line = all
+            .into_iter()
+            .find(|line| line.section == super::Section::Own);
+        line.unwrap().text
+    };
+    assert_eq!(
+        told(of("王芳", true), Language::Chinese),
+        "王芳于2026年7月1日（周三）10:00为这位患者单独关闭了这条规则，因此什么也不发。"
+    );
+    assert_eq!(
+        told(of("cli", true), Language::English),
+        "An administrator switched this rule off for this patient on Wednesday 1 July 2026 at 10:00, so nothing of it is sent."
+    );
+    assert_eq!(
+        told(of("王芳", false), Language::Chinese),
+        "这位患者有单独的设置：给本人和家属的提醒改为提前5天发。由王芳于2026年7月1日（周三）10:00设定，优先于规则本身；给科室的提醒不变。"
+    );
+    assert_eq!(
+        told(of("Wang Fang", false), Language::English),
+        "This patient has a setting of their own: what goes to patient and family goes 5 days before. Set by Wang Fang on Wednesday 1 July 2026 at 10:00; it wins over the rule, and what goes to staff stays as it is."
+    );
+}
+
+#[test]
+fn a_department_is_called_by_its_name_where_it_has_one() {
+    let names = Names([("clinical".to_owned(), "心内科".to_owned())].into());
+    let told = lines_naming(&rule(""), &recheck(), (Language::Chinese, &names));
+    assert_eq!(told[0].text, "规则“Recheck”由心内科负责。");
+}
+
+#[test]
+fn a_rule_in_shadow_hides_no_reason_of_the_patient() {
+    let dead = with(recheck(), "/patient/deceased", json!(true));
+    check(
+        &rule("mode = \"shadow\""),
+        &dead,
+        "deceased",
+        "不发送：患者已去世，不再给任何人发送。",
+        "Nothing goes out: the patient has died, and nothing goes to anybody.",
+    );
+}
+
+#[test]
 fn every_decision_of_the_plan_has_a_line_that_says_no() {
     let minor = with(recheck(), "/patient/birth_date", json!("2016-05-01"));
     let rules = [rule(""), rule("effective_from = 2027-01-01")];
@@ -494,7 +601,7 @@ fn every_decision_of_the_plan_has_a_line_that_says_no() {
                 &read.subject(),
                 read.now,
                 read.window.clone(),
-                Language::English,
+                (Language::English, &Names::default()),
             );
             for decision in &told.plan.decisions {
                 let line = told.lines.iter().find(|line| {
