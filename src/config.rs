@@ -13,7 +13,7 @@ use crate::model::price::Price;
 use crate::model::route::{FULL, Route, Routes};
 use crate::planning::totals::Tariff;
 use crate::render::RESERVED_WORDS;
-use crate::{amqp, delivery, gates, inbound, intake, scheduler, telemetry, webhooks};
+use crate::{amqp, delivery, gates, inbound, intake, retention, scheduler, telemetry, webhooks};
 
 /// Everything that can be set. `carebell.example.toml` says what each key means.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -51,6 +51,8 @@ pub struct Config {
     pub gates: gates::Settings,
     /// Other systems that are told what happened.
     pub webhooks: webhooks::Settings,
+    /// How long what is kept.
+    pub retention: retention::Settings,
     /// Logs.
     pub log: telemetry::Settings,
     /// The folder that relative paths start from.
@@ -100,6 +102,8 @@ pub struct Database {
     pub url: String,
     /// Whether `serve` migrates by itself; absent: on SQLite it does.
     pub migrate: Option<bool>,
+    /// With less room than this on the disk of an SQLite file nothing new is taken in, in MB.
+    pub min_free_mb: u64,
 }
 
 /// `[rules]`.
@@ -127,7 +131,7 @@ pub struct Calendar {
 }
 
 /// `[providers.<name>]`: what all have, and what the kind itself reads.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Provider {
     /// The medium it carries.
     pub channel: Channel,
@@ -144,7 +148,7 @@ pub struct Provider {
 }
 
 /// Settings that may hold a password: never printed.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(transparent)]
 struct Secrets(toml::Table);
 
@@ -216,6 +220,7 @@ impl Default for Database {
         Self {
             url: "sqlite://carebell.db".to_owned(),
             migrate: None,
+            min_free_mb: 256,
         }
     }
 }
@@ -378,11 +383,15 @@ impl Config {
         for provider in self.providers.keys() {
             self.smpp(provider)?;
         }
+        if let Err(what) = self.log.check() {
+            return wrong(format!("log.level: {what}"));
+        }
         if let Some(Err(what)) = self.amqp.as_ref().map(amqp::Settings::check) {
             return wrong(what);
         }
         if self.delivery.uncertain_wait.is_negative()
             || !self.delivery.response_timeout.is_positive()
+            || !self.delivery.stop_within.is_positive()
         {
             return wrong("delivery: waits and timeouts must be positive".to_owned());
         }
@@ -463,6 +472,21 @@ impl Config {
         words.sort();
         words.dedup();
         words
+    }
+
+    /// Whether a password stands in it, and not in a file of its own.
+    pub fn holds_a_password(&self) -> bool {
+        let has_word = |url: &str| {
+            url.split_once('@')
+                .is_some_and(|(who, _)| who.matches(':').count() > 1)
+        };
+        let mut providers = self.providers.values();
+        providers.any(|provider| provider.rest.0.contains_key("password"))
+            || has_word(&self.database.url)
+            || self
+                .amqp
+                .as_ref()
+                .is_some_and(|amqp| has_word(amqp.url.reveal()))
     }
 
     /// The site's zone.

@@ -22,6 +22,7 @@ pub mod delivery;
 pub mod inbound;
 pub mod outbox;
 pub mod webhooks;
+pub mod retention;
 pub mod access;
 pub mod api;
 pub mod amqp;

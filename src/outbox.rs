@@ -2,6 +2,7 @@
 
 use crate::stage::Bell;
 use crate::store::{Store, StoreError, outbox};
+use crate::telemetry::metrics;
 
 /// How many events one pass numbers.
 const CHUNK: i64 = 2_000;
@@ -45,7 +46,12 @@ impl Publisher {
         let numbered = outbox::number(&mut tx, CHUNK).await?;
         tx.commit().await?;
         self.followers.iter().for_each(Bell::ring);
-        Ok(usize::try_from(numbered).unwrap_or(usize::MAX))
+        // Counted here: what has a number is committed, and each event gets one once, whoever changed the message.
+        let mut tx = self.store.read().await?;
+        for ((channel, class, state), count) in outbox::tally(&mut tx, numbered).await? {
+            metrics::MESSAGES.add(&[&channel, &class, &state], count);
+        }
+        Ok(usize::try_from(numbered.count).unwrap_or(usize::MAX))
     }
 }
 

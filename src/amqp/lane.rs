@@ -388,7 +388,9 @@ fn first_of_each(all: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
 
 fn report(lane: Lane, problem: &StoreError) {
     match problem {
-        StoreError::Busy => debug!("Commands of lane {lane} wait: {problem}"),
+        StoreError::Busy | StoreError::DiskLow => {
+            debug!("Commands of lane {lane} wait: {problem}");
+        }
         StoreError::Database(_)
         | StoreError::BadRow { .. }
         | StoreError::BadUrl(_)

@@ -282,6 +282,9 @@ impl Ground {
         held: &mut HashSet<Key>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        if self.writer.disk().is_low() {
+            return Err(StoreError::DiskLow);
+        }
         let (mut those, mut updates) = (Vec::new(), Vec::new());
         for record in records {
             if record.about.as_ref().is_some_and(|key| held.contains(key)) {

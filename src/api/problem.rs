@@ -163,6 +163,12 @@ impl From<&StoreError> for Problem {
         .retry_after_s(1);
         match problem {
             StoreError::Busy => busy,
+            StoreError::DiskLow => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "disk_low",
+                "The disk is nearly full: nothing new is taken in",
+            )
+            .retry_after_s(30),
             StoreError::Closed => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "closing",
@@ -225,6 +231,11 @@ mod tests {
     fn too_much_to_do_is_said_with_a_time_to_come_back() {
         let internal = StatusCode::INTERNAL_SERVER_ERROR;
         check(StoreError::Busy, StatusCode::SERVICE_UNAVAILABLE, Some("1"));
+        check(
+            StoreError::DiskLow,
+            StatusCode::SERVICE_UNAVAILABLE,
+            Some("30"),
+        );
         check(
             StoreError::Closed,
             StatusCode::SERVICE_UNAVAILABLE,

@@ -16,6 +16,7 @@ use crate::intake::apply::{Apply, apply};
 use crate::intake::messages::speakable_path;
 use crate::intake::record::{RecordKind, RecordUpdate};
 use crate::intake::report::{Counts, Report};
+use crate::store::StoreError;
 
 pub(super) use occasions::{__path_delete_occasion, __path_get_occasion, __path_put_occasion};
 pub(super) use patients::{__path_delete_patient, __path_get_patient, __path_put_patient};
@@ -48,6 +49,9 @@ async fn take(
     updates: Vec<RecordUpdate>,
     now: Timestamp,
 ) -> Result<Report, Problem> {
+    if state.writer.disk().is_low() {
+        return Err(StoreError::DiskLow.into());
+    }
     let report = apply(
         &state.intake.store,
         updates,

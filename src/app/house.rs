@@ -9,6 +9,7 @@ use crate::app::workdays::working_days;
 use crate::config::{Config, ConfigError};
 use crate::intake::messages::{self, InFlight, Intake};
 use crate::intake::{Clearing, SiteInfo};
+use crate::intents::Reader;
 use crate::planning::book::{Book, Problem};
 use crate::rules::rule::Rule;
 use crate::rules::site::Site;
@@ -28,12 +29,16 @@ pub struct House {
     pub info: Arc<SiteInfo>,
     /// Rules and templates.
     pub book: Arc<Book>,
+    /// What patients answer with.
+    pub reader: Arc<Reader>,
     /// What was wrong with some of them: those are left out, the others work.
     pub problems: Arc<Vec<Problem>>,
     /// What plans and texts tell of the site.
     pub plans: Arc<crate::planning::House>,
     /// Routes and the address key.
     pub desk: Arc<Desk>,
+    /// Messages that are on their way in at this moment, by their keys.
+    in_flight: InFlight,
 }
 
 impl House {
@@ -63,6 +68,18 @@ impl House {
             );
             migrate::run(&store).await?;
         }
+        Self::furnish(config, store, InFlight::default()).await
+    }
+
+    /// The same house by another config, over the same database. Nothing changes for whoever has the old one.
+    ///
+    /// # Errors
+    /// When the site's settings lead nowhere or the database cannot be read.
+    pub async fn renewed(&self, config: Config) -> anyhow::Result<Self> {
+        Self::furnish(config, self.store.clone(), self.in_flight.clone()).await
+    }
+
+    async fn furnish(config: Config, store: Store, in_flight: InFlight) -> anyhow::Result<Self> {
         let site = site(&config)?;
         let info = SiteInfo::open(
             &store,
@@ -72,11 +89,10 @@ impl House {
             &config.base,
         )
         .await?;
-        let (book, problems) = Book::load(
-            &config.path(&config.rules.dir),
-            &config.path(&config.templates.dir),
-            &site,
-        );
+        let rules = config.path(&config.rules.dir);
+        let templates = config.path(&config.templates.dir);
+        let (book, mut problems) = Book::load(&rules, &templates, &site);
+        let reader = reader(&rules.join("replies"), &mut problems);
         let info = SiteInfo {
             clearings: clearings(&book),
             ..info
@@ -99,10 +115,27 @@ impl House {
             site: Arc::new(site),
             info: Arc::new(info),
             book: Arc::new(book),
+            reader: Arc::new(reader),
             problems: Arc::new(problems),
             desk: Arc::new(desk),
+            in_flight,
         })
     }
+}
+
+/// The words of `dir` where there is one, and without a fault; else those that are compiled in.
+fn reader(dir: &std::path::Path, problems: &mut Vec<Problem>) -> Reader {
+    let shipped = || Reader::builtin().clone();
+    if !dir.is_dir() {
+        return shipped();
+    }
+    Reader::load_dir(dir).unwrap_or_else(|faults| {
+        problems.extend(faults.iter().map(|fault| Problem {
+            is_warning: false,
+            text: fault.to_string(),
+        }));
+        shipped()
+    })
 }
 
 impl House {
@@ -116,14 +149,14 @@ impl House {
             quiet: self.site.quiet.clone(),
             caps: self.config.scheduler.caps(),
         };
-        // Templates are read once for now: nobody holds the sending end.
+        // A reload makes another intake, with the templates as they are then: nobody holds the sending end.
         let (_, catalog) = watch::channel(Arc::new(self.book.catalog.clone()));
         Intake {
             store: self.store.clone(),
             desk: Arc::clone(&self.desk),
             catalog,
             site: Arc::new(site),
-            in_flight: InFlight::default(),
+            in_flight: self.in_flight.clone(),
         }
     }
 }

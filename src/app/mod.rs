@@ -1,47 +1,57 @@
 //! The only wiring: opens, spawns, and stops in reverse order, with a watchdog.
 
+mod broker;
+mod health;
 mod house;
+mod lines;
 mod lock;
+mod notify;
+mod reload;
+mod scrape;
 mod web;
 mod workdays;
 
 pub use house::{House, site};
 pub use lock::Taken;
+pub use notify::Notify;
+pub use reload::Refused;
 pub use workdays::{read_working_days, working_days};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use tokio::sync::mpsc;
+use jiff::Timestamp;
+use tokio::sync::{RwLock, mpsc};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use crate::amqp;
-use crate::channels::sms::smpp::provider as smpp;
-use crate::channels::{Provider, Sink};
 use crate::clock::Clock;
 use crate::delivery::breaker::Breakers;
 use crate::delivery::rescue::Rescue;
 use crate::delivery::routing::Routing;
-use crate::delivery::{self, Pipeline};
 use crate::inbound::accept::{self, Accept};
 use crate::inbound::replies::Replies;
 use crate::outbox::Publisher;
+use crate::retention::{self, Retention};
 use crate::scheduler::compose::ComposeStage;
 use crate::scheduler::plan::PlanStage;
 use crate::scheduler::switching;
-use crate::stage::{self, Bell, Stop, Stopper};
+use crate::stage::{self, Bell, Stop, Stopper, Stuck};
 use crate::store::writer::Writer;
+use crate::store::{Store, StoreError};
+use crate::store::{backup, disk};
 use crate::webhooks::Webhooks;
+use broker::Broker;
+use lines::{Ground, Lines};
 use lock::Lock;
+use web::Web;
 
 /// How many events may wait between the providers and the store; more slow the networks down.
 const EVENTS: usize = 1000;
 
-/// How long stopping may take before what is left is left to the next start.
-const STOP_WITHIN: Duration = Duration::from_secs(70);
+/// How long stopping may take on top of waiting for answers.
+const STOP_SLACK: Duration = Duration::from_secs(15);
 
 /// The bells of the stages.
 #[derive(Clone, Debug, Default)]
@@ -66,9 +76,12 @@ pub struct Bells {
     pub webhooks: Bell,
 }
 
+/// The house as it is now: a pass holds it while it runs, a reload changes it between passes.
+type Current = Arc<RwLock<House>>;
+
 /// The running daemon.
 pub struct App {
-    /// What it works on.
+    /// What it works on; after a reload the new one.
     pub house: House,
     /// What time it is for it.
     pub clock: Clock,
@@ -76,16 +89,21 @@ pub struct App {
     pub bells: Bells,
     /// Where API and console listen.
     pub address: SocketAddr,
+    /// Where metrics and health listen.
+    pub health: SocketAddr,
+    current: Current,
     stopper: Stopper,
+    stop: Stop,
     stages: Vec<JoinHandle<()>>,
-    lines: Vec<JoinHandle<()>>,
-    providers: Vec<Arc<dyn Provider>>,
-    servers: Vec<JoinHandle<()>>,
-    broker: Vec<JoinHandle<()>>,
+    lines: Lines,
+    writer: Writer,
+    broker: Broker,
+    web: Web,
     _lock: Lock,
 }
 
 /// What `start` needs beside the house.
+#[derive(Clone)]
 pub struct Start {
     /// What time it is.
     pub clock: Clock,
@@ -103,116 +121,120 @@ impl App {
     pub async fn start(house: House, start: Start) -> anyhow::Result<Self> {
         let lock = Lock::take(&house.store)?;
         warn_of(&house);
-        house
-            .book
-            .provision(&house.store, start.clock.now())
-            .await?;
+        let clock = start.clock.clone();
+        adopt(&house.store, clock.now()).await?;
+        house.book.provision(&house.store, clock.now()).await?;
         let scheduler = &house.config.scheduler;
         let words = (scheduler, house.plans.language.as_str());
-        switching::at_start(&house.store, &house.book, words, start.clock.now()).await?;
+        switching::at_start(&house.store, &house.book, words, clock.now()).await?;
         let api = web::bind(house.config.http.listen).await?;
-        let health = web::bind(house.config.metrics.listen).await?;
-        let address = api.local_addr()?;
+        let checks = web::bind(house.config.metrics.listen).await?;
+        let (address, health) = (api.local_addr()?, checks.local_addr()?);
         let (stopper, stop) = stage::stop();
         let bells = Bells::default();
-        let (writer, _) = Writer::start(
-            house.store.clone(),
-            (*house.desk).clone(),
-            start.clock.clone(),
-        );
+        let desk = (*house.desk).clone();
+        let (writer, _) = Writer::start(house.store.clone(), desk, clock.clone());
+        look_at_disk(&house, &writer);
         let owner = format!("{}", uuid::Uuid::now_v7().simple());
-        let settings = Arc::new(house.config.delivery.clone());
-        let breakers = Breakers::default();
 
         let (sink, events) = mpsc::channel(EVENTS);
         tokio::spawn(accept::run(accept(&house, &writer, &bells), events));
-        let rescue = Rescue {
-            store: house.store.clone(),
-            clock: start.clock.clone(),
-            settings: Arc::clone(&settings),
-            desk: Arc::clone(&house.desk),
-            owner: owner.clone(),
-            bell: bells.send.clone(),
-        };
-        let rescued = rescue.start().await?;
+        let rescued = rescue(&house, &clock, &owner, &bells).start().await?;
         if rescued > 0 {
             info!("Took over {rescued} messages that a former run left open");
         }
-        let providers = open_providers(&house, &sink)?;
-        let (lines, line_bells) = pipelines(
-            &house,
-            &providers,
-            &writer,
-            &start.clock,
-            (&settings, &breakers),
-            &owner,
-            &stop,
-        );
-        tokio::spawn(fan_out(bells.send.clone(), line_bells, stop.clone()));
-        let routing = Routing {
-            store: house.store.clone(),
-            clock: start.clock.clone(),
-            desk: Arc::clone(&house.desk),
-            providers: providers.clone().into(),
-            breakers: breakers.clone(),
+        let ground = Ground {
+            writer: writer.clone(),
+            clock: clock.clone(),
             owner: owner.clone(),
-            down_after: settings.failover_after,
-            bell: bells.send.clone(),
-            unbound: Arc::default(),
+            events: sink,
+            breakers: Breakers::default(),
+            stop: stop.clone(),
         };
-        let mut stages = stages(&house, &start.clock, &bells, (rescue, routing), &stop);
-        let webhooks = webhooks(&house, &start.clock, &owner, &stop)?;
+        let lines = Lines::open(&house, ground)?;
+        tokio::spawn(fan_out(bells.send.clone(), lines.clone(), stop.clone()));
+        let current: Current = Arc::new(RwLock::new(house.clone()));
+        let mut stages = stages(&current, &clock, &bells, &owner, &stop);
+        stages.push(watch_disk(&current, &writer, &stop));
+        stages.push(routing(&current, &lines, &bells, &stop));
+        let webhooks = webhooks(&house, &clock, &owner, &stop)?;
         stages.push(tokio::spawn(webhooks.run(bells.webhooks.clone())));
-        let (broker, amqp) = broker(&house, &start.clock, &writer, &bells, owner, &stop)?;
-        let servers = web::serve(
-            &house,
-            &start,
-            &writer,
-            &bells,
-            &providers,
-            (api, health, amqp),
-            &stop,
-        )?;
+        let mut broker = Broker::new(&lines, &bells);
+        broker.start(&house)?;
+        let shared = web::Shared {
+            start,
+            writer: writer.clone(),
+            bells: bells.clone(),
+            lines: lines.clone(),
+            broker: broker.health(),
+            stop: stop.clone(),
+        };
+        let web = Web::serve(&house, shared, api, checks)?;
+        tokio::spawn(web.renewer().follow(lines.clone(), Arc::clone(&current)));
+        info!("Metrics and health are on http://{health}");
         info!("Carebell is up: API on http://{address}");
         Ok(Self {
             house,
-            clock: start.clock,
+            clock,
             bells,
             address,
+            health,
+            current,
             stopper,
+            stop,
             stages,
             lines,
-            providers,
-            servers,
+            writer,
             broker,
+            web,
             _lock: lock,
         })
     }
 
-    /// Stops in good order: nothing new is claimed, answers on their way are waited for, binds are taken leave of.
-    pub async fn stop(self) {
+    /// The stages that do not turn: empty while it lives.
+    pub fn stuck(&self) -> Vec<Stuck> {
+        health::stuck(&self.stop)
+    }
+
+    /// How long stopping may take at most.
+    pub fn stops_within(&self) -> Duration {
+        let delivery = &self.house.config.delivery;
+        let answers = delivery.response_timeout.min(delivery.stop_within);
+        Duration::try_from(answers)
+            .unwrap_or_default()
+            .saturating_add(STOP_SLACK)
+    }
+
+    /// Stops in good order: nothing new is claimed or taken in, answers on their way are waited for, what has none in
+    /// time is left in doubt, binds are taken leave of.
+    pub async fn stop(mut self) {
+        let within = self.stops_within();
         self.stopper.stop();
-        let patience = Duration::try_from(self.house.config.delivery.response_timeout)
-            .unwrap_or(STOP_WITHIN)
-            .min(STOP_WITHIN);
         let orderly = async {
-            for line in self.lines {
-                let _ = line.await;
-            }
-            for provider in &self.providers {
-                provider.close(patience).await;
-            }
-            let tasks = self.broker.into_iter().chain(self.stages);
-            for task in tasks.chain(self.servers) {
+            self.lines.close(within.saturating_sub(STOP_SLACK)).await;
+            self.broker.stop().await;
+            for task in self.stages {
                 let _ = task.await;
             }
+            self.web.close().await;
             self.house.store.close().await;
         };
-        if tokio::time::timeout(STOP_WITHIN, orderly).await.is_err() {
+        if tokio::time::timeout(within, orderly).await.is_err() {
             warn!("Stopping took too long; what is open is settled at the next start");
         }
         info!("Carebell has stopped");
     }
+}
+
+/// A backup that is put to use: what waited in it may have gone out since, and is flagged.
+async fn adopt(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    let mut tx = store.write().await?;
+    if let Some((made_at, flagged)) = backup::adopt(&mut tx, now).await? {
+        warn!(
+            "This database is a backup of {made_at}: {flagged} messages that were due since may have gone out already, and are flagged"
+        );
+    }
+    tx.commit().await
 }
 
 /// Says what was left out and what is not there yet.
@@ -232,56 +254,22 @@ fn accept(house: &House, writer: &Writer, bells: &Bells) -> Accept {
     }
 }
 
-fn open_providers(
-    house: &House,
-    events: &mpsc::Sender<crate::channels::Incoming>,
-) -> anyhow::Result<Vec<Arc<dyn Provider>>> {
-    let timeout = Duration::try_from(house.config.delivery.response_timeout)
-        .context("delivery.response_timeout must be positive")?;
-    let mut all: Vec<Arc<dyn Provider>> = Vec::new();
-    for name in house.config.providers.keys() {
-        let sink = Sink::new(name, events.clone());
-        let provider = smpp::open(house.config.smpp(name)?, name, sink, timeout)
-            .with_context(|| format!("provider {name}"))?;
-        all.push(Arc::new(provider));
+fn rescue(house: &House, clock: &Clock, owner: &str, bells: &Bells) -> Rescue {
+    Rescue {
+        store: house.store.clone(),
+        clock: clock.clone(),
+        settings: Arc::new(house.config.delivery.clone()),
+        desk: Arc::clone(&house.desk),
+        owner: owner.to_owned(),
+        bell: bells.send.clone(),
     }
-    if all.is_empty() {
-        warn!("No provider is configured: messages wait for a route that is not there");
-    }
-    Ok(all)
-}
-
-fn pipelines(
-    house: &House,
-    providers: &[Arc<dyn Provider>],
-    writer: &Writer,
-    clock: &Clock,
-    (settings, breakers): (&Arc<delivery::Settings>, &Breakers),
-    owner: &str,
-    stop: &Stop,
-) -> (Vec<JoinHandle<()>>, Vec<Bell>) {
-    let line = |provider: &Arc<dyn Provider>| {
-        let bell = Bell::default();
-        let line = Pipeline {
-            provider: Arc::clone(provider),
-            writer: writer.clone(),
-            clock: clock.clone(),
-            settings: Arc::clone(settings),
-            desk: Arc::clone(&house.desk),
-            bell: bell.clone(),
-            breakers: breakers.clone(),
-            owner: owner.to_owned(),
-        };
-        (tokio::spawn(delivery::run(line, stop.clone())), bell)
-    };
-    providers.iter().map(line).unzip()
 }
 
 /// One bell for whoever has something to send, one for each provider to hear.
-async fn fan_out(bell: Bell, lines: Vec<Bell>, stop: Stop) {
+async fn fan_out(bell: Bell, lines: Lines, stop: Stop) {
     while !stop.is_said() {
         tokio::select! {
-            () = bell.heard() => lines.iter().for_each(Bell::ring),
+            () = bell.heard() => lines.ring(),
             () = stop.said() => {}
         }
     }
@@ -289,14 +277,19 @@ async fn fan_out(bell: Bell, lines: Vec<Bell>, stop: Stop) {
 
 /// How often a stage looks by itself: other processes and verbs only write rows.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked whether something is past its keep date.
+const RARELY: Duration = Duration::from_secs(60);
 
-/// Spawns the loop of a stage.
+/// Spawns the loop of a stage, which is made anew of the house for each pass.
 macro_rules! staged {
-    ($name:literal, $bell:expr, $every:expr, $stop:expr, $stage:expr) => {{
-        let stage = Arc::new($stage);
+    ($name:literal, $bell:expr, $every:expr, $stop:expr, $current:expr, $make:expr) => {{
+        let (current, make) = (Arc::clone($current), Arc::new($make));
         let pass = move || {
-            let stage = Arc::clone(&stage);
-            async move { stage.pass().await }
+            let (current, make) = (Arc::clone(&current), Arc::clone(&make));
+            async move {
+                let house = current.read().await;
+                make(&house).pass().await
+            }
         };
         tokio::spawn(stage::run(
             $name,
@@ -309,62 +302,122 @@ macro_rules! staged {
 }
 
 fn stages(
-    house: &House,
+    current: &Current,
     clock: &Clock,
     bells: &Bells,
-    (rescue, routing): (Rescue, Routing),
+    owner: &str,
     stop: &Stop,
 ) -> Vec<JoinHandle<()>> {
-    let (plan, compose) = scheduler(house, clock, bells);
-    let replies = Replies {
+    let own = || (clock.clone(), bells.clone());
+    let (for_plan, for_compose, for_replies, for_rescue) = (own(), own(), own(), own());
+    let owner = owner.to_owned();
+    let plan = move |house: &House| scheduler(house, &for_plan.0, &for_plan.1).0;
+    let compose = move |house: &House| scheduler(house, &for_compose.0, &for_compose.1).1;
+    let replies = move |house: &House| replies(house, &for_replies.0, &for_replies.1);
+    let followers = [bells.webhooks.clone(), bells.told.clone()];
+    let publisher = move |house: &House| {
+        let publisher = Publisher::new(house.store.clone());
+        followers
+            .iter()
+            .cloned()
+            .fold(publisher, Publisher::ringing)
+    };
+    let rescue = move |house: &House| rescue(house, &for_rescue.0, &owner, &for_rescue.1);
+    let (clock, memory) = (clock.clone(), retention::Memory::default());
+    let retention = move |house: &House| Retention {
+        store: house.store.clone(),
+        clock: clock.clone(),
+        settings: house.config.retention.clone(),
+        memory: memory.clone(),
+    };
+    let seldom = Duration::from_secs(5);
+    vec![
+        staged!("plan", bells.plan, LOOK, stop, current, plan),
+        staged!("compose", bells.compose, LOOK, stop, current, compose),
+        staged!("replies", bells.replies, LOOK, stop, current, replies),
+        staged!("outbox", bells.outbox, LOOK, stop, current, publisher),
+        staged!("rescue", bells.rescue, seldom, stop, current, rescue),
+        staged!(
+            "retention",
+            Bell::default(),
+            RARELY,
+            stop,
+            current,
+            retention
+        ),
+    ]
+}
+
+fn replies(house: &House, clock: &Clock, bells: &Bells) -> Replies {
+    Replies {
         store: house.store.clone(),
         clock: clock.clone(),
         settings: house.config.inbound.clone(),
         timezone: house.site.timezone.clone(),
         language: house.config.site.language.clone(),
+        reader: Arc::clone(&house.reader),
         answers: bells.compose.clone(),
-    };
-    let publisher = Publisher::new(house.store.clone())
-        .ringing(bells.webhooks.clone())
-        .ringing(bells.told.clone());
-    vec![
-        staged!("plan", bells.plan, LOOK, stop, plan),
-        staged!("compose", bells.compose, LOOK, stop, compose),
-        staged!("replies", bells.replies, LOOK, stop, replies),
-        staged!("outbox", bells.outbox, LOOK, stop, publisher),
-        staged!("rescue", bells.rescue, Duration::from_secs(5), stop, rescue),
-        staged!("routing", bells.routing, LOOK * 5, stop, routing),
-    ]
+    }
 }
 
-/// Starts what works with RabbitMQ, where there is one.
-fn broker(
-    house: &House,
-    clock: &Clock,
-    writer: &Writer,
-    bells: &Bells,
-    owner: String,
-    stop: &Stop,
-) -> anyhow::Result<(Vec<JoinHandle<()>>, amqp::Health)> {
-    let Some(settings) = &house.config.amqp else {
-        return Ok((Vec::new(), amqp::Health::default()));
+/// Keeps the routes by the providers' health.
+fn routing(current: &Current, lines: &Lines, bells: &Bells, stop: &Stop) -> JoinHandle<()> {
+    let (lines, send, unbound) = (lines.clone(), bells.send.clone(), Arc::default());
+    let routing = move |house: &House| Routing {
+        store: house.store.clone(),
+        clock: lines.ground().clock.clone(),
+        desk: Arc::clone(&house.desk),
+        providers: lines.providers(),
+        breakers: lines.ground().breakers.clone(),
+        owner: lines.ground().owner.clone(),
+        down_after: house.config.delivery.failover_after,
+        bell: send.clone(),
+        unbound: Arc::clone(&unbound),
     };
-    let start = amqp::Start {
-        intake: house.intake(),
-        records: Arc::clone(&house.info),
-        record_source: house.config.intake.source.clone(),
-        writer: writer.clone(),
-        clock: clock.clone(),
-        bells: amqp::Bells {
-            delivery: bells.send.clone(),
-            plan: bells.plan.clone(),
-            outbox: bells.outbox.clone(),
-        },
-        told: bells.told.clone(),
-        owner,
-        stop: stop.clone(),
+    staged!("routing", bells.routing, LOOK * 5, stop, current, routing)
+}
+
+/// Keeps an eye on the disk of an SQLite file.
+fn watch_disk(current: &Current, writer: &Writer, stop: &Stop) -> JoinHandle<()> {
+    let (current, writer) = (Arc::clone(current), writer.clone());
+    let pass = move || {
+        let (current, writer) = (Arc::clone(&current), writer.clone());
+        async move {
+            look_at_disk(&*current.read().await, &writer);
+            Ok::<usize, StoreError>(0)
+        }
     };
-    Ok(amqp::start(settings, &house.config.base, start)?)
+    tokio::spawn(stage::run(
+        "disk",
+        Bell::default(),
+        LOOK,
+        stop.clone(),
+        pass,
+    ))
+}
+
+fn look_at_disk(house: &House, writer: &Writer) {
+    let Store::Sqlite { file, .. } = &house.store else {
+        return;
+    };
+    let least = house.config.database.min_free_mb.saturating_mul(1_000_000);
+    let Ok(free) = disk::free_bytes(file) else {
+        return;
+    };
+    if writer.disk().keep(free, least) {
+        let free_mb = free / 1_000_000;
+        if writer.disk().is_low() {
+            error!(
+                disk.free_mb = free_mb,
+                "The disk is nearly full, {free_mb} MB are left: nothing new is taken in until there is room"
+            );
+        } else {
+            info!(
+                disk.free_mb = free_mb,
+                "There is room on the disk again, {free_mb} MB: messages are taken in"
+            );
+        }
+    }
 }
 
 fn webhooks(house: &House, clock: &Clock, owner: &str, stop: &Stop) -> anyhow::Result<Webhooks> {

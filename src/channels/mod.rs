@@ -105,6 +105,8 @@ pub trait Provider: Send + Sync {
     fn channel(&self) -> Channel;
     /// How many messages may be on their way at once.
     fn window(&self) -> usize;
+    /// How many places of its window are taken by what has no answer yet.
+    fn in_use(&self) -> usize;
     /// Whether it can take a message now.
     fn is_up(&self) -> bool;
     /// How many messages may leave within the next quarter of a second: what its pace allows. Who claims no more keeps

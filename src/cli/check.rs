@@ -13,11 +13,58 @@ use crate::planning::lint;
 use crate::render;
 use crate::rules::site::Site;
 
+/// What was checked, and what was found.
+pub(super) struct Checked {
+    /// How many rules could be read.
+    pub(super) rules: usize,
+    /// How many templates there are.
+    pub(super) templates: usize,
+    /// Whether it is a warning, and where and what.
+    pub(super) findings: Vec<(bool, String)>,
+}
+
+impl Checked {
+    /// How many of the findings are no warnings.
+    pub(super) fn errors(&self) -> usize {
+        let errors = self.findings.iter().filter(|(is_warning, _)| !is_warning);
+        errors.count()
+    }
+}
+
 /// Checks everything that can be checked without a database; warnings alone are fine.
 ///
 /// # Errors
 /// When the output cannot be written.
 pub fn check(config: &Config, today: Date, json: bool) -> anyhow::Result<u8> {
+    let checked = look(config, today);
+    let errors = checked.errors();
+    let mut out = std::io::stdout();
+    for (is_warning, text) in &checked.findings {
+        let severity = if *is_warning { "warning" } else { "error" };
+        if json {
+            writeln!(
+                out,
+                "{}",
+                serde_json::json!({"severity": severity, "text": text})
+            )?;
+        } else {
+            writeln!(out, "{severity}: {text}")?;
+        }
+    }
+    if !json {
+        writeln!(
+            out,
+            "{} rules and {} templates: {errors} errors, {} warnings.",
+            checked.rules,
+            checked.templates,
+            checked.findings.len() - errors
+        )?;
+    }
+    Ok(u8::from(errors > 0))
+}
+
+/// Checks rules, templates and reply words.
+pub(super) fn look(config: &Config, today: Date) -> Checked {
     let (site, fault) = match site(config) {
         Ok(site) => (site, None),
         Err(fault) => (
@@ -63,33 +110,11 @@ pub fn check(config: &Config, today: Date, json: bool) -> anyhow::Result<u8> {
     {
         findings.extend(faults.iter().map(|fault| (false, fault.to_string())));
     }
-    let errors = findings
-        .iter()
-        .filter(|(is_warning, _)| !is_warning)
-        .count();
-    let mut out = std::io::stdout();
-    for (is_warning, text) in &findings {
-        let severity = if *is_warning { "warning" } else { "error" };
-        if json {
-            writeln!(
-                out,
-                "{}",
-                serde_json::json!({"severity": severity, "text": text})
-            )?;
-        } else {
-            writeln!(out, "{severity}: {text}")?;
-        }
+    Checked {
+        rules: book.rules().count(),
+        templates: book.catalog.names().count(),
+        findings,
     }
-    if !json {
-        let rules = book.rules().count();
-        writeln!(
-            out,
-            "{rules} rules and {} templates: {errors} errors, {} warnings.",
-            book.catalog.names().count(),
-            findings.len() - errors
-        )?;
-    }
-    Ok(u8::from(errors > 0))
 }
 
 /// What each rule sends, by which channel, in which class; without `by` the channels that all have by default.

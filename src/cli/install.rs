@@ -1,6 +1,6 @@
 //! `carebell rules apply`: a folder of rules is checked whole, held against what is in force, and installed.
 //!
-//! Rules are files that the daemon reads at its start. Nothing is installed when one of them has a fault.
+//! Rules are files that the daemon reads at its start and when it is asked to. Nothing is installed when one of them has a fault.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::planning::book::Book;
 use crate::rules::document;
 use crate::rules::rule::{Mode, Rule};
 use crate::store::audits::{self, NewAudit};
-use crate::store::{documents, rule_plans, rule_switches};
+use crate::store::{documents, rule_plans, rule_switches, site};
 
 /// Who it was, where nobody gives a name.
 const ACTOR: &str = "cli";
@@ -142,6 +142,7 @@ pub(super) async fn apply(
     }
     install(order.dir, &target, &new, &removed)?;
     let mut tx = house.store.write().await?;
+    site::ask_to_reload(&mut tx).await?;
     for (rule, change, _) in &changes {
         let act = NewAudit {
             actor: order.by.unwrap_or(ACTOR),
@@ -155,7 +156,7 @@ pub(super) async fn apply(
     if !json {
         writeln!(
             out,
-            "Installed in {}; a running `serve` goes by it from its next start.",
+            "Installed in {}; a running `serve` reads it within a second.",
             target.display()
         )?;
     }

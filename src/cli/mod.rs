@@ -3,10 +3,12 @@
 
 pub mod amqp;
 pub mod apikey;
+pub mod backup;
 pub mod campaign;
 pub mod carrier;
 pub mod check;
 pub mod demo;
+pub mod doctor;
 pub mod explain;
 pub mod import;
 mod install;
@@ -15,6 +17,7 @@ pub mod openapi;
 pub mod overrides;
 pub mod plan;
 pub mod replies;
+pub mod retention;
 pub mod rulebook;
 pub mod rules;
 pub mod send;
@@ -84,6 +87,10 @@ enum Verb {
     Amqp(amqp::AmqpVerb),
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi,
+    /// Copy the database while the daemon works on it.
+    Backup(backup::BackupArgs),
+    /// Look for what is wrong with this installation, and say what to do.
+    Doctor,
     #[command(flatten)]
     House(HouseVerb),
 }
@@ -114,6 +121,8 @@ enum HouseVerb {
     /// Other systems that are told what happened, by HTTP.
     #[command(subcommand)]
     Webhook(webhook::WebhookVerb),
+    /// What is kept how long, and what is past its keep date.
+    Retention(retention::RetentionArgs),
 }
 
 #[derive(Debug, Args)]
@@ -264,11 +273,26 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 WorkdaysVerb::Check { file } => workdays::check(&config, &file, cli.json, &mut out),
             }
         }
+        Verb::Serve => runtime()?.block_on(serve::serve(config(false)?, cli.config.as_deref())),
+        Verb::Backup(args) => {
+            let (config, now) = (config(true)?, Clock::System.now());
+            let mut out = std::io::stdout();
+            runtime()?.block_on(backup::run(&args, &config, now, cli.json, &mut out))
+        }
+        Verb::Doctor => {
+            let config = Config::load(cli.config.as_deref(), std::env::vars());
+            let mut out = std::io::stdout();
+            runtime()?.block_on(doctor::run(
+                config,
+                cli.config.as_deref(),
+                cli.json,
+                &mut out,
+            ))
+        }
         Verb::Amqp(verb) => {
             let (config, mut out) = (config(true)?, std::io::stdout());
             runtime()?.block_on(amqp::run(&verb, &config, cli.json, &mut out))
         }
-        Verb::Serve => runtime()?.block_on(serve::serve(config(false)?)),
         Verb::Migrate => runtime()?.block_on(serve::migrate(config(false)?)),
         Verb::House(verb) => runtime()?.block_on(with_house(verb, config(false)?, cli.json)),
     }
@@ -319,6 +343,9 @@ async fn with_house(verb: HouseVerb, config: Config, json: bool) -> anyhow::Resu
         HouseVerb::Apikey(verb) => apikey::run(&verb, store, now, json, &mut out).await?,
         HouseVerb::Campaign(verb) => campaign::run(&verb, &house, now, json, &mut out).await?,
         HouseVerb::Webhook(verb) => webhook::run(&verb, &house, now, json, &mut out).await?,
+        HouseVerb::Retention(args) => {
+            retention::run(&args, &house, &Clock::System, json, &mut out).await?
+        }
         HouseVerb::Override(verb) => {
             overrides::run(&verb, store, &house.book, now, json, &mut out).await?
         }

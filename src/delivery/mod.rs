@@ -35,6 +35,8 @@ pub struct Settings {
     pub response_timeout: SignedDuration,
     /// How long a receipt is waited for.
     pub receipt_timeout: SignedDuration,
+    /// How long stopping may wait for answers; what has none by then is in doubt.
+    pub stop_within: SignedDuration,
     /// How long a provider may be without a bind before its messages go by others.
     pub failover_after: SignedDuration,
 }
@@ -48,6 +50,7 @@ impl Default for Settings {
             urgent_uncertain_wait: SignedDuration::from_secs(60),
             response_timeout: SignedDuration::from_secs(60),
             receipt_timeout: SignedDuration::from_hours(72),
+            stop_within: SignedDuration::from_secs(60),
             failover_after: SignedDuration::from_secs(30),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::breaker::{Breakers, Leave};
@@ -18,6 +19,7 @@ use crate::store::StoreError;
 use crate::store::dispatch::{PrepareOrder, Prepared};
 use crate::store::messages::Desk;
 use crate::store::writer::Writer;
+use crate::telemetry::metrics;
 
 /// How many messages one claim takes at most.
 const CLAIM: usize = 200;
@@ -52,6 +54,7 @@ pub async fn run(line: Pipeline, stop: Stop) {
     let name = line.provider.name().to_owned();
     let window = Arc::new(Semaphore::new(line.provider.window().max(1)));
     let mut flights = JoinSet::new();
+    let pulse = stop.pulses().begin(&format!("delivery {name}"));
     while !stop.is_said() {
         while flights.try_join_next().is_some() {}
         tokio::select! {
@@ -72,7 +75,10 @@ pub async fn run(line: Pipeline, stop: Stop) {
             pause(&stop).await;
             continue;
         }
-        match line.prepare(limit).await {
+        pulse.works();
+        let prepared = line.prepare(limit).await;
+        pulse.rests();
+        match prepared {
             Ok(ready) if ready.is_empty() => {
                 drop(places);
                 line.breakers.untried(&name);
@@ -84,6 +90,7 @@ pub async fn run(line: Pipeline, stop: Stop) {
                 }
             }
             Err(problem) => {
+                pulse.failed();
                 error!(
                     provider.name = name,
                     "Nothing could be claimed for {name}, trying again: {problem}"
@@ -101,6 +108,7 @@ pub async fn run(line: Pipeline, stop: Stop) {
         );
     }
     while flights.join_next().await.is_some() {}
+    pulse.ends();
 }
 
 /// Until the pace has room again, or a breaker closes.
@@ -166,7 +174,7 @@ impl Pipeline {
 /// Takes one message over the wire. Its place is free again only once the outcome is committed, so that what
 /// a crash leaves open is never more than the window.
 async fn fly(line: Pipeline, one: Prepared, place: OwnedSemaphorePermit) {
-    let now = line.clock.now();
+    let (now, began) = (line.clock.now(), Instant::now());
     let result = match outgoing(&one, now) {
         Some(outgoing) => line.provider.send(outgoing).await,
         None => Err(SendError::NotSent {
@@ -174,6 +182,7 @@ async fn fly(line: Pipeline, one: Prepared, place: OwnedSemaphorePermit) {
         }),
     };
     log(&one, &result);
+    count(&one, &result, began.elapsed(), line.clock.now());
     line.hear(&result);
     let settlement =
         decide::settlement(&one, &result, &line.settings, &line.desk, line.clock.now());
@@ -204,6 +213,23 @@ fn outgoing(one: &Prepared, now: Timestamp) -> Option<Outgoing> {
         concat_ref: one.concat_ref,
         parts_done: one.parts_done.clone(),
     })
+}
+
+fn count(one: &Prepared, result: &Result<Accepted, SendError>, took: Duration, now: Timestamp) {
+    let outcome = match result {
+        Ok(_) => "accepted",
+        Err(SendError::NotSent { .. }) => "not_sent",
+        Err(SendError::Rejected { .. }) => "rejected",
+        Err(SendError::Unknown { .. }) => "unknown",
+    };
+    metrics::attempt(&one.provider, outcome, took);
+    if one.unknown_before && !matches!(result, Err(SendError::NotSent { .. })) {
+        metrics::POSSIBLE_DUPLICATES.one(&[&one.provider]);
+    }
+    if let (Ok(_), Some(channel)) = (result, one.channels.get(one.channel_index)) {
+        let waited = Duration::try_from(now.duration_since(one.send_at)).unwrap_or_default();
+        metrics::TIME_TO_SUBMIT.took(&[channel.as_str(), one.class.as_str()], waited);
+    }
 }
 
 fn log(one: &Prepared, result: &Result<Accepted, SendError>) {

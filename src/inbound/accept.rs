@@ -14,6 +14,7 @@ use crate::store::inbox::StoredText;
 use crate::store::late::LateAnswer;
 use crate::store::receipts::StoredReceipt;
 use crate::store::writer::Writer;
+use crate::telemetry::metrics;
 
 /// How many events may be on their way into the store at once: enough to fill a commit.
 const AT_ONCE: usize = 1000;
@@ -64,9 +65,11 @@ impl Accept {
                 receipt,
                 dedupe_key,
             } => {
-                self.writer
-                    .receipt(self.receipt(provider, receipt, dedupe_key))
-                    .await
+                let status = receipt.status;
+                let receipt = self.receipt(provider, receipt, dedupe_key);
+                self.writer.receipt(receipt).await?;
+                metrics::RECEIPTS.one(&[provider, status.as_str()]);
+                Ok(())
             }
             ChannelEvent::Text(text) => {
                 self.writer.text(self.text(provider, text)).await?;

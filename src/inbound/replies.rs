@@ -1,5 +1,7 @@
 //! The stage that reads what patients wrote: bound to what was asked, understood, acted upon.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -8,13 +10,14 @@ use tracing::{info, warn};
 use super::act::{self, Case};
 use super::bind::{self, Bound};
 use crate::clock::Clock;
-use crate::intents::{self, Awaiting, OfferedTime, PriorQuestion, ReplyContext};
+use crate::intents::{Awaiting, OfferedTime, PriorQuestion, Reader, ReplyContext};
 use crate::model::message::Ask;
 use crate::model::occasion::{Occasion, OccasionTime};
 use crate::stage::Bell;
 use crate::store::inbox::{self, WaitingText};
 use crate::store::questions::Question;
 use crate::store::{Store, StoreError};
+use crate::telemetry::metrics;
 
 /// How many texts one pass reads.
 const CHUNK: i64 = 100;
@@ -48,6 +51,8 @@ pub struct Replies {
     pub timezone: TimeZone,
     /// The site's language.
     pub language: String,
+    /// Who reads what patients write.
+    pub reader: Arc<Reader>,
     /// Rung when an answer is planned.
     pub answers: Bell,
 }
@@ -83,7 +88,7 @@ impl Replies {
         let mut tx = self.store.write().await?;
         let bound = bind::bind(&mut tx, text, now).await?;
         let context = self.context(text, &bound);
-        let reading = intents::read(text.text.text.reveal(), &context);
+        let reading = self.reader.read(text.text.text.reveal(), &context);
         let case = Case {
             text,
             bound: &bound,
@@ -94,6 +99,10 @@ impl Replies {
         };
         let acted = act::act(&mut tx, &case).await?;
         tx.commit().await?;
+        if acted {
+            let provider = &text.text.provider;
+            metrics::INBOUND.one(&[provider, reading.intent.as_str()]);
+        }
         Ok(acted)
     }
 

@@ -1,6 +1,6 @@
 //! Composes: due reminders become messages, tasks, or a named reason why not.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,6 +19,7 @@ use crate::store::due::{self, Outcome};
 use crate::store::messages::{self, Desk};
 use crate::store::reminders::Reminder;
 use crate::store::{Store, StoreError, Tx, questions, rule_switches, tasks};
+use crate::telemetry::metrics;
 
 /// Names this work among processes that share a database.
 const WORK: i64 = 0x6361_7262_0002;
@@ -147,9 +148,28 @@ impl ComposeStage {
         questions::ask(&mut tx, &to_ask, now).await?;
         tasks::add(&mut tx, &to_do, now).await?;
         tx.commit().await?;
+        count(&reminders, &outcomes, &ours);
         if !to_send.is_empty() {
             self.delivery.ring();
         }
         Ok(ours.len())
+    }
+}
+
+/// Counts what became of those that were ours.
+fn count(reminders: &[Reminder], outcomes: &[(ReminderId, Outcome)], ours: &HashSet<ReminderId>) {
+    let rules = reminders
+        .iter()
+        .map(|one| (&one.id, one.plan.rule.as_str()));
+    let rules: HashMap<&ReminderId, &str> = rules.collect();
+    for (id, outcome) in outcomes.iter().filter(|(id, _)| ours.contains(id)) {
+        let word = match outcome {
+            Outcome::Message(_) => "message",
+            Outcome::Merged(_) => "merged",
+            Outcome::Task(_) => "task",
+            Outcome::Skipped(reason) => reason.as_str(),
+            Outcome::PutOff(_) => "put_off",
+        };
+        metrics::REMINDERS.one(&[rules.get(id).copied().unwrap_or_default(), word]);
     }
 }

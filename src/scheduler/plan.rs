@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::model::id::{OccasionId, PatientId, ReminderId};
@@ -23,6 +24,7 @@ use crate::store::rule_plans::{self, RulePlan, Walk};
 use crate::store::{
     Store, StoreError, Tx, campaign_progress, candidates, due, marks, rule_switches,
 };
+use crate::telemetry::metrics;
 
 /// Names this work among processes that share a database.
 pub(super) const WORK: i64 = 0x6361_7262_0001;
@@ -56,13 +58,15 @@ impl PlanStage {
     /// # Errors
     /// When the database fails; the chunk is planned again then.
     pub async fn pass(&self) -> Result<usize, StoreError> {
-        let now = self.clock.now();
-        let changed = self.occasions(now).await? + self.changed(now).await?;
-        if changed > 0 {
-            Ok(changed)
-        } else {
-            Ok(self.coming(now).await? + self.campaigns(now).await?)
+        let (now, began) = (self.clock.now(), Instant::now());
+        let mut done = self.occasions(now).await? + self.changed(now).await?;
+        if done == 0 {
+            done = self.coming(now).await? + self.campaigns(now).await?;
         }
+        if done > 0 {
+            metrics::PLAN_DURATION.took(&[], began.elapsed());
+        }
+        Ok(done)
     }
 
     /// Plans occasions that changed, each alone, by the rules on occasions.

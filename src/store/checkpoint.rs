@@ -75,6 +75,22 @@ impl Log {
             .await?;
         Ok(())
     }
+
+    /// The same if nobody is in the way; says whether it was done. Who writes waits for no reader by this.
+    pub(super) async fn try_empty(&self, pool: &SqlitePool) -> Result<bool, StoreError> {
+        let _turn = self.turn.lock().await;
+        let mut connection = pool.acquire().await?;
+        sqlx::query("PRAGMA busy_timeout = 20")
+            .execute(&mut *connection)
+            .await?;
+        let done: Result<(i64, i64, i64), _> = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(&mut *connection)
+            .await;
+        sqlx::query("PRAGMA busy_timeout = 5000")
+            .execute(&mut *connection)
+            .await?;
+        Ok(done?.0 == 0)
+    }
 }
 
 /// Brings what is in the log into the file, if that is much.

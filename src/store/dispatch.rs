@@ -62,6 +62,8 @@ pub struct Prepared {
     pub umr: u16,
     /// Concatenation reference.
     pub concat_ref: u16,
+    /// When it was to leave.
+    pub send_at: Timestamp,
     /// Not after.
     pub expires_at: Timestamp,
     /// The caller's own reference.
@@ -84,6 +86,7 @@ struct Claimed {
     attempts: i64,
     possible_dup: bool,
     concat_ref: i64,
+    send_at: i64,
     expires_at: i64,
     address_hash: String,
     deceased: Option<bool>,
@@ -166,7 +169,7 @@ async fn claim(
 
 async fn load(tx: &mut Tx, fences: &BTreeMap<String, i64>) -> Result<Vec<Claimed>, StoreError> {
     const SQL: &str = "SELECT m.id, m.state, m.class, m.role, m.channels, m.channel_index, m.channel, m.addresses, m.bodies, m.sender,
-          m.reference, m.attempts, m.possible_dup, m.concat_ref, m.expires_at, m.address_hash, p.deceased,
+          m.reference, m.attempts, m.possible_dup, m.concat_ref, m.send_at, m.expires_at, m.address_hash, p.deceased,
           (SELECT MIN(s.reason) FROM suppression s WHERE s.address_hash = m.address_hash AND s.lifted_at IS NULL
              AND (s.patient_id = '' OR s.patient_id = m.patient_id) AND s.scope IN ('all', m.channel, m.class)) AS stop_reason,
           (SELECT COALESCE(MAX(a.n), 0) FROM attempt a WHERE a.message_id = m.id) AS last_n,
@@ -271,6 +274,8 @@ fn read(
         parts_done,
         umr,
         concat_ref: u16::try_from(row.concat_ref & 0xffff).unwrap_or(1),
+        send_at: Timestamp::from_millisecond(row.send_at)
+            .map_err(|_| bad("an instant out of range"))?,
         expires_at: Timestamp::from_millisecond(row.expires_at)
             .map_err(|_| bad("an instant out of range"))?,
         reference: row.reference,

@@ -63,6 +63,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0011_webhooks.sql"),
     ),
     (
+        12,
+        "retention",
+        include_str!("../../migrations/sqlite/0012_retention.sql"),
+        include_str!("../../migrations/postgres/0012_retention.sql"),
+    ),
+    (
         13,
         "routing",
         include_str!("../../migrations/sqlite/0013_routing.sql"),

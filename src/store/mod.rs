@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 pub mod audits;
+pub mod backup;
 pub mod board;
 mod bulk;
 pub mod called_off;
@@ -18,12 +19,14 @@ pub mod consents;
 pub mod contact_points;
 mod database;
 pub mod digests;
+pub mod disk;
 pub mod dispatch;
 pub mod documents;
 pub mod due;
 pub mod earlier;
 pub mod events;
 pub mod facts;
+pub mod findings;
 pub mod inbox;
 pub mod incoming;
 pub mod late;
@@ -50,6 +53,7 @@ pub mod reminder_history;
 pub mod reminders;
 pub mod replies;
 pub mod rescue;
+pub mod retention;
 pub mod routing;
 pub mod rule_days;
 pub mod rule_plans;
@@ -57,7 +61,9 @@ pub mod rule_switches;
 pub mod settle;
 pub mod sinks;
 pub mod sources;
+pub mod site;
 pub mod staff;
+pub mod standing;
 pub mod suppression_list;
 pub mod suppressions;
 pub mod tasks;
@@ -97,6 +103,9 @@ pub enum StoreError {
     /// Too much waits already.
     #[error("the writer has too much to do")]
     Busy,
+    /// The disk has too little room to take anything new in.
+    #[error("the disk is full or nearly so")]
+    DiskLow,
     /// The writer is gone.
     #[error("the store is closing")]
     Closed,
@@ -106,6 +115,12 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         // PostgreSQL puts values of rows into the detail of an error; the message itself has none.
         match &error {
+            // SQLITE_FULL, and disk_full of PostgreSQL.
+            sqlx::Error::Database(database)
+                if matches!(database.code().as_deref(), Some("13" | "53100")) =>
+            {
+                Self::DiskLow
+            }
             sqlx::Error::Database(database) => Self::Database(format!(
                 "{} ({})",
                 database.message(),

@@ -14,6 +14,13 @@ pub struct TestStore {
     dir: PathBuf,
 }
 
+impl TestStore {
+    /// A folder that goes with it.
+    pub fn dir(&self) -> &std::path::Path {
+        &self.dir
+    }
+}
+
 impl Drop for TestStore {
     fn drop(&mut self) {
         // What cannot be removed is left to the temporary folder's own fate.

@@ -4,9 +4,12 @@
 //! (ARCHITECTURE.md, "The writer"). It never waits for more. A group that fails is done again one by one, so that one bad
 //! command harms no other.
 
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::error;
 
+use super::disk::Disk;
 use super::dispatch::{self, PrepareOrder, Prepared};
 use super::inbox::{self, StoredText};
 use super::late::{self, LateAnswer};
@@ -25,6 +28,8 @@ const GROUP: usize = 500;
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: mpsc::Sender<Command>,
+    desk: watch::Sender<Arc<Desk>>,
+    disk: Disk,
 }
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -43,17 +48,37 @@ impl Writer {
     /// Starts the writer over `store`. It ends when every handle is gone and its queue is done.
     pub fn start(store: Store, desk: Desk, clock: Clock) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, commands) = mpsc::channel(QUEUE);
+        let (desk, now_desk) = watch::channel(Arc::new(desk));
+        let disk = Disk::default();
         (
-            Self { queue },
-            tokio::spawn(work(store, desk, clock, commands)),
+            Self { queue, desk, disk },
+            tokio::spawn(work(store, now_desk, clock, commands)),
         )
+    }
+
+    /// Routes by `desk` from now on.
+    pub fn follow(&self, desk: Arc<Desk>) {
+        self.desk.send_replace(desk);
+    }
+
+    /// What is known of the disk; while it is low nothing new is accepted.
+    pub const fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// How many commands wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Accepts a message; it is committed when this returns.
     ///
     /// # Errors
-    /// `Busy` at once when too much waits already; else when the database fails.
+    /// `Busy` at once when too much waits already, `DiskLow` when there is no room; else when the database fails.
     pub async fn accept(&self, message: NewMessage) -> Result<Offered, StoreError> {
+        if self.disk.is_low() {
+            return Err(StoreError::DiskLow);
+        }
         let (answer, done) = oneshot::channel();
         let command = Command::Accept(Box::new(message), answer);
         self.queue
@@ -134,12 +159,18 @@ struct Done {
     prepared: Vec<Vec<Prepared>>,
 }
 
-async fn work(store: Store, desk: Desk, clock: Clock, mut commands: mpsc::Receiver<Command>) {
+async fn work(
+    store: Store,
+    desk: watch::Receiver<Arc<Desk>>,
+    clock: Clock,
+    mut commands: mpsc::Receiver<Command>,
+) {
     let mut waiting = Vec::with_capacity(GROUP);
     // References of different runs should not meet: a start somewhere in the range.
     let mut umr = u16::try_from(clock.now().as_millisecond() & 0xffff).unwrap_or_default();
     while commands.recv_many(&mut waiting, GROUP).await > 0 {
         let group = Group::of(waiting.drain(..));
+        let desk = Arc::clone(&desk.borrow());
         match commit(&store, &group, &desk, &clock, &mut umr).await {
             Ok(done) => group.answer(done),
             Err(problem) if group.len() == 1 => group.refuse(&problem),
@@ -244,7 +275,10 @@ impl Group {
     }
 
     fn refuse(self, problem: &StoreError) {
-        let say = || StoreError::Database(problem.to_string());
+        let say = || match problem {
+            StoreError::DiskLow => StoreError::DiskLow,
+            other => StoreError::Database(other.to_string()),
+        };
         for answer in [self.settles.1, self.late.1, self.receipts.1, self.texts.1]
             .into_iter()
             .flatten()

@@ -128,14 +128,7 @@ impl Clinic {
     /// Starts the app, as at the beginning or after `stop`.
     pub(crate) async fn start(&mut self) {
         assert!(self.app.is_none(), "it runs already");
-        let config = Config::parse(
-            "carebell.toml",
-            &self.config,
-            std::iter::empty(),
-            self.base.clone(),
-        )
-        .unwrap();
-        let house = House::open(config).await.unwrap();
+        let house = House::open(self.parse(&self.config)).await.unwrap();
         let problems: Vec<String> = house.problems.iter().map(ToString::to_string).collect();
         assert!(problems.is_empty(), "{problems:?}");
         let start = Start {
@@ -144,6 +137,22 @@ impl Clinic {
             open_console: false,
         };
         self.app = Some(App::start(house, start).await.unwrap());
+    }
+
+    /// Its config, as it stands in the file.
+    pub(crate) fn config_text(&self) -> String {
+        self.config.clone()
+    }
+
+    /// Reads a config that lies where its own does.
+    pub(crate) fn parse(&self, text: &str) -> Config {
+        let base = self.base.clone();
+        Config::parse("carebell.toml", text, std::iter::empty(), base).unwrap()
+    }
+
+    /// The running app, to be changed.
+    pub(crate) fn app_mut(&mut self) -> &mut App {
+        self.app.as_mut().expect("the app runs")
     }
 
     /// Stops the app in good order.

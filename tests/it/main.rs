@@ -10,6 +10,7 @@ mod delivery;
 mod demo;
 mod history;
 mod house;
+mod operating;
 mod packs;
 mod privacy;
 mod promises;

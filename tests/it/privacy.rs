@@ -214,6 +214,10 @@ async fn fly(database: &Database) -> String {
         assert!(Instant::now() < until, "STOP is read");
         look.tick().await;
     }
+    let looked = Http::new(running.health, "");
+    for path in ["/metrics", "/readyz", "/livez"] {
+        said += &looked.get(path).await.text;
+    }
     carrier.line.cut();
     assert!(network.until(Duration::ZERO, |_| true).await);
     for canary in SENSITIVE {

@@ -241,7 +241,7 @@ impl Bench {
         let mut tx = self.store.write().await?;
         let numbered = outbox::number(&mut tx, 100).await?;
         tx.commit().await?;
-        Ok(usize::try_from(numbered)?)
+        Ok(usize::try_from(numbered.count)?)
     }
 
     /// A transaction to write in.

@@ -258,7 +258,7 @@ async fn a_turn_disables_once_and_tells_of_it() -> Result<(), StoreError> {
             (found.state, found.disabled_reason),
             (WebhookState::Disabled, Some(DisabledReason::Gone))
         );
-        assert_eq!(outbox::number(&mut tx, 10).await?, 1);
+        assert_eq!(outbox::number(&mut tx, 10).await?.count, 1);
         assert_eq!(
             events::after(&mut tx, 0, 10).await?[0].kind,
             "webhook.disabled"

@@ -14,15 +14,19 @@ use carebell::config::Config;
 use tokio::sync::watch;
 
 use super::database::Database;
-use super::{PATIENCE, shipped};
+use super::{LOOK, PATIENCE, shipped};
 
 /// The line by which the daemon says that it is up.
 const UP: &str = "API on http://";
+/// And the one before it.
+const HEALTH: &str = "Metrics and health are on http://";
 
 /// A running `carebell serve`.
 pub(crate) struct Daemon {
     /// Where its API listens.
     pub(crate) address: SocketAddr,
+    /// Where its metrics and health are.
+    pub(crate) health: SocketAddr,
     child: Child,
     said: Arc<Mutex<String>>,
     listening: Option<JoinHandle<()>>,
@@ -62,6 +66,12 @@ pub(crate) fn carebell(arguments: &[&str], config: &Path) -> Command {
     command
 }
 
+fn address_after(line: &str, words: &str) -> Option<SocketAddr> {
+    let (_, address) = line.split_once(words)?;
+    let end = address.find(|c: char| c == '"' || c.is_whitespace());
+    address[..end.unwrap_or(address.len())].parse().ok()
+}
+
 impl Daemon {
     /// Starts one and waits until it is up.
     pub(crate) async fn start(config: &Path) -> Self {
@@ -84,12 +94,11 @@ impl Daemon {
         let listening = std::thread::spawn({
             let said = Arc::clone(&said);
             move || {
+                let mut health = None;
                 for line in errors.lines().map_while(Result::ok) {
-                    if let Some((_, address)) = line.split_once(UP) {
-                        let end = address
-                            .find(|c: char| c == '"' || c.is_whitespace())
-                            .unwrap_or(address.len());
-                        up.send_replace(address[..end].parse().ok());
+                    health = health.or_else(|| address_after(&line, HEALTH));
+                    if let (Some(address), Some(health)) = (address_after(&line, UP), health) {
+                        up.send_replace(Some((address, health)));
                     }
                     let mut said = said.lock().unwrap();
                     said.push_str(&line);
@@ -100,12 +109,13 @@ impl Daemon {
         // The hand of `up` goes when the process ends, so that waiting ends as well.
         let address = tokio::time::timeout(PATIENCE, is_up.wait_for(Option::is_some)).await;
         let address = address.ok().and_then(|up| up.ok().and_then(|up| *up));
-        let Some(address) = address else {
+        let Some((address, health)) = address else {
             let _ = child.kill();
             panic!("the daemon did not start:\n{}", said.lock().unwrap());
         };
         Self {
             address,
+            health,
             child,
             said,
             listening: Some(listening),
@@ -120,13 +130,34 @@ impl Daemon {
 
     /// Asks it to stop, and waits until it has.
     pub(crate) fn stop(mut self) -> (ExitStatus, String) {
-        let asked = Command::new("kill")
-            .arg("-TERM")
+        self.signal("TERM");
+        self.end()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
             .arg(self.child.id().to_string())
             .status()
             .unwrap();
-        assert!(asked.success());
-        self.end()
+        assert!(sent.success());
+    }
+
+    /// Waits until its log has these words.
+    pub(crate) async fn says(&self, words: &str) {
+        let mut look = tokio::time::interval(LOOK);
+        let heard = async {
+            while !self.said.lock().unwrap().contains(words) {
+                look.tick().await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, heard).await;
+        assert!(
+            in_time.is_ok(),
+            "it never said {words}:\n{}",
+            self.said.lock().unwrap()
+        );
     }
 
     /// What it has said so far.

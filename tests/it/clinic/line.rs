@@ -1,6 +1,8 @@
 //! The line to a carrier: it can be cut, and what comes back can be held up.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -23,6 +25,7 @@ pub(crate) struct Line {
     /// Where one dials.
     pub(crate) address: SocketAddr,
     weather: watch::Sender<Weather>,
+    made: Arc<AtomicUsize>,
 }
 
 impl Line {
@@ -31,8 +34,19 @@ impl Line {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let weather = watch::Sender::new(Weather::Fair);
-        tokio::spawn(carry(listener, carrier, weather.subscribe()));
-        Self { address, weather }
+        let made = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&made);
+        tokio::spawn(carry(listener, carrier, weather.subscribe(), count));
+        Self {
+            address,
+            weather,
+            made,
+        }
+    }
+
+    /// How many connections were made to the carrier so far.
+    pub(crate) fn made(&self) -> usize {
+        self.made.load(Ordering::Relaxed)
     }
 
     /// Carries both ways again.
@@ -51,7 +65,12 @@ impl Line {
     }
 }
 
-async fn carry(listener: TcpListener, carrier: SocketAddr, weather: watch::Receiver<Weather>) {
+async fn carry(
+    listener: TcpListener,
+    carrier: SocketAddr,
+    weather: watch::Receiver<Weather>,
+    made: Arc<AtomicUsize>,
+) {
     while let Ok((ours, _)) = listener.accept().await {
         if *weather.borrow() == Weather::Cut {
             continue;
@@ -59,6 +78,7 @@ async fn carry(listener: TcpListener, carrier: SocketAddr, weather: watch::Recei
         let Ok(theirs) = TcpStream::connect(carrier).await else {
             continue;
         };
+        made.fetch_add(1, Ordering::Relaxed);
         ours.set_nodelay(true).unwrap();
         theirs.set_nodelay(true).unwrap();
         let mut end = weather.clone();

@@ -25,11 +25,14 @@ const GOOD_AFTER: (Duration, u64) = (Duration::from_secs(10), 1000);
 
 /// Why there is no bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum DialError {
+pub enum DialError {
+    /// No connection.
     #[error("the carrier cannot be reached: {0}")]
     Unreachable(std::io::ErrorKind),
+    /// No trust.
     #[error("the carrier's TLS was not accepted: {0}")]
     Tls(std::io::ErrorKind),
+    /// No leave.
     #[error("{0}")]
     Bind(#[from] BindError),
 }
@@ -130,7 +133,7 @@ async fn serve(account: &Account, kind: BindKind, session: &Session) -> Option<E
     end
 }
 
-async fn dial(
+pub(super) async fn dial(
     account: &Account,
     kind: BindKind,
     inbound: &mpsc::Sender<Request>,

@@ -28,7 +28,7 @@ use self::inbound::Inbound;
 use self::pace::Pace;
 use self::settings::{OpenError, Settings};
 use self::submit::{Part, PartEnd, compose, gather, receipts_expected};
-use super::pdu::Body;
+use super::pdu::{BindKind, Body};
 use super::session::outcome::{Late, NotSent, Outcome};
 use super::session::{Options, Session, Slot};
 use super::status::Status;
@@ -42,6 +42,8 @@ use crate::model::private::Private;
 
 /// Requests of the carrier that may wait, over all binds.
 const INBOUND: usize = 1024;
+/// How long a carrier that is only tried may take.
+const TRY_WITHIN: Duration = Duration::from_secs(5);
 /// How often and how long a late answer is offered to a store that is down.
 const LATE_RETRIES: (u32, Duration) = (60, Duration::from_secs(10));
 
@@ -66,6 +68,32 @@ pub struct SmppProvider {
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// Whether the settings can work, without a connection.
+///
+/// # Errors
+/// When they cannot.
+pub fn check(settings: &Settings) -> Result<(), OpenError> {
+    made_of(settings).map(|_| ())
+}
+
+type Secured = (TlsConnector, ServerName<'static>);
+
+/// The password, and what TLS needs where it is spoken.
+fn made_of(settings: &Settings) -> Result<(Private<String>, Option<Secured>), OpenError> {
+    settings.check()?;
+    let password = settings.password()?;
+    let Some(tls) = &settings.tls else {
+        return Ok((password, None));
+    };
+    let domain = tls.domain.clone().unwrap_or_else(|| settings.host.clone());
+    let out_of_range = |_| OpenError::OutOfRange {
+        key: "tls.domain",
+        expected: "a host name or an address",
+    };
+    let name = ServerName::try_from(domain).map_err(out_of_range)?;
+    Ok((password, Some((connector(tls.ca_file.as_deref())?, name))))
+}
+
 /// Opens the account `name` and begins to bind. What it hears goes to `sink`.
 ///
 /// Must be called within a tokio runtime. Does not wait for a bind: see [`Provider::ready`].
@@ -78,42 +106,7 @@ pub fn open(
     sink: Sink,
     response_timeout: Duration,
 ) -> Result<SmppProvider, OpenError> {
-    settings.check()?;
-    let password = settings.password()?;
-    let tls = match &settings.tls {
-        None => None,
-        Some(tls) => {
-            let domain = tls.domain.clone().unwrap_or_else(|| settings.host.clone());
-            let out_of_range = |_| OpenError::OutOfRange {
-                key: "tls.domain",
-                expected: "a host name or an address",
-            };
-            Some((
-                connector(tls.ca_file.as_deref())?,
-                ServerName::try_from(domain).map_err(out_of_range)?,
-            ))
-        }
-    };
-    let options = Options {
-        window: usize::from(settings.window),
-        response_timeout,
-        enquire_link_every: settings.enquire_link_every,
-        enquire_link_timeout: response_timeout
-            .min(settings.enquire_link_every.max(Duration::from_secs(5))),
-        ..Options::default()
-    };
-    let account = Arc::new(Account {
-        name: name.to_owned(),
-        password,
-        tls,
-        options,
-        sink: sink.clone(),
-        up: watch::Sender::new(Vec::new()),
-        closing: watch::Sender::new(None),
-        pace: Mutex::new(Pace::new(settings.rate, Instant::now())),
-        turn: AtomicUsize::new(0),
-        settings,
-    });
+    let account = Arc::new(account(settings, name, sink.clone(), response_timeout)?);
     let (requests, requested) = mpsc::channel(INBOUND);
     let mut tasks = Vec::new();
     for _ in 0..account.settings.binds {
@@ -132,6 +125,61 @@ pub fn open(
         account,
         tasks: Mutex::new(tasks),
     })
+}
+
+fn account(
+    settings: Settings,
+    name: &str,
+    sink: Sink,
+    response_timeout: Duration,
+) -> Result<Account, OpenError> {
+    let (password, tls) = made_of(&settings)?;
+    let options = Options {
+        window: usize::from(settings.window),
+        response_timeout,
+        enquire_link_every: settings.enquire_link_every,
+        enquire_link_timeout: response_timeout
+            .min(settings.enquire_link_every.max(Duration::from_secs(5))),
+        ..Options::default()
+    };
+    Ok(Account {
+        name: name.to_owned(),
+        password,
+        tls,
+        options,
+        sink,
+        up: watch::Sender::new(Vec::new()),
+        closing: watch::Sender::new(None),
+        pace: Mutex::new(Pace::new(settings.rate, Instant::now())),
+        turn: AtomicUsize::new(0),
+        settings,
+    })
+}
+
+/// Why a carrier did not let us in.
+#[derive(Debug, thiserror::Error)]
+pub enum TryError {
+    /// The settings cannot work.
+    #[error(transparent)]
+    Settings(#[from] OpenError),
+    /// There was no bind.
+    #[error(transparent)]
+    Dial(#[from] binds::DialError),
+}
+
+/// Binds once as the account would, sends nothing, and takes leave.
+///
+/// # Errors
+/// When the settings cannot work or the carrier does not let us in.
+pub async fn try_bind(settings: Settings, name: &str) -> Result<(), TryError> {
+    let (nobody, _) = mpsc::channel(1);
+    let (requests, _unread) = mpsc::channel(INBOUND);
+    let account = account(settings, name, Sink::new(name, nobody), TRY_WITHIN)?;
+    let kinds = account.settings.bind.kinds();
+    let kind = kinds.first().copied().unwrap_or(BindKind::Transceiver);
+    let session = binds::dial(&account, kind, &requests).await?;
+    session.close(TRY_WITHIN).await;
+    Ok(())
 }
 
 impl Account {
@@ -322,6 +370,10 @@ impl Provider for SmppProvider {
 
     fn window(&self) -> usize {
         usize::from(self.account.settings.window) * usize::from(self.account.settings.binds)
+    }
+
+    fn in_use(&self) -> usize {
+        self.account.up.borrow().iter().map(Session::in_use).sum()
     }
 
     fn is_up(&self) -> bool {

@@ -184,7 +184,10 @@ impl Settings {
     }
 
     /// The password, wherever it is kept.
-    pub(super) fn password(&self) -> Result<Private<String>, OpenError> {
+    ///
+    /// # Errors
+    /// When it is given twice, or its file cannot be read.
+    pub fn password(&self) -> Result<Private<String>, OpenError> {
         match (&self.password, &self.password_file) {
             (Some(_), Some(_)) => Err(OpenError::TwoPasswords),
             (Some(password), None) => Ok(password.clone()),

@@ -248,6 +248,12 @@ impl Session {
         (!self.shared.closing.load(Ordering::Acquire)).then_some(Slot(permit))
     }
 
+    /// How many places of the window are taken.
+    pub fn in_use(&self) -> usize {
+        let free = self.shared.window.available_permits();
+        self.shared.options.window.max(1).saturating_sub(free)
+    }
+
     /// Asks the peer, waiting for room in the window first.
     pub async fn request(&self, body: Body) -> Outcome {
         match self.slot().await {
