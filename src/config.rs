@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::channels::sms::smpp::provider::settings as smpp;
 use crate::model::class::Channel;
 use crate::model::price::Price;
-use crate::model::route::{Route, Routes};
+use crate::model::route::{FULL, Route, Routes};
 use crate::planning::totals::Tariff;
 use crate::render::RESERVED_WORDS;
-use crate::{delivery, gates, inbound, intake, scheduler, telemetry, webhooks};
+use crate::{amqp, delivery, gates, inbound, intake, scheduler, telemetry, webhooks};
 
 /// Everything that can be set. `carebell.example.toml` says what each key means.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -28,7 +28,7 @@ pub struct Config {
     /// Where everything is kept.
     pub database: Database,
     /// RabbitMQ; absent: off.
-    pub amqp: Option<Amqp>,
+    pub amqp: Option<amqp::Settings>,
     /// Where rules lie.
     pub rules: Rules,
     /// Where templates lie.
@@ -102,14 +102,6 @@ pub struct Database {
     pub migrate: Option<bool>,
 }
 
-/// `[amqp]`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Amqp {
-    /// `amqp://HOST:PORT/VHOST`.
-    pub url: String,
-}
-
 /// `[rules]`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -173,6 +165,20 @@ pub struct RouteLine {
     pub prefix: String,
     /// Names of providers, in order.
     pub providers: Vec<String>,
+    /// Points of 100 for each of them; absent: the first takes all, the others stand by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<u32>,
+}
+
+impl RouteLine {
+    fn route(&self) -> Route {
+        let (channel, prefix) = (self.channel, self.prefix.clone());
+        let mut route = Route::in_order(channel, prefix, self.providers.clone());
+        for (share, weight) in route.providers.iter_mut().zip(&self.weights) {
+            share.weight = *weight;
+        }
+        route
+    }
 }
 
 impl Default for Site {
@@ -357,9 +363,23 @@ impl Config {
             if route.providers.is_empty() {
                 return wrong("routes: a route without providers leads nowhere".to_owned());
             }
+            let points: u32 = route
+                .weights
+                .iter()
+                .fold(0, |sum, one| sum.saturating_add(*one));
+            let is_one_each = route.weights.len() == route.providers.len() && points == FULL;
+            if !route.weights.is_empty() && !is_one_each {
+                return wrong(format!(
+                    "routes: expected a weight for each of the {} providers, {FULL} together, such as [70, 30]",
+                    route.providers.len()
+                ));
+            }
         }
         for provider in self.providers.keys() {
             self.smpp(provider)?;
+        }
+        if let Some(Err(what)) = self.amqp.as_ref().map(amqp::Settings::check) {
+            return wrong(what);
         }
         if self.delivery.uncertain_wait.is_negative()
             || !self.delivery.response_timeout.is_positive()
@@ -405,13 +425,8 @@ impl Config {
 
     /// The routes, or one of each channel's providers where none are given.
     pub fn routes(&self) -> Routes {
-        let given = self.routes.iter().map(|r| Route {
-            channel: r.channel,
-            prefix: r.prefix.clone(),
-            providers: r.providers.clone(),
-        });
         if !self.routes.is_empty() {
-            return Routes::new(given.collect());
+            return Routes::new(self.routes.iter().map(RouteLine::route).collect());
         }
         let mut by_channel: BTreeMap<Channel, Vec<String>> = BTreeMap::new();
         for (name, provider) in &self.providers {
@@ -420,16 +435,8 @@ impl Config {
                 .or_default()
                 .push(name.clone());
         }
-        Routes::new(
-            by_channel
-                .into_iter()
-                .map(|(channel, providers)| Route {
-                    channel,
-                    prefix: String::new(),
-                    providers,
-                })
-                .collect(),
-        )
+        let line = |(channel, providers)| Route::in_order(channel, String::new(), providers);
+        Routes::new(by_channel.into_iter().map(line).collect())
     }
 
     /// What segments cost, by who would carry them.
@@ -521,90 +528,4 @@ fn put(table: &mut toml::Table, path: &str, value: toml::Value) -> Option<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let environment = environment
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        Config::parse("carebell.toml", text, environment, PathBuf::new())
-    }
-
-    #[test]
-    fn the_example_shows_every_setting_and_tells_the_truth() {
-        let example = include_str!("../carebell.example.toml");
-        let shown = parse(example, &[]).expect("the example is a config");
-        assert_eq!(format!("{shown:?}"), format!("{:?}", Config::default()));
-        let defaults = toml::Table::try_from(Config::default()).expect("settings are TOML");
-        for (section, keys) in &defaults {
-            for key in keys.as_table().into_iter().flat_map(toml::Table::keys) {
-                let line = |l: &str| {
-                    l.trim_start_matches(['#', ' '])
-                        .starts_with(&format!("{key} "))
-                        || l.contains(&format!(".{key}]"))
-                };
-                assert!(
-                    example.lines().any(line),
-                    "carebell.example.toml does not show {section}.{key}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_by_file_and_line() {
-        let error = parse("[site]\nname = \"A\"\nnmae = \"B\"\n", &[])
-            .expect_err("an unknown key")
-            .to_string();
-        assert!(
-            error.starts_with("carebell.toml:3: unknown field `nmae`"),
-            "{error}"
-        );
-        let error = parse("[site]\ntimezone = \"Mars/Olympus\"\n", &[])
-            .expect_err("no zone")
-            .to_string();
-        assert!(error.contains("IANA"), "{error}");
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file() {
-        let config = parse(
-            "[site]\nname = \"A\"\n",
-            &[
-                ("CAREBELL_SITE__NAME", "B"),
-                ("CAREBELL_DATABASE__MIGRATE", "false"),
-                ("CAREBELL_TEST_POSTGRES", "x"),
-            ],
-        );
-        let config = config.expect("a config");
-        assert_eq!(
-            (config.site.name.as_str(), config.database.migrate),
-            ("B", Some(false))
-        );
-        assert!(parse("", &[("CAREBELL_SITE__NOTHING", "B")]).is_err());
-    }
-
-    #[test]
-    fn a_secret_is_never_shown() {
-        let text = "[providers.main]\nchannel = \"sms\"\nkind = \"smpp\"\nhost = \"h\"\nsystem_id = \"s\"\nsender = \"1\"\npassword = \"hunter2\"\n";
-        let config = parse(text, &[]).expect("a config");
-        assert!(!format!("{config:?}").contains("hunter2"));
-        assert!(config.smpp("main").is_ok());
-        let error = parse(&text.replace("\"hunter2\"", "7"), &[])
-            .expect_err("a number is no password")
-            .to_string();
-        assert!(!error.contains("hunter2"), "{error}");
-    }
-
-    #[test]
-    fn routes_lead_to_providers_that_are_there() {
-        assert!(
-            parse(
-                "[[routes]]\nchannel = \"sms\"\nproviders = [\"main\"]\n",
-                &[]
-            )
-            .is_err()
-        );
-    }
-}
+mod tests;

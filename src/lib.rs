@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod webhooks;
 pub mod access;
 pub mod api;
+pub mod amqp;
 pub mod pages;
 pub mod console;
 pub mod simulator;

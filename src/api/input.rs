@@ -295,7 +295,7 @@ pub(super) fn cursor(at: Timestamp, id: &str) -> String {
 fn read_place(text: &str) -> Option<Place> {
     let (at, id) = text.split_once('.')?;
     let is_id =
-        (1..=80).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        (1..=400).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     is_id.then_some(Place {
         at: at.parse().ok()?,
         id: id.to_owned(),

@@ -13,6 +13,7 @@ mod overrides;
 mod problem;
 mod providers;
 mod records;
+mod rules;
 mod shapes;
 mod suppressions;
 mod tasks;
@@ -126,6 +127,7 @@ fn routes() -> Routes {
         records::routes(),
         overrides::routes(),
         campaigns::routes(),
+        rules::routes(),
         change_requests::routes(),
         incoming::routes(),
         events::routes(),

@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{
     Routes, campaigns, change_requests, events, incoming, messages, overrides, providers, records,
-    suppressions, tasks, webhooks,
+    rules, suppressions, tasks, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -23,9 +23,10 @@ use super::{
         records::put_patient, records::get_patient, records::delete_patient,
         records::put_occasion, records::get_occasion, records::delete_occasion,
         records::put_staff, records::get_staff,
-        overrides::get_override, overrides::put_override, overrides::delete_override,
+        overrides::list_overrides, overrides::get_override, overrides::put_override, overrides::delete_override,
         campaigns::list_campaigns, campaigns::start_campaign, campaigns::get_campaign, campaigns::approve_campaign,
         campaigns::cancel_campaign,
+        rules::get_rule, rules::approve_rule,
         change_requests::list_change_requests, change_requests::accept_change_request, change_requests::reject_change_request,
         incoming::list_inbound, incoming::list_replies,
         events::follow_events,

@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::input::{Body, Caller, Params};
+use super::input::{Asked, Body, Caller, Params, cursor};
 use super::problem::{Details, Problem};
+use super::shapes::Page;
 use super::{ApiState, Routes};
 use crate::access::Scope;
 use crate::intake::messages::{Fault, RecordKey};
@@ -21,10 +22,13 @@ use crate::store::overrides::{self, Kept};
 use crate::store::{Tx, patients};
 
 pub(super) fn routes() -> Routes {
-    vec![(
-        "/v1/patients/{source}/{key}/overrides/{rule}",
-        get(get_override).put(put_override).delete(delete_override),
-    )]
+    vec![
+        ("/v1/overrides", get(list_overrides)),
+        (
+            "/v1/patients/{source}/{key}/overrides/{rule}",
+            get(get_override).put(put_override).delete(delete_override),
+        ),
+    ]
 }
 
 /// A setting: `off`, or other leads, other channels, or both.
@@ -60,6 +64,21 @@ pub(super) struct OverrideView {
     updated_at: Timestamp,
 }
 
+/// A setting that stands, with whose it is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedOverride)]
+pub(super) struct ListedView {
+    /// Our id of the patient.
+    patient: String,
+    /// The system that knows the patient.
+    source: String,
+    /// The patient's key there.
+    source_key: String,
+    /// The setting.
+    #[serde(flatten)]
+    setting: OverrideView,
+}
+
 /// What became of a setting.
 #[derive(Serialize, ToSchema)]
 pub(super) struct OverrideOutcome {
@@ -78,6 +97,41 @@ impl OverrideView {
             updated_at: kept.updated_at,
         }
     }
+}
+
+/// All settings, the latest first.
+#[utoipa::path(
+    get, path = "/v1/overrides", tag = "records",
+    params(
+        ("rule" = Option<String>, Query, description = "Only of this rule"),
+        ("limit" = Option<i64>, Query, description = "How many", minimum = 1, maximum = 500),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before", pattern = "^-?[0-9]+[.][0-9A-Za-z_]+$")),
+    responses(
+        (status = 200, description = "A page of settings", body = Page<ListedView>),
+        (status = 400, description = "A parameter cannot be read", body = Details, content_type = "application/problem+json")),
+    security(("key" = ["records:read"]))
+)]
+pub(super) async fn list_overrides(
+    State(state): State<ApiState>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<Page<ListedView>>, Problem> {
+    caller.must(Scope::RecordsRead)?;
+    asked.only(&["rule", "limit", "cursor"])?;
+    let (limit, rule) = (asked.limit()?, asked.text("rule").unwrap_or_default());
+    let mut tx = state.intake.store.read().await?;
+    let found = overrides::page(&mut tx, rule, asked.cursor()?.as_ref(), limit + 1).await?;
+    Ok(Json(Page::of(
+        found,
+        limit,
+        |one| cursor(one.kept.updated_at, &one.id()),
+        |one| ListedView {
+            patient: one.patient.to_string(),
+            source: one.source,
+            source_key: one.source_key.into_revealed(),
+            setting: OverrideView::of(one.kept),
+        },
+    )))
 }
 
 /// The setting of a patient for a rule.
@@ -134,7 +188,9 @@ pub(super) async fn put_override(
     let mut tx = state.intake.store.write().await?;
     let patient = known(&mut tx, &source, &key).await?;
     let (stored, now) = (own::stored(&set), state.clock.now());
-    let is_new = overrides::set(&mut tx, &patient, &stored, &caller.name(), now).await?;
+    // Whoever asks later why a rule treats a patient otherwise wants to know who it was.
+    let name = caller.person(&mut tx).await?;
+    let is_new = overrides::set(&mut tx, &patient, &stored, &name, now).await?;
     tx.commit().await?;
     state.bells.plan.ring();
     let outcome = if is_new { "set" } else { "unchanged" };

@@ -18,10 +18,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+use crate::amqp;
 use crate::channels::sms::smpp::provider as smpp;
 use crate::channels::{Provider, Sink};
 use crate::clock::Clock;
+use crate::delivery::breaker::Breakers;
 use crate::delivery::rescue::Rescue;
+use crate::delivery::routing::Routing;
 use crate::delivery::{self, Pipeline};
 use crate::inbound::accept::{self, Accept};
 use crate::inbound::replies::Replies;
@@ -55,6 +58,10 @@ pub struct Bells {
     pub outbox: Bell,
     /// A deadline may have passed.
     pub rescue: Bell,
+    /// A provider may stand otherwise.
+    pub routing: Bell,
+    /// Events have their numbers.
+    pub told: Bell,
     /// Webhooks may have something to hear.
     pub webhooks: Bell,
 }
@@ -74,6 +81,7 @@ pub struct App {
     lines: Vec<JoinHandle<()>>,
     providers: Vec<Arc<dyn Provider>>,
     servers: Vec<JoinHandle<()>>,
+    broker: Vec<JoinHandle<()>>,
     _lock: Lock,
 }
 
@@ -100,7 +108,8 @@ impl App {
             .provision(&house.store, start.clock.now())
             .await?;
         let scheduler = &house.config.scheduler;
-        switching::at_start(&house.store, &house.book, scheduler, start.clock.now()).await?;
+        let words = (scheduler, house.plans.language.as_str());
+        switching::at_start(&house.store, &house.book, words, start.clock.now()).await?;
         let api = web::bind(house.config.http.listen).await?;
         let health = web::bind(house.config.metrics.listen).await?;
         let address = api.local_addr()?;
@@ -113,6 +122,7 @@ impl App {
         );
         let owner = format!("{}", uuid::Uuid::now_v7().simple());
         let settings = Arc::new(house.config.delivery.clone());
+        let breakers = Breakers::default();
 
         let (sink, events) = mpsc::channel(EVENTS);
         tokio::spawn(accept::run(accept(&house, &writer, &bells), events));
@@ -134,21 +144,33 @@ impl App {
             &providers,
             &writer,
             &start.clock,
-            &settings,
+            (&settings, &breakers),
             &owner,
             &stop,
         );
         tokio::spawn(fan_out(bells.send.clone(), line_bells, stop.clone()));
-        let mut stages = stages(&house, &start.clock, &bells, rescue, &stop);
+        let routing = Routing {
+            store: house.store.clone(),
+            clock: start.clock.clone(),
+            desk: Arc::clone(&house.desk),
+            providers: providers.clone().into(),
+            breakers: breakers.clone(),
+            owner: owner.clone(),
+            down_after: settings.failover_after,
+            bell: bells.send.clone(),
+            unbound: Arc::default(),
+        };
+        let mut stages = stages(&house, &start.clock, &bells, (rescue, routing), &stop);
         let webhooks = webhooks(&house, &start.clock, &owner, &stop)?;
         stages.push(tokio::spawn(webhooks.run(bells.webhooks.clone())));
+        let (broker, amqp) = broker(&house, &start.clock, &writer, &bells, owner, &stop)?;
         let servers = web::serve(
             &house,
             &start,
             &writer,
             &bells,
             &providers,
-            (api, health),
+            (api, health, amqp),
             &stop,
         )?;
         info!("Carebell is up: API on http://{address}");
@@ -162,6 +184,7 @@ impl App {
             lines,
             providers,
             servers,
+            broker,
             _lock: lock,
         })
     }
@@ -179,7 +202,8 @@ impl App {
             for provider in &self.providers {
                 provider.close(patience).await;
             }
-            for task in self.stages.into_iter().chain(self.servers) {
+            let tasks = self.broker.into_iter().chain(self.stages);
+            for task in tasks.chain(self.servers) {
                 let _ = task.await;
             }
             self.house.store.close().await;
@@ -195,9 +219,6 @@ impl App {
 fn warn_of(house: &House) {
     for problem in house.problems.iter().filter(|p| !p.is_warning) {
         error!("Left out: {problem}");
-    }
-    if house.config.amqp.is_some() {
-        warn!("[amqp] is set, but RabbitMQ is not there yet: commands come in by HTTP only");
     }
 }
 
@@ -235,7 +256,7 @@ fn pipelines(
     providers: &[Arc<dyn Provider>],
     writer: &Writer,
     clock: &Clock,
-    settings: &Arc<delivery::Settings>,
+    (settings, breakers): (&Arc<delivery::Settings>, &Breakers),
     owner: &str,
     stop: &Stop,
 ) -> (Vec<JoinHandle<()>>, Vec<Bell>) {
@@ -248,6 +269,7 @@ fn pipelines(
             settings: Arc::clone(settings),
             desk: Arc::clone(&house.desk),
             bell: bell.clone(),
+            breakers: breakers.clone(),
             owner: owner.to_owned(),
         };
         (tokio::spawn(delivery::run(line, stop.clone())), bell)
@@ -290,7 +312,7 @@ fn stages(
     house: &House,
     clock: &Clock,
     bells: &Bells,
-    rescue: Rescue,
+    (rescue, routing): (Rescue, Routing),
     stop: &Stop,
 ) -> Vec<JoinHandle<()>> {
     let (plan, compose) = scheduler(house, clock, bells);
@@ -302,14 +324,47 @@ fn stages(
         language: house.config.site.language.clone(),
         answers: bells.compose.clone(),
     };
-    let publisher = Publisher::new(house.store.clone()).ringing(bells.webhooks.clone());
+    let publisher = Publisher::new(house.store.clone())
+        .ringing(bells.webhooks.clone())
+        .ringing(bells.told.clone());
     vec![
         staged!("plan", bells.plan, LOOK, stop, plan),
         staged!("compose", bells.compose, LOOK, stop, compose),
         staged!("replies", bells.replies, LOOK, stop, replies),
         staged!("outbox", bells.outbox, LOOK, stop, publisher),
         staged!("rescue", bells.rescue, Duration::from_secs(5), stop, rescue),
+        staged!("routing", bells.routing, LOOK * 5, stop, routing),
     ]
+}
+
+/// Starts what works with RabbitMQ, where there is one.
+fn broker(
+    house: &House,
+    clock: &Clock,
+    writer: &Writer,
+    bells: &Bells,
+    owner: String,
+    stop: &Stop,
+) -> anyhow::Result<(Vec<JoinHandle<()>>, amqp::Health)> {
+    let Some(settings) = &house.config.amqp else {
+        return Ok((Vec::new(), amqp::Health::default()));
+    };
+    let start = amqp::Start {
+        intake: house.intake(),
+        records: Arc::clone(&house.info),
+        record_source: house.config.intake.source.clone(),
+        writer: writer.clone(),
+        clock: clock.clone(),
+        bells: amqp::Bells {
+            delivery: bells.send.clone(),
+            plan: bells.plan.clone(),
+            outbox: bells.outbox.clone(),
+        },
+        told: bells.told.clone(),
+        owner,
+        stop: stop.clone(),
+    };
+    Ok(amqp::start(settings, &house.config.base, start)?)
 }
 
 fn webhooks(house: &House, clock: &Clock, owner: &str, stop: &Stop) -> anyhow::Result<Webhooks> {

@@ -55,7 +55,8 @@ pub struct Accepted {
 }
 
 /// What a refusal means for the message and its lane (ARCHITECTURE.md, "Retries, failover, limits").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
     /// Slow down and try again.
     Throttle,
@@ -106,6 +107,11 @@ pub trait Provider: Send + Sync {
     fn window(&self) -> usize;
     /// Whether it can take a message now.
     fn is_up(&self) -> bool;
+    /// How many messages may leave within the next quarter of a second: what its pace allows. Who claims no more keeps
+    /// the way free for what is urgent.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
     /// Hands one attempt over and waits for the answer.
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Accepted, SendError>>;
     /// Waits until it can take a message (a bind came up).

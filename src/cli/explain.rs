@@ -14,6 +14,7 @@ use crate::planning::book::Book;
 use crate::planning::explain::{Answer, Question, answer};
 use crate::rules::explain::language::Language;
 use crate::rules::explain::{Line, Section};
+use crate::rules::lead::{Distance, Lead};
 use crate::rules::reader::nearest;
 use crate::rules::rule::Rule;
 
@@ -32,6 +33,9 @@ pub struct ExplainArgs {
     /// zh-CN or en; the site's language where it is left out.
     #[arg(long, value_name = "LANGUAGE")]
     lang: Option<String>,
+    /// Add the stable word of each line, such as [quiet_shift], to look it up.
+    #[arg(long)]
+    codes: bool,
 }
 
 /// So many lines fit on a screen: a longer explanation begins with its end.
@@ -84,7 +88,8 @@ pub async fn run(
     if json {
         writeln!(out, "{}", as_json(&answer, rule, at))?;
     } else {
-        write_text(out, &answer, rule, at, language)?;
+        let manner = (language, args.codes);
+        write_text(out, &answer, rule, at, manner)?;
     }
     Ok(0)
 }
@@ -133,6 +138,7 @@ fn moment(text: &str, rule: &Rule) -> Option<Timestamp> {
 fn section(section: Section, language: Language) -> &'static str {
     let (chinese, english) = match section {
         Section::Rule => ("规则", "The rule"),
+        Section::Own => ("这位患者的单独设置", "What is different for this patient"),
         Section::Trigger => ("由什么引起", "What starts it"),
         Section::Audience => ("是否在对象范围内", "Who it is for"),
         Section::Stop => ("是否已无需提醒", "Whether it is done already"),
@@ -151,7 +157,7 @@ fn write_text(
     answer: &Answer,
     rule: &Rule,
     at: Timestamp,
-    language: Language,
+    (language, with_codes): (Language, bool),
 ) -> std::io::Result<()> {
     let who = format!("{}/{}", answer.patient.0, answer.patient.1.reveal());
     let when = language.moment(at, &rule.timezone);
@@ -178,7 +184,11 @@ fn write_text(
         }
         let indent = if is_of_step(line) { "    " } else { "  " };
         let mark = if line.is_no { "✗" } else { "·" };
-        writeln!(out, "{indent}{mark} {} [{}]", line.text, line.reason)?;
+        write!(out, "{indent}{mark} {}", line.text)?;
+        if with_codes {
+            write!(out, " [{}]", line.reason)?;
+        }
+        writeln!(out)?;
         before = Some(line);
     }
     if answer.more > 0 {
@@ -219,9 +229,13 @@ fn step_head((step, lead): &(String, String), rule: &Rule, language: Language) -
     let number = place.map_or_else(|| step.clone(), |place| (place + 1).to_string());
     let to = found.map_or("", |step| language.role(step.to));
     let known = found.and_then(|step| step.leads.iter().find(|one| one.is_called(lead)));
+    // A lead that is not the rule's is the patient's own.
+    let known = known
+        .copied()
+        .or_else(|| Distance::parse(lead).map(Lead::Before));
     let when = known.map_or_else(
         || language.word("补发", "late reminder"),
-        |lead| language.lead(*lead),
+        |lead| language.lead(lead),
     );
     language.pick(
         format!("第{number}步（发给{to}，{when}）"),

@@ -12,16 +12,23 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::app::House;
+use crate::cli::CANNOT_RUN;
 use crate::planning::book::Book;
 use crate::rules::document;
 use crate::rules::rule::{Mode, Rule};
-use crate::store::{documents, rule_plans};
+use crate::store::audits::{self, NewAudit};
+use crate::store::{documents, rule_plans, rule_switches};
+
+/// Who it was, where nobody gives a name.
+const ACTOR: &str = "cli";
 
 /// What is to be installed.
 pub(super) struct Order<'a> {
     pub(super) dir: &'a Path,
     pub(super) is_dry: bool,
     pub(super) prunes: bool,
+    /// Who it is, where they say so.
+    pub(super) by: Option<&'a str>,
 }
 
 /// What installing a rule changes.
@@ -77,9 +84,18 @@ impl Change {
 pub(super) async fn apply(
     order: &Order<'_>,
     house: &House,
+    now: Timestamp,
     json: bool,
     out: &mut impl Write,
 ) -> anyhow::Result<u8> {
+    if !order.dir.is_dir() {
+        let dir = order.dir.display();
+        writeln!(
+            std::io::stderr(),
+            "{dir}: cannot be read: expected a folder of rules, RULE.toml each"
+        )?;
+        return Ok(CANNOT_RUN);
+    }
     let config = &house.config;
     let (target, templates) = (
         config.path(&config.rules.dir),
@@ -125,6 +141,17 @@ pub(super) async fn apply(
         return Ok(0);
     }
     install(order.dir, &target, &new, &removed)?;
+    let mut tx = house.store.write().await?;
+    for (rule, change, _) in &changes {
+        let act = NewAudit {
+            actor: order.by.unwrap_or(ACTOR),
+            action: rule_switches::APPLIED,
+            target: rule,
+            detail: json!({"change": change.as_str()}),
+        };
+        audits::add(&mut tx, &act, now).await?;
+    }
+    tx.commit().await?;
     if !json {
         writeln!(
             out,

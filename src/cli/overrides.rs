@@ -10,6 +10,7 @@ use crate::model::id::PatientId;
 use crate::planning::book::Book;
 use crate::planning::own;
 use crate::rules::overrides::Override;
+use crate::rules::reader::nearest;
 use crate::store::overrides::{self, Kept};
 use crate::store::{Store, patients};
 
@@ -84,8 +85,7 @@ pub async fn run(
             ..
         } => {
             if book.rule(rule).is_none() {
-                let words = format!("There is no rule `{rule}`.");
-                return say(1, "unknown_rule", &words, json, out);
+                return say(1, "unknown_rule", &no_rule(book, rule), json, out);
             }
             let set = match Override::read(rule, *off, before.as_deref(), by.as_deref()) {
                 Ok(set) => set,
@@ -131,6 +131,14 @@ pub async fn run(
                 say(1, "not_found", "There is none for that rule.", json, out)
             }
         }
+    }
+}
+
+/// There is no such rule: the nearest name, or where to look.
+pub(super) fn no_rule(book: &Book, id: &str) -> String {
+    match nearest(id, book.rules().map(|rule| rule.id.as_str())) {
+        Some(near) => format!("There is no rule `{id}`; did you mean `{near}`?"),
+        None => format!("There is no rule `{id}`; `carebell rules list` shows all."),
     }
 }
 

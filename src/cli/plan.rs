@@ -15,7 +15,7 @@ use crate::model::id::PatientId;
 use crate::model::private::Private;
 use crate::planning::House;
 use crate::planning::book::Book;
-use crate::planning::preview::{Line, Look, Manner, Not, Preview, look_ahead};
+use crate::planning::preview::{Goes, Line, Look, Manner, Not, Preview, look_ahead};
 use crate::planning::totals::{Amount, Tariff, Totals};
 use crate::store::{Store, patients, rule_switches};
 
@@ -201,6 +201,20 @@ fn write_lines(
         if line.segments > 0 {
             write!(out, "  {} segments", line.segments)?;
         }
+        match &line.goes {
+            Goes::Alone => {}
+            Goes::Leads(count) => write!(out, "  one message about {count} bookings")?,
+            Goes::Into(head) if head.rule == plan.rule => {
+                write!(
+                    out,
+                    "  merged into the message about another booking of that day"
+                )?;
+            }
+            Goes::Into(head) => write!(out, "  merged into the message of {}", head.rule)?,
+            Goes::Digest(digest) => {
+                write!(out, "  in the digest for {}", digest.to.reveal())?;
+            }
+        }
         if held.contains(&plan.rule) {
             write!(out, "  WAITS FOR APPROVAL")?;
         }
@@ -261,11 +275,16 @@ fn write_totals(out: &mut dyn Write, totals: &Totals, asked: &Asked<'_>) -> std:
     for (reason, count) in &totals.not {
         writeln!(out, "not sent    {:<19} {count:>8}", reason.as_str())?;
     }
-    if totals.may_merge {
-        writeln!(
-            out,
-            "Each reminder counts for itself; several bookings of one patient on one day may go out as one message."
-        )?;
+    for (count, what) in [
+        (
+            totals.merged,
+            "told in the message about another booking of that day",
+        ),
+        (totals.gathered, "told in a digest with others"),
+    ] {
+        if count > 0 {
+            writeln!(out, "{count} more reminders are {what}")?;
+        }
     }
     let not: usize = totals.not.values().sum();
     writeln!(
@@ -317,13 +336,28 @@ fn as_json(
     json!({
         "from": asked.from.to_string(), "days": asked.days, "reminders": lines, "not": not, "counts": counts, "not_counts": reasons,
         "total": {"messages": totals.all.messages, "segments": totals.all.segments, "cost": cost(&totals.all), "currency": asked.currency.filter(|_| has_prices)},
-        "may_merge": totals.may_merge,
+        "merged": totals.merged, "in_digests": totals.gathered,
     })
 }
 
 fn line_json(line: &Line, book: &Book, house: &House) -> Value {
     let plan = &line.plan;
+    let (mut into, mut digest, mut tells_of, mut counts) = (None, None, None, true);
+    match &line.goes {
+        Goes::Alone => {}
+        Goes::Leads(count) => tells_of = Some(*count),
+        Goes::Into(head) => {
+            into = Some(json!({"rule": head.rule, "occasion": head.occasion}));
+            counts = false;
+        }
+        Goes::Digest(one) => {
+            digest = Some(one.to.reveal());
+            counts = one.counts;
+        }
+    }
+    let messages = u8::from(counts && line.problem.is_none());
     json!({
+        "messages": messages, "merged_into": into, "tells_of": tells_of, "digest_for": digest,
         "at": clock(plan.due_at, zone_of(book, house, &plan.rule)), "rule": plan.rule, "class": plan.class,
         "step": plan.step, "lead": plan.lead, "to": plan.role, "patient": line.patient.as_ref().map(shown),
         "patient_id": plan.patient, "occasion": plan.occasion, "department": plan.department, "channels": plan.channels,

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::app::House;
 use crate::cli::install;
+use crate::cli::overrides::no_rule;
 use crate::model::campaign::SwitchState;
 use crate::rules::rule::{Mode, Rule};
-use crate::store::rule_switches::{self, Switch};
+use crate::store::rule_switches::{self, Agreed, Switch};
 use crate::store::{documents, rule_plans};
 
 /// What to do with rules.
@@ -42,6 +43,9 @@ pub enum BookVerb {
         /// Take away rules that the folder lacks.
         #[arg(long)]
         prune: bool,
+        /// Who installs them: where one reaches many, another person has to agree.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
     },
 }
 
@@ -64,13 +68,15 @@ pub async fn run(
             dir,
             dry_run,
             prune,
+            by,
         } => {
             let order = install::Order {
                 dir,
                 is_dry: *dry_run,
                 prunes: *prune,
+                by: by.as_deref().map(str::trim).filter(|by| !by.is_empty()),
             };
-            install::apply(&order, house, json, out).await
+            install::apply(&order, house, now, json, out).await
         }
     }
 }
@@ -151,13 +157,7 @@ fn line(
 
 async fn show(house: &House, id: &str, json: bool, out: &mut impl Write) -> anyhow::Result<u8> {
     let Some(rule) = house.book.rule(id) else {
-        return say(
-            1,
-            "not_found",
-            &format!("There is no rule `{id}`."),
-            json,
-            out,
-        );
+        return say(1, "not_found", &no_rule(&house.book, id), json, out);
     };
     let mut tx = house.store.read().await?;
     let versions = documents::versions(&mut tx, "rule", id).await?;
@@ -213,20 +213,30 @@ async fn approve(
     if by.is_empty() {
         return say(1, "no_name", "Who agrees? Expected --by NAME.", json, out);
     }
+    if house.book.rule(rule).is_none() {
+        let words = no_rule(&house.book, rule);
+        return say(1, "not_found", &words, json, out);
+    }
     let mut tx = house.store.write().await?;
     let done = rule_switches::approve(&mut tx, rule, by, now).await?;
     tx.commit().await?;
-    if done {
-        say(
-            0,
-            "approved",
-            &format!("{rule}  approved by {by}"),
-            json,
-            out,
-        )
-    } else {
-        let words = format!("The rule `{rule}` does not wait for anybody.");
-        say(1, "not_waiting", &words, json, out)
+    match done {
+        Agreed::Done => {
+            let words = format!("{rule}  approved by {by}");
+            say(0, "approved", &words, json, out)
+        }
+        Agreed::SamePerson => {
+            let words = format!(
+                "{by} installed the rule `{rule}`: another person has to agree. Expected --by with another name."
+            );
+            say(1, "same_person", &words, json, out)
+        }
+        Agreed::NotWaiting => {
+            let words = format!(
+                "The rule `{rule}` does not wait for anybody; `carebell rules list` says which do."
+            );
+            say(1, "not_waiting", &words, json, out)
+        }
     }
 }
 

@@ -197,6 +197,38 @@ const WORDS: &[Word] = &[
     ("task.missing_value", "Something is missing", "资料缺失"),
     ("task.unreachable", "Cannot be reached", "无法联系"),
     ("task.fault", "Fault", "故障"),
+    ("task.approval", "Needs a second person", "待他人批准"),
+    ("priority.urgent", "Urgent", "紧急"),
+    ("priority.normal", "In its turn", "普通"),
+    ("outcome.confirmed", "Booking confirmed", "预约已确认"),
+    ("outcome.declined", "Booking declined", "已表示不来"),
+    (
+        "outcome.change_requested",
+        "Another time asked for",
+        "已提出改期",
+    ),
+    ("outcome.answered", "Answer kept", "已记录答复"),
+    (
+        "outcome.asked_which",
+        "Asked which booking is meant",
+        "已询问是哪一项",
+    ),
+    ("outcome.task", "Given to staff", "已转人工"),
+    (
+        "outcome.emergency",
+        "Given to staff at once",
+        "已紧急转人工",
+    ),
+    ("outcome.opted_out", "No more messages", "已停止发送"),
+    ("outcome.opted_in", "Messages again", "已恢复发送"),
+    (
+        "outcome.wrong_number",
+        "Number not used any more",
+        "号码已停用",
+    ),
+    ("outcome.deceased", "All messages stopped", "已全部停发"),
+    ("outcome.helped", "Told what this is", "已说明用途"),
+    ("outcome.noted", "Nothing to do", "无需处理"),
     ("intent.emergency", "Emergency?", "疑似急症"),
     ("intent.stop_wrong_number", "Wrong number", "号码有误"),
     ("intent.opt_out", "No more messages", "退订"),
@@ -326,6 +358,8 @@ mod tests {
     use crate::model::occasion::{Confirmation, OccasionStatus};
     use crate::model::patient::{ContactStatus, Sex};
     use crate::model::reminder::{ReminderState, SkipReason};
+    use crate::model::reply::ReplyOutcome;
+    use crate::model::task::{Priority, TaskKind};
     use crate::pages::Language;
 
     #[test]
@@ -353,6 +387,15 @@ mod tests {
         all(
             "reason",
             SkipReason::ALL.iter().map(|w| w.as_str()).collect(),
+        );
+        all("task", TaskKind::ALL.iter().map(|w| w.as_str()).collect());
+        all(
+            "priority",
+            Priority::ALL.iter().map(|w| w.as_str()).collect(),
+        );
+        all(
+            "outcome",
+            ReplyOutcome::ALL.iter().map(|w| w.as_str()).collect(),
         );
         all("channel", Channel::ALL.iter().map(|w| w.as_str()).collect());
         all("role", Role::ALL.iter().map(|w| w.as_str()).collect());

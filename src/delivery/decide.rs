@@ -1,9 +1,10 @@
 //! What an outcome means for the message (ARCHITECTURE.md, "The life of a message", T12 to T16, T30). Pure.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Settings, retry};
 use crate::channels::{Accepted, ErrorClass, PartAccepted, SendError};
+use crate::model::class::Lane;
 use crate::model::message::{AttemptPhase, MessageState};
 use crate::model::phone::address_hash;
 use crate::store::dispatch::Prepared;
@@ -20,7 +21,7 @@ pub(crate) fn settlement(
 ) -> Settlement {
     match result {
         Ok(accepted) => taken(one, accepted, settings, now),
-        Err(SendError::NotSent { reason }) => not_sent(one, reason, now),
+        Err(SendError::NotSent { reason }) => not_sent(one, reason, desk, now),
         Err(SendError::Unknown { parts }) => {
             let until = later(now, settings.wait(one.class));
             base(
@@ -53,13 +54,37 @@ fn taken(one: &Prepared, accepted: &Accepted, settings: &Settings, now: Timestam
     base(one, AttemptPhase::Accepted, state, next, &accepted.parts)
 }
 
-fn not_sent(one: &Prepared, reason: &str, now: Timestamp) -> Settlement {
-    let next = Next::Send(later(now, retry::after_not_sent(&one.attempt)));
+fn not_sent(one: &Prepared, reason: &str, desk: &Desk, now: Timestamp) -> Settlement {
+    // Others wait for the bind to come back, or for the provider to count as down.
+    let is_urgent = one.class.lane() == Lane::Urgent;
+    let reroute = if is_urgent && reason != "encoding" {
+        elsewhere(one, &[], desk)
+    } else {
+        None
+    };
+    let wait = match reroute {
+        Some(_) => SignedDuration::ZERO,
+        None => retry::after_not_sent(&one.attempt),
+    };
+    let next = Next::Send(later(now, wait));
     let settled = base(one, AttemptPhase::NotSent, MessageState::Queued, next, &[]);
     Settlement {
         error: Some(reason.to_owned()),
+        reroute,
         ..settled
     }
+}
+
+/// Another provider for the next try. Never after a try that nobody knows the fate of, nor when the network holds a
+/// part of the text: the first would make two of one, the second halves that no handset puts together.
+fn elsewhere(one: &Prepared, parts: &[PartAccepted], desk: &Desk) -> Option<String> {
+    if one.unknown_before || !parts.is_empty() || !one.parts_done.is_empty() {
+        return None;
+    }
+    let channel = one.channels.get(one.channel_index)?;
+    let address = one.addresses.get(channel.as_str())?.reveal();
+    let other = desk.routes.other(*channel, address, &one.provider)?;
+    Some(other.to_owned())
 }
 
 fn refused(
@@ -85,9 +110,20 @@ fn refused(
             retry::after(one.class, 0, &one.attempt).unwrap_or(retry::after_not_sent(&one.attempt)),
             false,
         ),
-        ErrorClass::PermanentAccount => again(retry::after_account_fault(&one.attempt), false),
+        ErrorClass::PermanentAccount => match elsewhere(one, parts, desk) {
+            // Not at once: where all refuse us it must not run in a circle.
+            Some(other) => Settlement {
+                reroute: Some(other),
+                ..again(retry::after_not_sent(&one.attempt), false)
+            },
+            None => again(retry::after_account_fault(&one.attempt), false),
+        },
         ErrorClass::Temporary => match retry::after(one.class, one.attempts, &one.attempt) {
-            Some(wait) => again(wait, true),
+            // Once refused it may be the hour, twice it is the way.
+            Some(wait) => Settlement {
+                reroute: elsewhere(one, parts, desk).filter(|_| one.attempts > 0),
+                ..again(wait, true)
+            },
             None => over(one, code, parts, desk, now),
         },
         ErrorClass::PermanentRecipient | ErrorClass::PermanentContent => {
@@ -179,6 +215,7 @@ fn base(
         next,
         counts: false,
         switch: None,
+        reroute: None,
         reference: one.reference.clone(),
     }
 }

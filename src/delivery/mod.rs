@@ -2,10 +2,13 @@
 //!
 //! The attempt is journalled before the wire is touched and its outcome after; no transaction is open in between.
 
+pub mod breaker;
 mod decide;
 mod pipeline;
 pub mod rescue;
 mod retry;
+pub mod routing;
+mod shift;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +35,8 @@ pub struct Settings {
     pub response_timeout: SignedDuration,
     /// How long a receipt is waited for.
     pub receipt_timeout: SignedDuration,
+    /// How long a provider may be without a bind before its messages go by others.
+    pub failover_after: SignedDuration,
 }
 
 impl Default for Settings {
@@ -43,6 +48,7 @@ impl Default for Settings {
             urgent_uncertain_wait: SignedDuration::from_secs(60),
             response_timeout: SignedDuration::from_secs(60),
             receipt_timeout: SignedDuration::from_hours(72),
+            failover_after: SignedDuration::from_secs(30),
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use super::breaker::{Breakers, Leave};
 use super::{Settings, decide};
 use crate::channels::{Accepted, ErrorClass, Outgoing, Provider, SendError};
 use crate::clock::Clock;
@@ -40,6 +41,8 @@ pub struct Pipeline {
     pub desk: Arc<Desk>,
     /// Rings when there may be something to send.
     pub bell: Bell,
+    /// Who refuses our account.
+    pub breakers: Breakers,
     /// This process.
     pub owner: String,
 }
@@ -59,9 +62,20 @@ pub async fn run(line: Pipeline, stop: Stop) {
             places = free_places(&window) => places,
             () = stop.said() => break,
         };
-        match line.prepare(places.len()).await {
+        let limit = match line.breakers.leave(&name, line.clock.now()) {
+            Leave::All => places.len().min(line.provider.room()),
+            Leave::One => 1,
+            Leave::Not(_) => 0,
+        };
+        if limit == 0 {
+            drop(places);
+            pause(&stop).await;
+            continue;
+        }
+        match line.prepare(limit).await {
             Ok(ready) if ready.is_empty() => {
                 drop(places);
+                line.breakers.untried(&name);
                 rest(&line.bell, &stop).await;
             }
             Ok(ready) => {
@@ -89,6 +103,14 @@ pub async fn run(line: Pipeline, stop: Stop) {
     while flights.join_next().await.is_some() {}
 }
 
+/// Until the pace has room again, or a breaker closes.
+async fn pause(stop: &Stop) {
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(20)) => {}
+        () = stop.said() => {}
+    }
+}
+
 async fn rest(bell: &Bell, stop: &Stop) {
     tokio::select! {
         () = bell.heard() => {}
@@ -113,6 +135,21 @@ async fn free_places(window: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
 }
 
 impl Pipeline {
+    /// Lets the breaker know what came of a try.
+    fn hear(&self, result: &Result<Accepted, SendError>) {
+        let name = self.provider.name();
+        match result {
+            Err(SendError::Rejected {
+                class: ErrorClass::PermanentAccount,
+                ..
+            }) => self.breakers.refused(name, self.clock.now()),
+            Ok(_) | Err(SendError::Rejected { .. }) => self.breakers.well(name),
+            Err(SendError::NotSent { .. } | SendError::Unknown { .. }) => {
+                self.breakers.untried(name)
+            }
+        }
+    }
+
     async fn prepare(&self, limit: usize) -> Result<Vec<Prepared>, StoreError> {
         let provider = self.provider.name().to_owned();
         self.writer
@@ -137,6 +174,7 @@ async fn fly(line: Pipeline, one: Prepared, place: OwnedSemaphorePermit) {
         }),
     };
     log(&one, &result);
+    line.hear(&result);
     let settlement =
         decide::settlement(&one, &result, &line.settings, &line.desk, line.clock.now());
     let mut wait = Duration::from_millis(100);

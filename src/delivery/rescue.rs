@@ -41,7 +41,7 @@ impl Rescue {
         let mut all = 0;
         loop {
             let dead = if self.store.is_shared() {
-                Dead::Expired
+                Dead::ExpiredBut(&self.owner)
             } else {
                 Dead::AllBut(&self.owner)
             };
@@ -66,7 +66,7 @@ impl Rescue {
         done += rescue::run_out(&mut tx, now).await?;
         done += receipts::retry_waiting(&mut tx, &self.desk, now - RECENT, now).await?;
         tx.commit().await?;
-        done += self.free(Dead::Expired).await?;
+        done += self.free(Dead::ExpiredBut(&self.owner)).await?;
         if done > 0 {
             self.bell.ring();
         }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::bind::Bound;
 use super::several::{self, Meant};
+use super::titles::Title;
 use crate::intents::{Intent, Reading, StopReason};
 use crate::model::class::Channel;
 use crate::model::id::{PatientId, ReplyId, TaskId};
@@ -15,6 +16,7 @@ use crate::model::occasion::{ConfirmationEvent, Occasion};
 use crate::model::patient::{ContactStatus, OptOut};
 use crate::model::private::Private;
 use crate::model::reminder::SkipReason;
+use crate::model::reply::ReplyOutcome;
 use crate::model::task::{Priority, TaskKind};
 use crate::store::inbox::{self, WaitingText};
 use crate::store::reminders::{self, Answer};
@@ -24,6 +26,9 @@ use crate::store::tasks::{self, NewTask};
 use crate::store::{
     StoreError, Tx, consents, contact_points, marks, occasions, patients, questions, withdraw,
 };
+
+/// The highest score, of the ten that our texts ask for, that somebody should look into: the words for it are "dissatisfied".
+const LOW: u8 = 4;
 
 /// What a person says of messages at all.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,8 @@ pub(crate) struct Case<'a> {
     pub(crate) reading: &'a Reading,
     /// The department that gets what no other is named for.
     pub(crate) department: &'a str,
+    /// The language of the staff, BCP 47.
+    pub(crate) language: &'a str,
     pub(crate) now: Timestamp,
 }
 
@@ -53,7 +60,9 @@ pub(crate) async fn act(tx: &mut Tx, case: &Case<'_>) -> Result<bool, StoreError
         other => {
             let outcome = match other {
                 Meant::Which(ask) => case.which(tx, &reply, ask).await?,
-                Meant::Doubt | Meant::Act(..) => case.to_people(tx, &reply, "task").await?,
+                Meant::Doubt | Meant::Act(..) => {
+                    case.to_people(tx, &reply, ReplyOutcome::Task).await?
+                }
             };
             replies::add(tx, &case.kept(reply, outcome), case.now).await?;
             return Ok(true);
@@ -78,7 +87,7 @@ impl Case<'_> {
         tx: &mut Tx,
         reply: &ReplyId,
         intent: Intent,
-    ) -> Result<&'static str, StoreError> {
+    ) -> Result<ReplyOutcome, StoreError> {
         match intent {
             Intent::Emergency => self.emergency(tx, reply).await,
             Intent::StopWrongNumber => self.wrong_number(tx, reply).await,
@@ -87,14 +96,15 @@ impl Case<'_> {
             Intent::Confirm => self.confirm(tx, reply).await,
             Intent::Cancel => self.decline(tx, reply).await,
             Intent::Reschedule => self.reschedule(tx, reply).await,
-            Intent::Choice | Intent::Rating => self.answered(tx, reply).await,
+            Intent::Choice => self.answered(tx, reply).await,
+            Intent::Rating => self.rated(tx, reply).await,
             Intent::Help => {
                 self.answer(tx, reply, "answer_help").await?;
-                Ok("helped")
+                Ok(ReplyOutcome::Helped)
             }
-            Intent::Gratitude => Ok("noted"),
+            Intent::Gratitude => Ok(ReplyOutcome::Noted),
             Intent::RunningLate | Intent::Complaint | Intent::Question => {
-                self.to_people(tx, reply, "task").await
+                self.to_people(tx, reply, ReplyOutcome::Task).await
             }
             Intent::Unknown => self.unclear(tx, reply).await,
         }
@@ -108,20 +118,20 @@ impl Case<'_> {
         self.bound.occasions.first()
     }
 
-    async fn emergency(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+    async fn emergency(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
         self.task(
             tx,
             reply,
             TaskKind::Emergency,
             Priority::Urgent,
-            "Emergency: a reply needs a person now",
+            Title::Emergency,
         )
         .await?;
-        Ok("emergency")
+        Ok(ReplyOutcome::Emergency)
     }
 
     /// The number is in other hands, or the patient has died: nothing automatic goes there again for this patient.
-    async fn wrong_number(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+    async fn wrong_number(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
         let (hash, patient) = (&self.text.text.from_hash, self.patient());
         let died = self.reading.stop_reason == Some(StopReason::Deceased);
         let reason = if died {
@@ -153,16 +163,20 @@ impl Case<'_> {
             marks::add(tx, &changed, self.now).await?;
         }
         let title = if died {
-            "A reply says that the patient has died: please correct the record"
+            Title::Deceased
         } else {
-            "A number is in other hands: please correct the record"
+            Title::WrongNumber
         };
         self.task(tx, reply, TaskKind::Reply, Priority::Normal, title)
             .await?;
-        Ok(if died { "deceased" } else { "wrong_number" })
+        Ok(if died {
+            ReplyOutcome::Deceased
+        } else {
+            ReplyOutcome::WrongNumber
+        })
     }
 
-    async fn opt_out(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+    async fn opt_out(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
         let hash = &self.text.text.from_hash;
         let new = NewSuppression {
             address_hash: hash.clone(),
@@ -180,24 +194,24 @@ impl Case<'_> {
                 reply,
                 TaskKind::Reply,
                 Priority::Normal,
-                "A patient wants no more messages and says something besides",
+                Title::StopsAndMore,
             )
             .await?;
         }
-        Ok("opted_out")
+        Ok(ReplyOutcome::OptedOut)
     }
 
-    async fn opt_in(&self, tx: &mut Tx) -> Result<&'static str, StoreError> {
+    async fn opt_in(&self, tx: &mut Tx) -> Result<ReplyOutcome, StoreError> {
         let hash = &self.text.text.from_hash;
         let standing = suppressions::standing(tx, &[hash]).await?;
         if standing.iter().any(|s| s.reason != SuppressionReason::Stop) || standing.is_empty() {
-            return Ok("noted");
+            return Ok(ReplyOutcome::Noted);
         }
         suppressions::lift(tx, hash, None, None, self.now).await?;
         self.consent(tx, Consent::Given).await?;
         self.answer(tx, &ReplyId::generate(), "answer_start")
             .await?;
-        Ok("opted_in")
+        Ok(ReplyOutcome::OptedIn)
     }
 
     /// Keeps what they said of messages at all in their record, where we know whose it is.
@@ -220,30 +234,29 @@ impl Case<'_> {
         marks::add(tx, std::slice::from_ref(patient), self.now).await
     }
 
-    async fn confirm(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+    async fn confirm(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
         if !self.set(tx, ConfirmationEvent::SaidYes).await? {
             if self.is_about_no_booking() {
                 return self.answered(tx, reply).await;
             }
-            return self.to_people(tx, reply, "task").await;
+            return self.to_people(tx, reply, ReplyOutcome::Task).await;
         }
         for occasion in &self.bound.occasions {
             replies::withdraw_change(tx, &occasion.id, self.now).await?;
         }
         self.answer(tx, reply, "answer_confirmed").await?;
-        self.person_too(tx, reply, "A patient confirms and asks something besides")
-            .await?;
-        Ok("confirmed")
+        self.person_too(tx, reply, Title::ConfirmsAndMore).await?;
+        Ok(ReplyOutcome::Confirmed)
     }
 
-    async fn decline(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+    async fn decline(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
         if !self.set(tx, ConfirmationEvent::SaidNo).await? {
             if self.is_about_no_booking() {
                 // Who does not want to come to what nobody booked needs no call.
                 self.close(tx).await?;
-                return Ok("answered");
+                return Ok(ReplyOutcome::Answered);
             }
-            return self.to_people(tx, reply, "task").await;
+            return self.to_people(tx, reply, ReplyOutcome::Task).await;
         }
         self.wish(tx, reply, "cancel").await?;
         for occasion in &self.bound.occasions {
@@ -255,15 +268,15 @@ impl Case<'_> {
             reply,
             TaskKind::ChangeRequest,
             Priority::Normal,
-            "A patient cancels",
+            Title::Cancels,
         )
         .await?;
-        Ok("declined")
+        Ok(ReplyOutcome::Declined)
     }
 
-    async fn reschedule(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+    async fn reschedule(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
         if !self.set(tx, ConfirmationEvent::WantsChange).await? {
-            return self.to_people(tx, reply, "task").await;
+            return self.to_people(tx, reply, ReplyOutcome::Task).await;
         }
         self.wish(tx, reply, "reschedule").await?;
         self.answer(tx, reply, "answer_change").await?;
@@ -272,21 +285,31 @@ impl Case<'_> {
             reply,
             TaskKind::ChangeRequest,
             Priority::Normal,
-            "A patient wants another time",
+            Title::WantsAnotherTime,
         )
         .await?;
-        Ok("change_requested")
+        Ok(ReplyOutcome::ChangeRequested)
     }
 
-    async fn answered(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+    async fn answered(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
         self.close(tx).await?;
-        self.to_people(tx, reply, "answered").await
+        self.to_people(tx, reply, ReplyOutcome::Answered).await
+    }
+
+    /// A low score is for a person to look into, and so is a complaint beside it; any other is kept with the reply.
+    async fn rated(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
+        self.close(tx).await?;
+        let is_low = self.reading.slots.rating.is_some_and(|score| score <= LOW);
+        if is_low || self.reading.needs_human {
+            return self.to_people(tx, reply, ReplyOutcome::Answered).await;
+        }
+        Ok(ReplyOutcome::Answered)
     }
 
     /// Says once a day that we did not understand; a person reads it in any case that is not a machine's.
-    async fn unclear(&self, tx: &mut Tx, reply: &ReplyId) -> Result<&'static str, StoreError> {
+    async fn unclear(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
         if !self.reading.needs_human {
-            return Ok("noted");
+            return Ok(ReplyOutcome::Noted);
         }
         if self.bound.question.is_some() {
             let day = self.now.to_string();
@@ -297,7 +320,7 @@ impl Case<'_> {
             );
             self.answer_once(tx, key, "answer_unclear", None).await?;
         }
-        self.to_people(tx, reply, "task").await
+        self.to_people(tx, reply, ReplyOutcome::Task).await
     }
 
     /// Sets the confirmation of every occasion it is about; `false` when there is none that stands.
@@ -355,7 +378,7 @@ impl Case<'_> {
         &self,
         tx: &mut Tx,
         reply: &ReplyId,
-        title: &str,
+        title: Title,
     ) -> Result<(), StoreError> {
         if self.reading.needs_human {
             self.task(tx, reply, TaskKind::Reply, Priority::Normal, title)
@@ -368,16 +391,16 @@ impl Case<'_> {
         &self,
         tx: &mut Tx,
         reply: &ReplyId,
-        outcome: &'static str,
-    ) -> Result<&'static str, StoreError> {
+        outcome: ReplyOutcome,
+    ) -> Result<ReplyOutcome, StoreError> {
         let title = match self.reading.intent {
-            Intent::RunningLate => "A patient is running late",
-            Intent::Complaint => "A patient complains",
-            Intent::Question => "A patient asks something",
-            Intent::Choice => "A patient chose one of the times offered",
-            Intent::Rating => "A patient rated a visit",
-            Intent::Confirm if self.is_about_no_booking() => "A patient accepts an invitation",
-            _ => "A reply needs a person",
+            Intent::RunningLate => Title::RunningLate,
+            Intent::Complaint => Title::Complains,
+            Intent::Question => Title::Asks,
+            Intent::Choice => Title::Chose,
+            Intent::Rating => Title::Rated,
+            Intent::Confirm if self.is_about_no_booking() => Title::Accepts,
+            _ => Title::NeedsPerson,
         };
         self.task(tx, reply, TaskKind::Reply, Priority::Normal, title)
             .await?;
@@ -390,7 +413,7 @@ impl Case<'_> {
         reply: &ReplyId,
         kind: TaskKind,
         priority: Priority,
-        title: &str,
+        title: Title,
     ) -> Result<(), StoreError> {
         let task = NewTask {
             id: TaskId::generate(),
@@ -403,7 +426,7 @@ impl Case<'_> {
                 .and_then(|o| o.department.clone())
                 .unwrap_or_else(|| self.department.to_owned()),
             staff: None,
-            title: Private::new(title.to_owned()),
+            title: Private::new(title.words(self.language).to_owned()),
             text: self.text.text.text.clone(),
             patient: self.patient().cloned(),
             occasion: self.first().map(|o| o.id.clone()),
@@ -464,7 +487,7 @@ impl Case<'_> {
         reminders::answer(tx, &answer, self.now).await
     }
 
-    fn kept(&self, id: ReplyId, outcome: &'static str) -> NewReply {
+    fn kept(&self, id: ReplyId, outcome: ReplyOutcome) -> NewReply {
         let text = &self.text.text;
         NewReply {
             id,

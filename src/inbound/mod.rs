@@ -5,6 +5,7 @@ mod act;
 mod bind;
 pub mod replies;
 mod several;
+mod titles;
 mod which;
 
 pub use replies::Settings;

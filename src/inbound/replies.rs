@@ -89,6 +89,7 @@ impl Replies {
             bound: &bound,
             reading: &reading,
             department: &self.settings.department,
+            language: &self.language,
             now,
         };
         let acted = act::act(&mut tx, &case).await?;

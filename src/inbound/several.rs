@@ -1,11 +1,13 @@
 //! A reply to a message about several visits: yes is meant for all of them, anything else only where it says so.
 
 use super::act::Case;
+use super::titles::Title;
 use super::which;
 use crate::intents::Intent;
 use crate::model::id::ReplyId;
 use crate::model::message::Ask;
 use crate::model::occasion::Occasion;
+use crate::model::reply::ReplyOutcome;
 use crate::model::task::{Priority, TaskKind};
 use crate::store::{StoreError, Tx};
 
@@ -72,16 +74,16 @@ impl Case<'_> {
         tx: &mut Tx,
         reply: &ReplyId,
         ask: Ask,
-    ) -> Result<&'static str, StoreError> {
+    ) -> Result<ReplyOutcome, StoreError> {
         self.close(tx).await?;
         self.ask(tx, reply, "answer_which", ask).await?;
         let title = if ask == Ask::WhichToCancel {
-            "A patient cancels one of several visits and is asked which"
+            Title::CancelsOneOf
         } else {
-            "A patient wants another time for one of several visits and is asked which"
+            Title::MovesOneOf
         };
         self.task(tx, reply, TaskKind::Reply, Priority::Normal, title)
             .await?;
-        Ok("asked_which")
+        Ok(ReplyOutcome::AskedWhich)
     }
 }

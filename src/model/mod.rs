@@ -12,6 +12,7 @@ pub mod private;
 pub mod provider_id;
 pub mod receipt;
 pub mod reminder;
+pub mod reply;
 pub mod route;
 pub mod staff;
 pub(crate) mod words;

@@ -28,23 +28,46 @@ pub(crate) struct About<'a> {
     pub(crate) asks: bool,
 }
 
+impl<'a> About<'a> {
+    /// `reminder` with its rule and the records that `material` has of it.
+    pub(crate) fn of(
+        reminder: &'a Reminder,
+        rule: Option<&'a Rule>,
+        material: &'a Material,
+    ) -> Self {
+        let plan = &reminder.plan;
+        let patient = plan.patient.as_ref();
+        let patient = patient.and_then(|id| material.patients.get(id));
+        let relation = plan.relation.as_ref();
+        let relation =
+            relation.and_then(|id| patient?.family.iter().find(|relation| relation.id == *id));
+        let occasion = plan.occasion.as_ref();
+        Self {
+            reminder,
+            rule,
+            patient,
+            relation,
+            occasion: occasion.and_then(|id| material.occasions.get(id)),
+            asks: plan.ask.is_some(),
+        }
+    }
+}
+
 impl About<'_> {
     /// Whether it is the word of a move, for who was told the old date.
     pub(crate) fn is_moved(&self) -> bool {
         self.reminder.plan.lead == Lead::Moved.to_string()
     }
 
-    /// Whether the record shows that the rest of the occurrence is needless.
-    pub(crate) fn is_done(&self, facts: &[Fact]) -> bool {
-        let (Some(rule), Some(day)) = (self.rule, day_of(self)) else {
-            return false;
-        };
+    /// The fact that makes the rest of the occurrence needless, with its day, if the record shows one.
+    pub(crate) fn done_by<'f>(&self, facts: &'f [Fact]) -> Option<(&'f Fact, Date)> {
+        let (rule, day) = (self.rule?, day_of(self)?);
         let moment = Moment {
             day,
             kind: rule.trigger.word(),
             occasion: self.occasion,
         };
-        rule.done(facts, moment).is_some()
+        rule.done_by(facts, moment)
     }
 
     /// Whether it is due only since the occasion came up or was moved just now.

@@ -2,19 +2,23 @@
 //!
 //! Decides and writes nothing. The wording is `render`'s, the moment's last word `gates`'.
 
+pub(crate) mod addressee;
 pub mod book;
 pub mod campaign;
+pub(crate) mod company;
 pub(crate) mod context;
 pub mod decide;
 pub(crate) mod earlier;
 pub(crate) mod material;
 pub mod explain;
+mod fill;
 pub mod lint;
 pub mod own;
 pub mod preview;
 pub(crate) mod roster;
 pub mod spread;
 pub mod subject;
+mod together;
 pub mod totals;
 pub mod walk;
 

@@ -1,16 +1,24 @@
 //! Patients' own settings as the store keeps them, read for the rules.
 
-use crate::rules::overrides::Override;
-use crate::store::overrides::Setting;
+use crate::rules::overrides::{Override, SetBy};
+use crate::store::overrides::{Kept, Setting};
 
 /// The settings that can be read; one that cannot was never written by us, and the rule's own word stands.
-pub(crate) fn settings(stored: Vec<Setting>) -> Vec<Override> {
-    stored.iter().filter_map(read).collect()
+pub(crate) fn settings(stored: Vec<Kept>) -> Vec<Override> {
+    stored.into_iter().filter_map(read).collect()
 }
 
-fn read(stored: &Setting) -> Option<Override> {
+fn read(kept: Kept) -> Option<Override> {
+    let stored = &kept.setting;
     let words = (stored.before.as_deref(), stored.by.as_deref());
-    Override::read(&stored.rule, stored.off, words.0, words.1).ok()
+    let read = Override::read(&stored.rule, stored.off, words.0, words.1).ok()?;
+    Some(Override {
+        set: Some(SetBy {
+            name: kept.set_by,
+            at: kept.updated_at,
+        }),
+        ..read
+    })
 }
 
 /// The setting as the store keeps it.

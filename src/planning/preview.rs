@@ -6,29 +6,25 @@ use std::ops::Range;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::class::Role;
-use crate::model::id::{PatientId, ReminderId};
-use crate::model::patient::ContactStatus;
+use crate::model::id::{OccasionId, PatientId, ReminderId};
 use crate::model::price::Price;
 use crate::model::private::Private;
 use crate::model::reminder::{ReminderState, SkipReason};
-use crate::planning::House;
 use crate::planning::book::Book;
-use crate::planning::campaign;
-use crate::planning::context::{self, About};
 use crate::planning::decide::{Decided, Horizon, decide};
-use crate::planning::material::Material;
+use crate::planning::fill::fill;
 use crate::planning::spread::{self, Days};
 use crate::planning::subject::{self, Needs, Subject};
 use crate::planning::totals::{Tariff, Totals};
-use crate::planning::walk;
-use crate::render::RenderError;
+use crate::planning::{House, addressee, campaign};
+use crate::planning::{together, walk};
 use crate::rules::plan::Decision;
 use crate::rules::rule::{Mode, Rule};
 use crate::store::reminders::{NewReminder, Reminder};
 use crate::store::{Store, StoreError, campaigns, candidates};
 
 /// Patients looked at together.
-const PAGE: i64 = 500;
+pub(super) const PAGE: i64 = 500;
 
 /// What to look at.
 #[derive(Clone, Debug)]
@@ -44,7 +40,7 @@ pub struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn horizon(&self) -> Horizon {
+    pub(super) fn horizon(&self) -> Horizon {
         Horizon {
             now: self.now.min(self.window.start),
             ahead: SignedDuration::ZERO,
@@ -69,6 +65,41 @@ pub struct Line {
     pub cost: Price,
     /// Why it would be skipped all the same, as far as that is known beforehand.
     pub problem: Option<(SkipReason, String)>,
+    /// By itself, or together with others.
+    pub goes: Goes,
+}
+
+/// Whether a line goes out by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goes {
+    /// It does.
+    Alone,
+    /// Its message tells of so many bookings; segments and cost are those of the whole.
+    Leads(usize),
+    /// It is told in the message of this reminder.
+    Into(Merged),
+    /// It is told to staff in a digest.
+    Digest(Gathered),
+}
+
+/// The reminder whose message tells of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// Its rule.
+    pub rule: String,
+    /// Its booking.
+    pub occasion: Option<OccasionId>,
+}
+
+/// The digest that something is told in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gathered {
+    /// Recipient, channel and minute.
+    pub(crate) key: String,
+    /// Who gets it.
+    pub to: Private<String>,
+    /// Whether it counts as the digest: the first that goes into it does.
+    pub counts: bool,
 }
 
 /// One thing that would not be sent.
@@ -91,6 +122,8 @@ pub struct Preview {
     pub not: Vec<Not>,
     /// How much of both there is.
     pub totals: Totals,
+    /// The digests that were counted.
+    digests: HashSet<String>,
 }
 
 /// How a look ahead goes about it.
@@ -113,6 +146,7 @@ impl Line {
             segments: 0,
             cost: Price::default(),
             problem: None,
+            goes: Goes::Alone,
         }
     }
 }
@@ -159,16 +193,17 @@ pub async fn look_ahead(
             let shared = walk::shared(&mut tx, rule, house, &look.horizon(), true).await?;
             drop(tx);
             let mut page = Preview::default();
-            take(rule, shared, None, look, &mut told, &mut page);
+            take((rule, book), shared, None, look, &mut told, &mut page);
             fill(store, book, house, look.now, manner.tariff, &mut page.lines).await?;
             keep(&mut preview, page, manner.is_summary, house);
         }
         let started = campaign::moments(rule, &current);
-        let Some(among) = campaign::among(rule, &current)
-            .or_else(|| walk::candidates(rule, &spread::window(rule, &look.window), true))
-        else {
+        let among = campaign::among(rule, &current)
+            .or_else(|| walk::candidates(rule, &spread::window(rule, &look.window), true));
+        let among: Vec<_> = among.into_iter().chain(walk::of_own_leads(rule)).collect();
+        if among.is_empty() {
             continue;
-        };
+        }
         let mut days = Days::load(&mut store.read().await?, rule, look.now).await?;
         let mut after: Option<PatientId> = None;
         let mut looked = 0;
@@ -176,7 +211,7 @@ pub async fn look_ahead(
             let mut tx = store.read().await?;
             let ids = match look.patient {
                 Some(patient) => vec![patient.clone()],
-                None => candidates::page(&mut tx, &among, after.as_ref(), PAGE).await?,
+                None => candidates::page_of_all(&mut tx, &among, after.as_ref(), PAGE).await?,
             };
             let subjects = subject::load(&mut tx, &ids, &Needs::of(rule), look.now).await?;
             if let Some(days) = &mut days {
@@ -186,9 +221,11 @@ pub async fn look_ahead(
             let mut page = Preview::default();
             for subject in &subjects {
                 let turn = (&started[..], &mut days);
-                look_at(rule, subject, look, turn, &mut told, &mut page);
+                look_at((rule, book), subject, look, turn, &mut told, &mut page);
             }
             fill(store, book, house, look.now, manner.tariff, &mut page.lines).await?;
+            let tariff = manner.tariff;
+            together::merge(store, (book, house), look, rule, tariff, &mut page.lines).await?;
             keep(&mut preview, page, manner.is_summary, house);
             looked += ids.len();
             (manner.progress)(&rule.id, looked);
@@ -207,8 +244,11 @@ pub async fn look_ahead(
 }
 
 /// Counts a page, and keeps it if it is wanted.
-fn keep(preview: &mut Preview, page: Preview, is_summary: bool, house: &House) {
-    for line in &page.lines {
+fn keep(preview: &mut Preview, mut page: Preview, is_summary: bool, house: &House) {
+    for line in &mut page.lines {
+        if let (Goes::Digest(digest), None) = (&mut line.goes, &line.problem) {
+            digest.counts = preview.digests.insert(digest.key.clone());
+        }
         preview.totals.count(line, house);
     }
     for not in &page.not {
@@ -221,7 +261,7 @@ fn keep(preview: &mut Preview, page: Preview, is_summary: bool, house: &House) {
 }
 
 fn look_at(
-    rule: &Rule,
+    (rule, book): (&Rule, &Book),
     subject: &Subject,
     look: &Look<'_>,
     (started, days): (&[Timestamp], &mut Option<Days<'_>>),
@@ -244,7 +284,7 @@ fn look_at(
         reminders,
         decisions,
     } = decided;
-    take(rule, reminders, Some(&who), look, told, preview);
+    take((rule, book), reminders, Some(&who), look, told, preview);
     let of_use = decisions
         .into_iter()
         .filter(|(_, decision)| is_worth_telling(decision, look));
@@ -257,14 +297,19 @@ fn look_at(
 
 /// Takes what would be sent within the window, each thing once.
 fn take(
-    rule: &Rule,
+    (rule, book): (&Rule, &Book),
     reminders: Vec<NewReminder>,
     who: Option<&(String, Private<String>)>,
     look: &Look<'_>,
     told: &mut HashSet<String>,
     preview: &mut Preview,
 ) {
-    for plan in reminders {
+    for mut plan in reminders {
+        let step = rule.steps.iter().find(|step| step.id == plan.step);
+        if plan.role == Role::Staff {
+            // What comes up just now may wait for the next digest.
+            plan.due_at = addressee::told_at(&plan, step, &rule.timezone, book);
+        }
         // One patient's keys come up once; what stands for many may come up with each of them.
         let is_new = plan.patient.is_some() || !told.contains(&plan.plan_key);
         if look.window.contains(&plan.due_at) && is_new {
@@ -298,96 +343,6 @@ fn is_worth_telling(decision: &Decision, look: &Look<'_>) -> bool {
     );
     let is_near = decision.at.is_none_or(|at| look.window.contains(&at));
     is_near && (look.patient.is_some() || (!is_plain && decision.at.is_some()))
-}
-
-/// Counts segments and finds texts that cannot be made.
-pub(super) async fn fill(
-    store: &Store,
-    book: &Book,
-    house: &House,
-    now: Timestamp,
-    tariff: &Tariff,
-    lines: &mut [Line],
-) -> Result<(), StoreError> {
-    for lines in lines.chunks_mut(usize::try_from(PAGE).unwrap_or(1)) {
-        let reminders: Vec<Reminder> = lines
-            .iter()
-            .map(|line| as_reminder(&line.plan, now))
-            .collect();
-        let mut tx = store.read().await?;
-        let material = Material::load(&mut tx, &reminders, book, house, now).await?;
-        drop(tx);
-        for (line, reminder) in lines.iter_mut().zip(&reminders) {
-            fill_one(line, reminder, book, house, &material, tariff);
-        }
-    }
-    Ok(())
-}
-
-fn fill_one(
-    line: &mut Line,
-    reminder: &Reminder,
-    book: &Book,
-    house: &House,
-    material: &Material,
-    tariff: &Tariff,
-) {
-    let plan = &reminder.plan;
-    line.count = material.many.get(&reminder.id).copied().unwrap_or(1);
-    let rule = book.rule(&plan.rule);
-    let step = rule.and_then(|rule| rule.steps.iter().find(|step| step.id == plan.step));
-    // A task that stands in for a patient has words of its own.
-    let stands_in = plan.role == Role::Staff && step.is_some_and(|step| step.to != Role::Staff);
-    let Some(channel) = plan.channels.first().filter(|_| !stands_in) else {
-        return;
-    };
-    let patient = plan
-        .patient
-        .as_ref()
-        .and_then(|id| material.patients.get(id));
-    let relation = plan
-        .relation
-        .as_ref()
-        .and_then(|id| patient?.family.iter().find(|relation| relation.id == *id));
-    let about = About {
-        reminder,
-        rule,
-        patient,
-        relation,
-        occasion: plan
-            .occasion
-            .as_ref()
-            .and_then(|id| material.occasions.get(id)),
-        asks: plan.ask.is_some(),
-    };
-    let values = context::context(&about, material, house, plan.due_at);
-    let languages = context::languages(&about, house);
-    match book
-        .catalog
-        .render(&plan.template, &languages, *channel, &values)
-    {
-        Ok(rendered) => {
-            line.segments = rendered.measure.map_or(0, |measure| measure.segments);
-            let contacts = match (plan.role, relation, patient) {
-                (Role::Family, Some(relation), _) => &relation.contacts[..],
-                (Role::Patient, _, Some(patient)) => &patient.contacts[..],
-                (Role::Patient | Role::Family | Role::Staff, _, _) => &[],
-            };
-            let first = contacts.iter().find(|contact| {
-                Some(contact.kind) == channel.contact_kind() && contact.status == ContactStatus::Ok
-            });
-            if let Some(first) = first {
-                line.cost = tariff.cost(*channel, first.address.reveal(), line.segments);
-            }
-        }
-        Err(fault) => {
-            let reason = match fault {
-                RenderError::MissingValue { .. } => SkipReason::MissingValue,
-                _ => SkipReason::TemplateFault,
-            };
-            line.problem.get_or_insert((reason, fault.to_string()));
-        }
-    }
 }
 
 /// The reminder that this plan would be.

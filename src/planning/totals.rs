@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use crate::model::class::{Channel, Class, Role};
+use crate::model::class::{Channel, Class};
 use crate::model::price::Price;
 use crate::model::reminder::SkipReason;
 use crate::model::route::Routes;
 use crate::planning::House;
-use crate::planning::preview::Line;
+use crate::planning::preview::{Goes, Line};
 
 /// How much there is of something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,16 +39,29 @@ pub struct Totals {
     pub all: Amount,
     /// What would be due and does not go out, by its reason.
     pub not: BTreeMap<SkipReason, usize>,
-    /// Whether there are several reminders of bookings that may become one message.
-    pub may_merge: bool,
+    /// Reminders that are told in another's message.
+    pub merged: usize,
+    /// Reminders that are told in a digest with another.
+    pub gathered: usize,
 }
 
 impl Totals {
-    /// Counts one that would be sent or skipped.
+    /// Counts one that would be sent, be part of another's message, or be skipped.
     pub(crate) fn count(&mut self, line: &Line, house: &House) {
         if let Some((reason, _)) = &line.problem {
             self.refuse(*reason);
             return;
+        }
+        match &line.goes {
+            Goes::Into(_) => {
+                self.merged += 1;
+                return;
+            }
+            Goes::Digest(digest) if !digest.counts => {
+                self.gathered += 1;
+                return;
+            }
+            Goes::Alone | Goes::Leads(_) | Goes::Digest(_) => {}
         }
         let Some(channel) = line.plan.channels.first() else {
             return;
@@ -57,7 +70,6 @@ impl Totals {
         let place = (day, *channel, line.plan.class);
         self.by_day.entry(place).or_default().add(line);
         self.all.add(line);
-        self.may_merge |= line.plan.occasion.is_some() && line.plan.role != Role::Staff;
     }
 
     /// Counts one that is not planned.

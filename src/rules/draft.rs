@@ -85,7 +85,9 @@ impl<'a> Draft<'a, '_> {
             let note = Note::Stop {
                 fact: &stop.fact,
                 since: stop.since.from_day(occurrence.day, -1),
-                found: rule.done_on(self.subject.facts, moment),
+                found: rule
+                    .done_by(self.subject.facts, moment)
+                    .map(|(fact, day)| (fact.code.as_deref(), day)),
             };
             (self.note)("", "", note);
         }

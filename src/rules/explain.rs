@@ -1,10 +1,10 @@
 //! The explanation: each decision on the way from trigger to reminder, in order, with what decided.
 
+mod every;
 pub mod language;
 mod refusal;
 mod rule_words;
 mod say;
-mod say_whom;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use crate::rules::explain::language::Language;
+use crate::rules::explain::language::{Language, Names};
 use crate::rules::note::Note;
 use crate::rules::plan::{self, Plan, Subject};
 use crate::rules::rule::Rule;
@@ -57,6 +57,8 @@ crate::model::words::words! {
     Section {
         /// What the rule says of itself.
         Rule = "rule",
+        /// What this patient has that others have not.
+        Own = "own",
         /// What it counts from.
         Trigger = "trigger",
         /// Who qualifies.
@@ -145,18 +147,19 @@ pub fn explain(
     now: Timestamp,
     window: Range<Timestamp>,
 ) -> Explanation {
-    explain_in(rule, subject, now, window, Language::English)
+    let names = Names::default();
+    explain_in(rule, subject, now, window, (Language::English, &names))
 }
 
-/// Plans as `plan` does, and says how. A manual rule is explained as if somebody started it now.
+/// Plans as `plan` does, and says how in a language with what departments are called. A manual rule is explained as if somebody started it now.
 pub fn explain_in(
     rule: &Rule,
     subject: &Subject<'_>,
     now: Timestamp,
     window: Range<Timestamp>,
-    language: Language,
+    (language, names): (Language, &Names),
 ) -> Explanation {
-    let mut lines = rule_words::of(rule, language);
+    let mut lines = rule_words::of(rule, language, names);
     let mut occurrence = String::new();
     let mut ear = |step: &str, lead: &str, note: Note<'_>| {
         if let Note::Occurrence(found) = &note {
@@ -165,16 +168,25 @@ pub fn explain_in(
         if let Note::Closed(closed) = &note {
             occurrence.clone_from(&closed.key);
         }
-        let said = say::say(&note, rule, language);
+        let said = say::say(&note, rule, language, names);
         // A decision says in general what a note before it said with its value.
         let told = |line: &Line| {
             (&line.occurrence, line.step.as_str(), line.lead.as_str()) == (&occurrence, step, lead)
                 && line.is_no
+                && line.section != Section::Rule
         };
         if matches!(note, Note::Refused(_)) && lines.iter().any(told) {
             return;
         }
-        lines.push(said.line(&occurrence, step, lead));
+        let line = said.line(&occurrence, step, lead);
+        let starts = lines
+            .iter()
+            .position(|line| line.section == Section::Trigger);
+        // What differs for the patient comes before what starts the rule.
+        match (&note, starts) {
+            (Note::Own(_), Some(place)) => lines.insert(place, line),
+            _ => lines.push(line),
+        }
     };
     let plan = if matches!(rule.trigger, Trigger::Manual) {
         plan::draw_manual(rule, subject, now, now, &mut ear)
@@ -183,7 +195,7 @@ pub fn explain_in(
     };
     if lines
         .iter()
-        .all(|line| line.occurrence.is_empty() && !line.is_no)
+        .all(|line| line.occurrence.is_empty() && (!line.is_no || line.section == Section::Rule))
     {
         lines.push(rule_words::nothing_found(rule, subject, language));
     }

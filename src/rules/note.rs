@@ -9,6 +9,7 @@ use crate::calendar::quiet::QuietHours;
 use crate::model::class::{Channel, Role};
 use crate::model::patient::{ContactStatus, Sex};
 use crate::rules::lead::Lead;
+use crate::rules::overrides::Override;
 use crate::rules::plan::{Decision, PlannedReminder};
 use crate::rules::triggers::{Closed, Occurrence};
 
@@ -18,17 +19,19 @@ pub(crate) type Ear<'n> = &'n mut dyn FnMut(&str, &str, Note<'_>);
 /// One thing that decided, with the value it decided by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Note<'a> {
+    /// The patient has a setting of their own, which wins over the rule.
+    Own(&'a Override),
     /// The trigger came up; what follows is about it.
     Occurrence(&'a Occurrence<'a>),
     /// An occasion that plans nothing.
     Closed(&'a Closed),
     /// What the audience asks for.
     Asked(Asked<'a>),
-    /// A fact that makes the rest needless, and the day of one that does.
+    /// A fact that makes the rest needless, and the code and day of one that does.
     Stop {
         fact: &'a str,
         since: Date,
-        found: Option<Date>,
+        found: Option<(Option<&'a str>, Date)>,
     },
     /// Where a lead points, counted from the occurrence.
     Lead {

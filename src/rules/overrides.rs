@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+
 use crate::model::class::{Channel, Role};
 use crate::model::patient::Patient;
 use crate::rules::lead::{Distance, Lead};
@@ -20,6 +22,17 @@ pub struct Override {
     pub before: Option<Vec<Distance>>,
     /// By what patient and family are told, in this order; `None` leaves the rule's and the patient's wish.
     pub by: Option<Vec<Channel>>,
+    /// Who made it and when, where that is known.
+    pub set: Option<SetBy>,
+}
+
+/// Who made a setting, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetBy {
+    /// Who.
+    pub name: String,
+    /// When it was set last.
+    pub at: Timestamp,
 }
 
 /// What is wrong with a setting, for people.
@@ -57,6 +70,7 @@ impl Override {
             off,
             before,
             by,
+            set: None,
         })
     }
 
@@ -100,6 +114,11 @@ pub(crate) struct Own<'a> {
     pub(crate) patient: Cow<'a, Patient>,
 }
 
+/// The patient's own setting for `rule`, if there is one.
+pub(crate) fn of<'a>(rule: &Rule, overrides: &'a [Override]) -> Option<&'a Override> {
+    overrides.iter().find(|set| set.rule == rule.id)
+}
+
 /// Lays the patient's own setting over `rule`; `None` when it turns the rule off.
 pub(crate) fn lay_over<'a>(
     rule: &'a Rule,
@@ -110,7 +129,7 @@ pub(crate) fn lay_over<'a>(
         rule: Cow::Borrowed(rule),
         patient: Cow::Borrowed(patient),
     };
-    let Some(set) = overrides.iter().find(|set| set.rule == rule.id) else {
+    let Some(set) = of(rule, overrides) else {
         return Some(own);
     };
     if set.off {

@@ -153,6 +153,9 @@ pub(crate) fn draw_manual(
     at: Timestamp,
     note: Ear<'_>,
 ) -> Plan {
+    if let Some(set) = overrides::of(rule, subject.overrides) {
+        note("", "", Note::Own(set));
+    }
     let Some(own) = overrides::lay_over(rule, subject.patient, subject.overrides) else {
         return refuse_telling(SkipReason::Overridden, OVERRIDDEN, note);
     };
@@ -184,6 +187,9 @@ pub(crate) fn draw(
     window: Range<Timestamp>,
     note: Ear<'_>,
 ) -> Plan {
+    if let Some(set) = overrides::of(rule, subject.overrides) {
+        note("", "", Note::Own(set));
+    }
     let Some(own) = overrides::lay_over(rule, subject.patient, subject.overrides) else {
         return refuse_telling(SkipReason::Overridden, OVERRIDDEN, note);
     };

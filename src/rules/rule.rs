@@ -149,25 +149,30 @@ impl Rule {
 
     /// What the record shows that makes the rest of an occurrence needless, if it does.
     pub(crate) fn done(&self, facts: &[Fact], moment: Moment<'_>) -> Option<String> {
-        let found = self.done_on(facts, moment)?;
+        let (_, day) = self.done_by(facts, moment)?;
         let stop = self.stop.as_ref()?;
-        Some(format!("the record has a {} of {found}", stop.fact))
+        Some(format!("the record has a {} of {day}", stop.fact))
     }
 
-    /// The day of the fact that makes the rest of an occurrence needless, if there is one.
+    /// The first fact that makes the rest of an occurrence needless, with its day, if there is one.
     ///
     /// A fact counts from `since` before the day of the occurrence on; what the rule itself follows does not stop it.
-    pub(crate) fn done_on(&self, facts: &[Fact], moment: Moment<'_>) -> Option<Date> {
+    pub(crate) fn done_by<'f>(
+        &self,
+        facts: &'f [Fact],
+        moment: Moment<'_>,
+    ) -> Option<(&'f Fact, Date)> {
         let stop = self.stop.as_ref()?;
         let since = stop.since.from_day(moment.day, -1);
         let follows_it = moment.occasion.is_none() && moment.kind == stop.fact;
         let counts = |fact: &&Fact| fact.kind == stop.fact && begins(fact, &stop.codes);
-        let days = facts
+        let dated = facts
             .iter()
             .filter(counts)
-            .filter_map(|fact| fact.day(&self.timezone));
-        days.filter(|on| *on >= since && !(follows_it && *on == moment.day))
-            .min()
+            .filter_map(|fact| Some((fact, fact.day(&self.timezone)?)));
+        dated
+            .filter(|(_, on)| *on >= since && !(follows_it && *on == moment.day))
+            .min_by_key(|(_, on)| *on)
     }
 
     /// The working days it goes by.

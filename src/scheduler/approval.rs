@@ -6,45 +6,37 @@ use crate::model::private::Private;
 use crate::model::task::{Priority, TaskKind};
 use crate::rules::rule::Rule;
 use crate::scheduler::Settings;
+use crate::scheduler::notes::{self, Note};
+use crate::scheduler::switching::Words;
 use crate::store::campaigns::Campaign;
 use crate::store::tasks::NewTask;
 
 /// The task that a campaign waits.
-pub(super) fn of_campaign(campaign: &Campaign, rule: &Rule, settings: &Settings) -> NewTask {
+pub(super) fn of_campaign(
+    campaign: &Campaign,
+    rule: &Rule,
+    (settings, language): Words<'_>,
+) -> NewTask {
     let (id, reach) = (&campaign.id, campaign.reach);
-    let text = format!(
-        "{} started it. Another person lets it go: carebell campaign approve {id} --by NAME, or calls it off: carebell campaign cancel {id}",
-        campaign.started_by
+    let note = notes::campaign_waits(
+        language,
+        &rule.title,
+        &campaign.started_by,
+        id.as_str(),
+        reach,
     );
-    let title = format!(
-        "{}: campaign for {reach} patients waits for a second person",
-        rule.title
-    );
-    task(rule, settings, format!("approve/{id}"), title, text, reach)
+    task(rule, settings, format!("approve/{id}"), note, reach)
 }
 
 /// The task that a rule which was switched on waits.
-pub(super) fn of_rule(rule: &Rule, reach: i64, settings: &Settings) -> NewTask {
+pub(super) fn of_rule(rule: &Rule, reach: i64, (settings, language): Words<'_>) -> NewTask {
     let id = &rule.id;
-    let text = format!(
-        "It was switched on or changed. Nothing of it goes out until somebody lets it: carebell rules approve {id} --by NAME"
-    );
-    let title = format!(
-        "{}: would tell {reach} patients within a day and waits for a person",
-        rule.title
-    );
+    let note = notes::rule_waits(language, &rule.title, id, reach);
     let key = format!("approve/{id}/{}", rule.timing_hash());
-    task(rule, settings, key, title, text, reach)
+    task(rule, settings, key, note, reach)
 }
 
-fn task(
-    rule: &Rule,
-    settings: &Settings,
-    dedupe_key: String,
-    title: String,
-    text: String,
-    count: i64,
-) -> NewTask {
+fn task(rule: &Rule, settings: &Settings, dedupe_key: String, note: Note, count: i64) -> NewTask {
     let department = rule.department.clone();
     NewTask {
         id: TaskId::generate(),
@@ -53,8 +45,8 @@ fn task(
         kind: TaskKind::Approval,
         priority: Priority::Normal,
         department: department.unwrap_or_else(|| settings.department.clone()),
-        title: Private::new(title),
-        text: Private::new(text),
+        title: Private::new(note.title),
+        text: Private::new(note.text),
         patient: None,
         occasion: None,
         reminder: None,

@@ -98,7 +98,7 @@ impl PlanStage {
             if campaign.state == CampaignState::Waiting {
                 let (id, reach) = (campaign.id.as_str(), campaign.reach);
                 warn!(campaign.id = id, rule.id = %rule.id, "Campaign {id} of rule {} reaches {reach} patients and waits for a second person", rule.id);
-                let task = approval::of_campaign(&campaign, rule, &self.settings);
+                let task = approval::of_campaign(&campaign, rule, self.words());
                 crate::store::tasks::add(&mut tx, &[task], now).await?;
             }
         }

@@ -12,12 +12,13 @@ use crate::model::id::{MessageId, ReminderId, TaskId};
 use crate::model::private::Private;
 use crate::model::reminder::SkipReason;
 use crate::model::task::{Priority, TaskKind};
+use crate::planning::addressee::To;
 use crate::planning::book::{Book, DIGEST};
 use crate::planning::material::Material;
 use crate::render::{RenderError, Rendered};
 use crate::rules::rule::Rule;
 use crate::scheduler::make::send::{body_hash, to_way};
-use crate::scheduler::make::staff::{To, reached};
+use crate::scheduler::make::staff::reached;
 use crate::scheduler::make::{Bench, Made};
 use crate::scheduler::notes;
 use crate::store::digests::{self, DigestStep};
@@ -64,15 +65,6 @@ pub(crate) struct Digest {
 struct Notice {
     messages: Vec<NewMessage>,
     tasks: Vec<NewTask>,
-}
-
-/// Recipient, channel and minute.
-pub(crate) fn key(to: &To, channel: Channel, due_at: Timestamp) -> String {
-    let whom = match to {
-        To::One(staff) => format!("staff:{}", staff.id),
-        To::Department(department) => format!("department:{department}"),
-    };
-    format!("{whom}/{channel}/{}", wall::minute(due_at))
 }
 
 /// Adds to `due` what else is due of steps that are told together, so that each digest is whole.

@@ -83,6 +83,48 @@ pub(crate) fn unreachable(language: &str, rule: &str, reason: SkipReason, patien
     }
 }
 
+/// A campaign that reaches so many that another person has to agree.
+pub(crate) fn campaign_waits(
+    language: &str,
+    title: &str,
+    started_by: &str,
+    id: &str,
+    reach: i64,
+) -> Note {
+    if is_chinese(language) {
+        return Note {
+            title: format!("{title}：要发给{reach}位患者，等另一个人批准"),
+            text: format!(
+                "由 {started_by} 启动。须由另一个人放行：carebell campaign approve {id} --by 姓名；或撤销：carebell campaign cancel {id}"
+            ),
+        };
+    }
+    Note {
+        title: format!("{title}: campaign for {reach} patients waits for a second person"),
+        text: format!(
+            "{started_by} started it. Another person lets it go: carebell campaign approve {id} --by NAME, or calls it off: carebell campaign cancel {id}"
+        ),
+    }
+}
+
+/// A rule that was switched on and reaches so many that another person has to agree.
+pub(crate) fn rule_waits(language: &str, title: &str, id: &str, reach: i64) -> Note {
+    if is_chinese(language) {
+        return Note {
+            title: format!("{title}：一天之内要通知{reach}位患者，等待批准"),
+            text: format!(
+                "规则刚启用或修改过。批准之前什么也不发：carebell rules approve {id} --by 姓名"
+            ),
+        };
+    }
+    Note {
+        title: format!("{title}: would tell {reach} patients within a day and waits for a person"),
+        text: format!(
+            "It was switched on or changed. Nothing of it goes out until somebody lets it: carebell rules approve {id} --by NAME"
+        ),
+    }
+}
+
 /// A year of working days that no table knows.
 pub(crate) fn missing_workdays(language: &str, zone: &str, year: i16) -> Note {
     if is_chinese(language) {

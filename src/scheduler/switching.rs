@@ -26,6 +26,9 @@ use crate::store::{Store, StoreError, Tx, campaign_progress, occasions, plans, t
 /// What is due within this long counts.
 const FIRST_DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// What is too many, and the language of the staff who are told.
+pub type Words<'a> = (&'a Settings, &'a str);
+
 /// Looks at every rule before anything is composed: one whose timing changed, or that leaves the shadow, holds
 /// what it has planned until it is looked at.
 ///
@@ -34,7 +37,7 @@ const FIRST_DAY: SignedDuration = SignedDuration::from_hours(24);
 pub async fn at_start(
     store: &Store,
     book: &Book,
-    settings: &Settings,
+    words: Words<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut tx = store.write().await?;
@@ -44,7 +47,7 @@ pub async fn at_start(
             Some(known) if known.timing != rule.timing_hash() => {
                 begin(&mut tx, rule, Some(known), now).await?;
             }
-            Some(_) => _ = follow_mode(&mut tx, rule, &switches, settings, now).await?,
+            Some(_) => _ = follow_mode(&mut tx, rule, &switches, words, now).await?,
             None => {}
         }
     }
@@ -78,7 +81,7 @@ pub(super) async fn begin(
 pub(super) async fn finish(
     tx: &mut Tx,
     rule: &Rule,
-    settings: &Settings,
+    words: Words<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let known = rule_switches::all(tx).await?.remove(&rule.id);
@@ -89,7 +92,7 @@ pub(super) async fn finish(
         since,
         ..open(rule, now)
     };
-    settle(tx, rule, switch, settings, now).await
+    settle(tx, rule, switch, words, now).await
 }
 
 /// A rule that is planned already: known from before there were switches, or with another mode than it had.
@@ -98,7 +101,7 @@ pub(super) async fn follow_mode(
     tx: &mut Tx,
     rule: &Rule,
     switches: &BTreeMap<String, Switch>,
-    settings: &Settings,
+    words: Words<'_>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let known = switches.get(&rule.id);
@@ -115,8 +118,8 @@ pub(super) async fn follow_mode(
     match known {
         // It acted before anybody counted.
         None => rule_switches::put(tx, &open(rule, now)).await?,
-        Some(known) if known.mode == rule.mode.as_str() => finish(tx, rule, settings, now).await?,
-        Some(_) => settle(tx, rule, open(rule, now), settings, now).await?,
+        Some(known) if known.mode == rule.mode.as_str() => finish(tx, rule, words, now).await?,
+        Some(_) => settle(tx, rule, open(rule, now), words, now).await?,
     }
     Ok(true)
 }
@@ -162,16 +165,17 @@ async fn settle(
     tx: &mut Tx,
     rule: &Rule,
     mut switch: Switch,
-    settings: &Settings,
+    words: Words<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let due = rule_switches::due_before(tx, &rule.id, first_day(switch.since)).await?;
     switch.reach = (due - switch.baseline).max(0);
+    let (settings, language) = words;
     if rule.mode == Mode::Live && settings.is_too_many(switch.reach) {
         switch.state = SwitchState::Waiting;
         let (id, reach) = (&rule.id, switch.reach);
         warn!(rule.id = %id, "Rule {id} would tell {reach} patients within a day and waits: carebell rules approve {id} --by NAME");
-        let task = approval::of_rule(rule, reach, settings);
+        let task = approval::of_rule(rule, reach, (settings, language));
         tasks::add(tx, &[task], now).await?;
     }
     rule_switches::put(tx, &switch).await
@@ -206,10 +210,15 @@ fn open(rule: &Rule, now: Timestamp) -> Switch {
         reach: 0,
         approver: None,
         since: now,
+        approved_at: None,
     }
 }
 
 impl PlanStage {
+    pub(super) fn words(&self) -> Words<'_> {
+        (&self.settings, &self.house.language)
+    }
+
     /// A rule's first walk is about to begin, or goes on.
     pub(super) async fn begin_walk(
         &self,
@@ -247,7 +256,7 @@ impl PlanStage {
                 rule_days::renew(tx, &rule.id, cap, today, Which::Unused).await?;
             }
         }
-        finish(tx, rule, &self.settings, now).await
+        finish(tx, rule, self.words(), now).await
     }
 
     /// A rule that is planned: its mode may have changed.
@@ -264,7 +273,7 @@ impl PlanStage {
             return Ok(());
         }
         let mut tx = self.store.write().await?;
-        follow_mode(&mut tx, rule, switches, &self.settings, now).await?;
+        follow_mode(&mut tx, rule, switches, self.words(), now).await?;
         tx.commit().await?;
         self.compose.ring();
         Ok(())

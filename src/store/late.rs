@@ -105,6 +105,7 @@ fn settlement(late: &LateAnswer, message: &MessageId) -> Settlement {
         next: Next::Nothing,
         counts: false,
         switch: None,
+        reroute: None,
         reference: None,
     }
 }

@@ -1,14 +1,16 @@
 //! Patients' own settings for rules. Setting one has the patient planned again; it outlives rules and imports.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::audits::{self, NewAudit};
-use super::patients::ids;
-use super::{StoreError, Tx, execute, marks, on};
+use super::message_view::Place;
+use super::{StoreError, Tx, execute, id_set, marks, on};
 use crate::model::id::PatientId;
+use crate::model::private::Private;
 
 /// A setting as it is kept: words, which the rules read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,25 +73,25 @@ impl Row {
     }
 }
 
-/// The settings of these patients.
+/// The settings of these patients with who made them.
 ///
 /// # Errors
 /// When the database fails or a row cannot be read.
 pub async fn of(
     tx: &mut Tx,
     patients: &[PatientId],
-) -> Result<HashMap<PatientId, Vec<Setting>>, StoreError> {
-    const SQL: &str = "SELECT o.patient_id, o.rule_id, o.is_off, o.leads, o.channels, o.set_by, o.updated_at FROM rule_override AS o
-        WHERE o.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY o.patient_id, o.rule_id";
-    let mut all: HashMap<PatientId, Vec<Setting>> = HashMap::new();
+) -> Result<HashMap<PatientId, Vec<Kept>>, StoreError> {
+    const SQL: &str = "SELECT o.patient_id, o.rule_id, o.is_off, o.leads, o.channels, o.set_by, o.updated_at FROM json_each($1) AS j CROSS JOIN rule_override AS o
+        WHERE o.patient_id = j.atom ORDER BY o.patient_id, o.rule_id";
+    let mut all: HashMap<PatientId, Vec<Kept>> = HashMap::new();
     if patients.is_empty() {
         return Ok(all);
     }
-    let found: Vec<Row> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    let set = id_set(patients.iter().map(PatientId::as_str));
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
     for row in found {
         let (patient, kept) = row.into_kept()?;
-        all.entry(patient).or_default().push(kept.setting);
+        all.entry(patient).or_default().push(kept);
     }
     Ok(all)
 }
@@ -107,6 +109,77 @@ pub async fn list(tx: &mut Tx, patient: &PatientId) -> Result<Vec<Kept>, StoreEr
         .into_iter()
         .map(|row| row.into_kept().map(|row| row.1));
     kept.collect()
+}
+
+/// A setting in a list of all: whose it is, as the source names them too.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Whose.
+    pub patient: PatientId,
+    /// The system that knows the patient.
+    pub source: String,
+    /// The patient's key there.
+    pub source_key: Private<String>,
+    /// The setting.
+    pub kept: Kept,
+}
+
+impl Listed {
+    /// Its id in a list: patient and rule.
+    pub fn id(&self) -> String {
+        let mut id = format!("{}_", self.patient);
+        for byte in self.kept.setting.rule.bytes() {
+            let _ = write!(id, "{byte:02x}");
+        }
+        id
+    }
+}
+
+/// Patient and rule of an id that [`Listed::id`] gave; what is none stands before all.
+fn named(id: &str) -> (&str, String) {
+    let (patient, rule) = id.rsplit_once('_').unwrap_or((id, ""));
+    let bytes = rule.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    let bytes: Vec<u8> = bytes.collect::<Option<_>>().unwrap_or_default();
+    (patient, String::from_utf8(bytes).unwrap_or_default())
+}
+
+/// One page of all settings, the latest first; of one rule, if it is not empty.
+///
+/// # Errors
+/// When the database fails or a row cannot be read.
+pub async fn page(
+    tx: &mut Tx,
+    rule: &str,
+    after: Option<&Place>,
+    most: i64,
+) -> Result<Vec<Listed>, StoreError> {
+    const SQL: &str = "SELECT o.patient_id, o.rule_id, o.is_off, o.leads, o.channels, o.set_by, o.updated_at, p.source, p.source_key
+        FROM rule_override AS o JOIN patient AS p ON p.id = o.patient_id
+        WHERE ($1 = '' OR o.rule_id = $1) AND (o.updated_at, o.patient_id, o.rule_id) < ($2, $3, $4)
+        ORDER BY o.updated_at DESC, o.patient_id DESC, o.rule_id DESC LIMIT $5";
+    #[derive(sqlx::FromRow)]
+    struct Whose {
+        #[sqlx(flatten)]
+        row: Row,
+        source: String,
+        source_key: String,
+    }
+    let at = after.map_or(i64::MAX, |place| place.at);
+    let (patient, named) = after.map_or(("zzzz", String::new()), |place| named(&place.id));
+    let found: Vec<Whose> = on!(tx, conn => sqlx::query_as(SQL).bind(rule).bind(at).bind(patient).bind(&named).bind(most).fetch_all(conn).await)?;
+    let listed = found.into_iter().map(|whose| {
+        let (patient, kept) = whose.row.into_kept()?;
+        Ok(Listed {
+            patient,
+            source: whose.source,
+            source_key: Private::new(whose.source_key),
+            kept,
+        })
+    });
+    listed.collect()
 }
 
 /// Keeps a setting for `actor`, in place of an earlier one, and has the patient planned again. What a rule
@@ -230,7 +303,9 @@ mod tests {
             assert!(!set(&mut tx, &ana, &off, "other", now).await?);
             assert!(set(&mut tx, &ana, &early, "cli", now).await?);
             let ids = [ana.clone(), PatientId::generate()];
-            assert_eq!(of(&mut tx, &ids).await?.remove(&ana), Some(vec![early]));
+            let kept = of(&mut tx, &ids).await?.remove(&ana).unwrap_or_default();
+            let kept: Vec<Setting> = kept.into_iter().map(|kept| kept.setting).collect();
+            assert_eq!(kept, [early]);
             assert_eq!(marks::take(&mut tx, 10).await?.len(), 1);
             assert_eq!(list(&mut tx, &ana).await?[0].set_by, "cli");
             assert!(remove(&mut tx, &ana, "recheck", "cli", now).await?);

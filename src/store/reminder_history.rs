@@ -1,11 +1,14 @@
 //! What became of one patient's reminders of one rule: for people who ask why.
 
+use std::collections::{BTreeSet, HashMap};
+
 use jiff::Timestamp;
 
-use super::{StoreError, Tx, on};
+use super::{Id, StoreError, Tx, on, rows};
 use crate::model::class::{Channel, Role};
 use crate::model::id::{MessageId, PatientId};
 use crate::model::message::MessageState;
+use crate::model::occasion::OccasionTime;
 use crate::model::reminder::ReminderState;
 
 /// A reminder and what became of it. Names nobody.
@@ -50,6 +53,17 @@ pub struct PastMessage {
     pub updated_at: Timestamp,
     /// What was meant by the last answer to it, and when that came.
     pub reply: Option<(String, Timestamp)>,
+    /// The bookings that it tells of, where there are several, in the order of time.
+    pub tells_of: Vec<Told>,
+}
+
+/// A booking that a message tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its kind.
+    pub kind: String,
+    /// When it is, on the wall clock of its place.
+    pub when: OccasionTime,
 }
 
 /// The last `most` reminders of `rule` for `patient`, superseded ones too, in the order of time.
@@ -76,7 +90,37 @@ pub async fn of(
         .map(Row::into_past)
         .collect::<Result<Vec<_>, _>>()?;
     all.reverse();
+    let told = told(tx, &all).await?;
+    for message in all.iter_mut().filter_map(|past| past.message.as_mut()) {
+        let bookings = told.get(&message.id).cloned();
+        message.tells_of = bookings.unwrap_or_default();
+    }
     Ok(all)
+}
+
+/// The bookings of the messages that tell of several.
+async fn told(tx: &mut Tx, all: &[Past]) -> Result<HashMap<MessageId, Vec<Told>>, StoreError> {
+    const SQL: &str = "SELECT DISTINCT r.message_id, o.kind, o.local_at, o.id FROM json_each($1) AS j
+        CROSS JOIN reminder AS r CROSS JOIN occasion AS o
+        WHERE r.message_id = j.value ->> 'id' AND o.id = r.occasion_id ORDER BY r.message_id, o.local_at, o.id";
+    let messages = all.iter().filter_map(|past| past.message.as_ref());
+    let ids: BTreeSet<&str> = messages.map(|message| message.id.as_str()).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let set: Vec<Id<'_>> = ids.into_iter().map(|id| Id { id }).collect();
+    let found: Vec<(MessageId, String, String, String)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+    let mut told: HashMap<MessageId, Vec<Told>> = HashMap::new();
+    for (message, kind, at, _) in found {
+        let when = OccasionTime::parse(&at).ok_or(StoreError::BadRow {
+            table: "occasion",
+            what: "local_at",
+        })?;
+        told.entry(message).or_default().push(Told { kind, when });
+    }
+    told.retain(|_, bookings| bookings.len() > 1);
+    Ok(told)
 }
 
 #[derive(sqlx::FromRow)]
@@ -127,6 +171,7 @@ impl Row {
                     (Some(intent), Some(at)) => Some((intent, instant(at)?)),
                     (None, _) | (_, None) => None,
                 },
+                tells_of: Vec::new(),
             }),
             None => None,
         };

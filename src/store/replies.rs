@@ -9,6 +9,7 @@ use crate::model::id::{
     ChangeRequestId, InboxId, MessageId, OccasionId, PatientId, QuestionId, RelationId, ReplyId,
 };
 use crate::model::private::Private;
+use crate::model::reply::ReplyOutcome;
 
 /// A reply that was read.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ pub struct NewReply {
     /// Whether a person has to look.
     pub needs_human: bool,
     /// What was done about it.
-    pub outcome: &'static str,
+    pub outcome: ReplyOutcome,
     /// When it came.
     pub received_at: Timestamp,
 }
@@ -78,7 +79,7 @@ pub async fn add(tx: &mut Tx, reply: &NewReply, now: Timestamp) -> Result<(), St
             .bind(reply.intent)
             .bind(reply.slots.reveal().to_string())
             .bind(reply.needs_human)
-            .bind(reply.outcome)
+            .bind(reply.outcome.as_str())
             .bind(reply.received_at.as_millisecond())
             .bind(now.as_millisecond())
     )?;

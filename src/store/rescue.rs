@@ -12,11 +12,11 @@ use crate::model::message::MessageState;
 /// How many rows one pass takes.
 const PAGE: i64 = 500;
 
-/// Whose leases are dead.
+/// Whose leases are dead. Those of the process that asks never are: it lives, whatever its clock did meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub enum Dead<'a> {
-    /// Every lease that ran out.
-    Expired,
+    /// Every lease that ran out but this process's own.
+    ExpiredBut(&'a str),
     /// Every lease but this process's own: one file has one daemon.
     AllBut(&'a str),
 }
@@ -63,7 +63,7 @@ pub async fn dead_leases(
         state: MessageState,
     }
     let (until, but) = match dead {
-        Dead::Expired => (now.as_millisecond(), ""),
+        Dead::ExpiredBut(owner) => (now.as_millisecond(), owner),
         Dead::AllBut(owner) => (i64::MAX, owner),
     };
     let found: Vec<(MessageId, String, Option<String>, i64)> = on!(&mut *tx, conn => sqlx::query_as(FIND).bind(until).bind(but).bind(PAGE).fetch_all(conn).await)?;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::audits::{self, NewAudit};
 use super::{StoreError, Tx, execute, on};
-use crate::model::campaign::SwitchState;
+use crate::model::campaign::{SwitchState, person};
 
 /// One rule as it was switched on last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Switch {
     pub approver: Option<String>,
     /// When it was switched on.
     pub since: Timestamp,
+    /// When they agreed.
+    pub approved_at: Option<Timestamp>,
 }
 
 /// All of them, by rule.
@@ -44,8 +46,9 @@ pub async fn all(tx: &mut Tx) -> Result<BTreeMap<String, Switch>, StoreError> {
         i64,
         Option<String>,
         i64,
+        Option<i64>,
     );
-    const SQL: &str = "SELECT rule_id, timing, mode, state, baseline, reach, approver, since FROM rule_switch ORDER BY rule_id";
+    const SQL: &str = "SELECT rule_id, timing, mode, state, baseline, reach, approver, since, at FROM rule_switch ORDER BY rule_id";
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
     let bad = |what| StoreError::BadRow {
         table: "rule_switch",
@@ -54,7 +57,8 @@ pub async fn all(tx: &mut Tx) -> Result<BTreeMap<String, Switch>, StoreError> {
     found
         .into_iter()
         .map(
-            |(rule, timing, mode, state, baseline, reach, approver, since)| {
+            |(rule, timing, mode, state, baseline, reach, approver, since, at)| {
+                let at = at.map(Timestamp::from_millisecond).transpose();
                 let switch = Switch {
                     rule: rule.clone(),
                     timing,
@@ -64,6 +68,7 @@ pub async fn all(tx: &mut Tx) -> Result<BTreeMap<String, Switch>, StoreError> {
                     reach,
                     approver,
                     since: Timestamp::from_millisecond(since).map_err(|_| bad("since"))?,
+                    approved_at: at.map_err(|_| bad("at"))?,
                 };
                 Ok((rule, switch))
             },
@@ -125,7 +130,21 @@ pub async fn due_before(tx: &mut Tx, rule: &str, until: Timestamp) -> Result<i64
     on!(tx, conn => sqlx::query_scalar(SQL).bind(rule).bind(until.as_millisecond()).fetch_one(conn).await)
 }
 
-/// Lets a rule that waits act, for `approver`; false when it does not wait.
+/// What an audit says of who installed a rule.
+pub const APPLIED: &str = "rule.apply";
+
+/// What came of agreeing to a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreed {
+    /// It may act.
+    Done,
+    /// It is the one who installed it: another person has to agree.
+    SamePerson,
+    /// It does not wait.
+    NotWaiting,
+}
+
+/// Lets a rule that waits act, for `approver`, who must not be the one that installed it last, where that is known.
 ///
 /// # Errors
 /// When the database fails.
@@ -134,16 +153,24 @@ pub async fn approve(
     rule: &str,
     approver: &str,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<Agreed, StoreError> {
     const SQL: &str = "UPDATE rule_switch SET state = 'approved', approver = $2, at = $3 WHERE rule_id = $1 AND state = 'waiting'";
+    const WAITS: &str = "SELECT COUNT(*) FROM rule_switch WHERE rule_id = $1 AND state = 'waiting'";
+    const FIRST: &str = "SELECT actor FROM audit WHERE target = $1 AND action = $2 ORDER BY at DESC, id DESC LIMIT 1";
+    let waits: i64 =
+        on!(&mut *tx, conn => sqlx::query_scalar(WAITS).bind(rule).fetch_one(conn).await)?;
+    if waits == 0 {
+        return Ok(Agreed::NotWaiting);
+    }
+    let first: Option<String> = on!(&mut *tx, conn => sqlx::query_scalar(FIRST).bind(rule).bind(APPLIED).fetch_optional(conn).await)?;
+    if first.is_some_and(|first| person(&first) == person(approver)) {
+        return Ok(Agreed::SamePerson);
+    }
     let at = now.as_millisecond();
-    let written = execute!(
+    execute!(
         &mut *tx,
         sqlx::query(SQL).bind(rule).bind(approver).bind(at)
     )?;
-    if written == 0 {
-        return Ok(false);
-    }
     let act = NewAudit {
         actor: approver,
         action: "rule.approve",
@@ -151,5 +178,5 @@ pub async fn approve(
         detail: json!({}),
     };
     audits::add(tx, &act, now).await?;
-    Ok(true)
+    Ok(Agreed::Done)
 }

@@ -40,6 +40,8 @@ pub struct Settlement {
     pub counts: bool,
     /// The next channel of the list, if it goes there.
     pub switch: Option<Switch>,
+    /// Another provider on the same channel, if the next try goes there.
+    pub reroute: Option<String>,
     /// The caller's own reference, for the event.
     pub reference: Option<String>,
 }
@@ -153,7 +155,12 @@ fn row(s: &Settlement) -> Row<'_> {
         count: i64::from(s.counts),
         channel_index: s.switch.as_ref().map(|w| w.index),
         channel: s.switch.as_ref().map(|w| w.channel),
-        provider: s.switch.as_ref().map(|w| w.provider.as_str()),
+        provider: s
+            .switch
+            .as_ref()
+            .map(|w| &w.provider)
+            .or(s.reroute.as_ref())
+            .map(String::as_str),
         address_hash: s.switch.as_ref().map(|w| w.address_hash.as_str()),
         segments: s.switch.as_ref().map(|w| w.segments),
     }

@@ -47,11 +47,7 @@ async fn benches() -> Vec<Bench> {
 }
 
 fn desk() -> Desk {
-    let route = Route {
-        channel: Channel::Sms,
-        prefix: String::new(),
-        providers: vec!["main".to_owned()],
-    };
+    let route = Route::in_order(Channel::Sms, String::new(), vec!["main".to_owned()]);
     Desk {
         routes: Routes::new(vec![route]),
         address_key: b"key".to_vec(),
@@ -195,6 +191,7 @@ fn settlement(
         next,
         counts: false,
         switch: None,
+        reroute: None,
         reference: one.reference.clone(),
     }
 }
@@ -445,6 +442,27 @@ async fn after_a_crash_what_was_only_claimed_goes_back_and_what_was_journalled_i
                 .await?;
         }
         assert_eq!(b.state(&second).await?.0, "queued");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_step_of_the_clock_takes_no_lease_from_the_process_that_lives() -> Result {
+    for b in benches().await {
+        let id = b.accepted("a").await?;
+        assert_eq!(b.prepared(1).await?.len(), 1);
+        b.clock.advance(jiff::SignedDuration::from_hours(1));
+        let mut freed = Vec::new();
+        for asks in ["me", "another"] {
+            let mut tx = b.store.write().await?;
+            let dead = Dead::ExpiredBut(asks);
+            freed.push(rescue::dead_leases(&mut tx, dead, |_| 600_000, b.clock.now()).await?);
+            tx.commit().await?;
+        }
+        assert_eq!(
+            (freed, b.state(&id).await?.0),
+            (vec![0, 1], "uncertain".to_owned())
+        );
     }
     Ok(())
 }

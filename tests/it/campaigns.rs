@@ -12,6 +12,7 @@ use carebell::model::id::CampaignId;
 use carebell::simulator::conduct::Conduct;
 use carebell::store::campaigns::{self, Acted, NewCampaign};
 use carebell::store::overrides::{self, Setting};
+use carebell::store::rule_switches::Agreed;
 use carebell::store::{campaign_progress, patients, rule_switches};
 use serde_json::json;
 
@@ -294,8 +295,8 @@ async fn a_rule_switched_on_sends_nothing_late_and_waits_where_it_reaches_many()
         assert_eq!(clinic.texts().await, 0, "it waits");
         let mut tx = clinic.app().house.store.write().await.unwrap();
         let now = clinic.clock.now();
-        assert!(rule_switches::approve(&mut tx, "recheck", "Li Qiang", now).await.unwrap());
-        assert!(!rule_switches::approve(&mut tx, "recheck", "Li Qiang", now).await.unwrap());
+        assert_eq!(rule_switches::approve(&mut tx, "recheck", "Li Qiang", now).await.unwrap(), Agreed::Done);
+        assert_eq!(rule_switches::approve(&mut tx, "recheck", "Li Qiang", now).await.unwrap(), Agreed::NotWaiting);
         tx.commit().await.unwrap();
         clinic.settle().await;
         assert_eq!(clinic.texts().await, 10);

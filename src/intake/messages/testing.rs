@@ -40,10 +40,8 @@ pub(crate) fn intake(store: &Store) -> Intake {
 
 /// Routes for SMS and mail; nothing carries calls.
 pub(crate) fn desk() -> Desk {
-    let route = |channel, provider: &str| Route {
-        channel,
-        prefix: String::new(),
-        providers: vec![provider.to_owned()],
+    let route = |channel, provider: &str| {
+        Route::in_order(channel, String::new(), vec![provider.to_owned()])
     };
     Desk {
         routes: Routes::new(vec![

@@ -1,55 +1,37 @@
-//! What the composer would decide of each planned reminder at its moment, as things stand now, and what it would say.
+//! What the composer would decide of each planned reminder at its moment, as things stand now.
 
 use jiff::Timestamp;
 
 use crate::gates::{self, Standing, Verdict};
 use crate::model::class::Role;
-use crate::model::occasion::Confirmation;
+use crate::model::occasion::{Confirmation, Occasion};
 use crate::model::patient::OptOut;
 use crate::model::phone::address_hash;
 use crate::model::reminder::{SkipReason, Unless};
-use crate::planning::context::{self, About};
-use crate::planning::earlier::earlier;
-use crate::planning::explain::Case;
-use crate::render::RenderError;
+use crate::planning::context::About;
+use crate::planning::earlier::{Cleared, cleared, earlier};
+use crate::planning::explain::{Case, company, wording};
 use crate::rules::explain::language::Language;
 use crate::rules::explain::{Line, Said, Section, refusal};
 use crate::rules::plan::PlannedReminder;
 use crate::store::reminders::Reminder;
 
-/// What the last moment would say of `planned`, in lines, and the reason if it would say no.
+/// What the last moment would say of `planned`, which tells `together` of these, and the reason if it would say no.
 pub(super) fn last_moment(
     case: &Case<'_>,
-    planned: &PlannedReminder,
-    reminder: &Reminder,
-) -> (Vec<Line>, Option<SkipReason>) {
+    (planned, reminder): (&PlannedReminder, &Reminder),
+    together: &[&Occasion],
+    said: &mut Vec<Said>,
+) -> Option<SkipReason> {
     let (rule, language) = (case.question.rule, case.language);
     let plan = &reminder.plan;
-    let patient = plan
-        .patient
-        .as_ref()
-        .and_then(|id| case.material.patients.get(id));
-    let relation = plan
-        .relation
-        .as_ref()
-        .and_then(|id| patient?.family.iter().find(|relation| relation.id == *id));
-    let occasion = plan
-        .occasion
-        .as_ref()
-        .and_then(|id| case.material.occasions.get(id));
+    let about = case.about(reminder);
+    let (patient, relation, occasion) = (about.patient, about.relation, about.occasion);
     let counts = plan
         .patient
         .as_ref()
         .map(|id| case.material.counts(id, plan.relation.as_ref(), plan.class))
         .unwrap_or_default();
-    let about = About {
-        reminder,
-        rule: Some(rule),
-        patient,
-        relation,
-        occasion,
-        asks: plan.ask.is_some(),
-    };
     let unless = case.book.unless(plan);
     let asked = gates::Case {
         class: plan.class,
@@ -74,28 +56,26 @@ pub(super) fn last_moment(
         expires_at: plan.expires_at,
     };
     let now = plan.due_at.max(case.question.at);
-    let mut said = Vec::new();
     if plan.class.is_capped() && plan.role != Role::Staff {
         said.push(caps(counts, case.question.caps, language));
     }
     said.extend(
         unless.map(|unless| self::unless(unless, occasion.map(|o| o.confirmation), language)),
     );
-    let mut no = verdict(&asked, now, case, &mut said);
+    let mut no = verdict(&asked, now, (case, &about), said);
     if !planned.stands_in || plan.role != Role::Staff {
-        let (line, fault) = wording(case, &about, language);
+        let (line, fault) = wording::wording(case, &about, together);
         said.push(line);
         no = no.or(fault);
     }
-    let place = |said: Said| said.line(&planned.occurrence, &planned.step, &planned.lead);
-    (said.into_iter().map(place).collect(), no)
+    no
 }
 
 /// What the gates say, put into words; the reason if it is no.
 fn verdict(
     asked: &gates::Case<'_>,
     now: Timestamp,
-    case: &Case<'_>,
+    (case, about): (&Case<'_>, &About<'_>),
     said: &mut Vec<Said>,
 ) -> Option<SkipReason> {
     let (rule, language) = (case.question.rule, case.language);
@@ -113,7 +93,14 @@ fn verdict(
         Verdict::No(reason) => Some(reason),
     };
     match no {
-        Some(reason) => said.push(will_skip(reason, language)),
+        Some(reason) => {
+            let why = cleared(about, case.material, case.house);
+            let why = why.filter(|why| why.reason() == reason);
+            said.push(match why {
+                Some(why) => will_be_needless(why, language),
+                None => will_skip(reason, language),
+            });
+        }
         None if asked.role != Role::Staff => said.push(may_go(language)),
         None => {}
     }
@@ -127,6 +114,42 @@ fn will_skip(reason: SkipReason, language: Language) -> Said {
         format!("As things stand it will not go out then: {why}."),
     );
     Said::no(Section::Gates, reason.as_str(), text)
+}
+
+/// The same where the record shows what makes it needless.
+fn will_be_needless(why: Cleared<'_>, language: Language) -> Said {
+    let shows = match why {
+        Cleared::Fact(fact, day) => {
+            let (what, day) = (language.kind(&fact.kind), language.day(day));
+            language.pick(
+                format!("病历中有{day}的{what}"),
+                format!("the record has a {what} of {day}"),
+            )
+        }
+        Cleared::Came(visit) => {
+            let visit = company::told(&visit.kind, visit.when, language);
+            language.pick(
+                format!("患者已经来过：{visit}"),
+                format!("the patient came: {visit}"),
+            )
+        }
+        Cleared::Seen(day) => {
+            let day = language.day(day);
+            language.pick(
+                format!("病历显示患者{day}来就诊过"),
+                format!("the record has a visit on {day}"),
+            )
+        }
+        Cleared::Answered => language.word(
+            "同一组的提问患者已经答复",
+            "the patient answered a question of the same group",
+        ),
+    };
+    let text = language.pick(
+        format!("{shows}，因此这一条不再需要，到时不会发出。"),
+        format!("It is needless and will not go out then, because {shows}."),
+    );
+    Said::no(Section::Gates, why.reason().as_str(), text)
 }
 
 fn may_go(language: Language) -> Said {
@@ -187,85 +210,6 @@ pub(super) fn unless(
     match confirmation {
         Some(confirmation) => said.by(confirmation.as_str()),
         None => said.by(unless),
-    }
-}
-
-/// Which template in which language, how long, or what it lacks.
-fn wording(case: &Case<'_>, about: &About<'_>, language: Language) -> (Said, Option<SkipReason>) {
-    let plan = &about.reminder.plan;
-    let template = case.book.template(plan);
-    let Some(channel) = plan.channels.first() else {
-        return (
-            Said::no(Section::Template, "template_fault", String::new()),
-            Some(SkipReason::NoContactPoint),
-        );
-    };
-    let values = context::context(about, case.material, case.house, plan.due_at);
-    let languages = context::languages(about, case.house);
-    match case
-        .book
-        .catalog
-        .render(template, &languages, *channel, &values)
-    {
-        Ok(rendered) => {
-            let tag = &rendered.language;
-            let length = rendered.measure.map_or(String::new(), |measure| {
-                let count = measure.segments;
-                language.pick(
-                    format!("，共{count}段短信"),
-                    format!(", {count} SMS segments"),
-                )
-            });
-            let own = languages.first().is_some_and(|first| *first == tag);
-            let why = if plan.role == Role::Staff || !own || languages.len() == 1 {
-                language.pick("本院的语言", "the language of the house")
-            } else {
-                language.pick("收件人的语言", "the language the recipient reads")
-            };
-            let text = language.pick(
-                format!("内容用模板 {template} 的 {tag} 版（{why}）{length}。"),
-                format!("It says what the template {template} has in {tag} ({why}){length}."),
-            );
-            let said = Said::yes(Section::Template, "template", text).by(tag);
-            (said, None)
-        }
-        Err(fault) => {
-            let (said, reason) = no_wording(template, &fault, language);
-            (said, Some(reason))
-        }
-    }
-}
-
-/// Why there is no text.
-pub(super) fn no_wording(
-    template: &str,
-    fault: &RenderError,
-    language: Language,
-) -> (Said, SkipReason) {
-    match fault {
-        RenderError::MissingValue { path, .. } => {
-            let text = language.pick(
-                format!("模板 {template} 要用到 {path}，病历中没有，因此发不出；科室会收到一项待办。"),
-                format!(
-                    "The template {template} prints {path}, which the records do not have: it cannot go out, and the department gets a task."
-                ),
-            );
-            let said = Said::no(Section::Template, "missing_value", text).by(path);
-            (said, SkipReason::MissingValue)
-        }
-        RenderError::UnknownTemplate { .. }
-        | RenderError::NoText { .. }
-        | RenderError::Fault { .. }
-        | RenderError::Parse { .. }
-        | RenderError::TooLong { .. }
-        | RenderError::Unreadable { .. } => {
-            let text = language.pick(
-                format!("模板 {template} 用不了，需要修改：{fault}。"),
-                format!("The template {template} cannot be used and needs repair: {fault}."),
-            );
-            let said = Said::no(Section::Template, "template_fault", text).by(template);
-            (said, SkipReason::TemplateFault)
-        }
     }
 }
 

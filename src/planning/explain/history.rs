@@ -2,6 +2,7 @@
 
 use crate::model::message::MessageState;
 use crate::model::reminder::{ReminderState, SkipReason};
+use crate::planning::explain::company;
 use crate::rules::explain::language::Language;
 use crate::rules::explain::{Line, Said, Section, refusal};
 use crate::rules::rule::Rule;
@@ -35,10 +36,21 @@ fn said(one: &Past, rule: &Rule, language: Language) -> Said {
                 "it was called off, since the plan changed.",
             ),
         ),
+        // It went out all the same, as a part of another's message.
+        ReminderState::Skipped
+            if one.reason.as_deref() == Some(SkipReason::Merged.as_str())
+                && one.message.is_some() =>
+        {
+            let text = one
+                .message
+                .as_ref()
+                .map(|message| sent(message, rule, language));
+            (SkipReason::Merged.as_str(), text.unwrap_or_default())
+        }
         ReminderState::Skipped => {
             let reason = one.reason.as_deref().and_then(SkipReason::parse);
             let why = reason.map_or_else(
-                || one.reason.as_deref().unwrap_or_default(),
+                || language.pick("原因不详", "nobody kept why"),
                 |reason| refusal(reason, language),
             );
             let at = language.moment(one.updated_at, &rule.timezone);
@@ -79,8 +91,19 @@ fn sent(message: &PastMessage, rule: &Rule, language: Language) -> String {
     let state = state(message.state, language);
     text.push_str(&language.pick(format!("，{state}（{at}）"), format!(" and {state} ({at})")));
     if let Some(reason) = message.reason.as_deref() {
-        let why = SkipReason::parse(reason).map_or(reason, |reason| refusal(reason, language));
+        let why = self::why(reason, language);
         text.push_str(&language.pick(format!("，原因：{why}"), format!(", because {why}")));
+    }
+    if !message.tells_of.is_empty() {
+        let bookings = message.tells_of.iter();
+        let bookings: Vec<String> = bookings
+            .map(|one| company::told(&one.kind, one.when, language))
+            .collect();
+        let (bookings, id) = (bookings.join(language.pick("、", "; ")), &message.id);
+        text.push_str(&language.pick(
+            format!("；这一条消息（编号 {id}）合在一起提到：{bookings}"),
+            format!("; that one message ({id}) told of all of these together: {bookings}"),
+        ));
     }
     if let Some((intent, at)) = &message.reply {
         let (meant, at) = (self::intent(intent, language), shown(*at));
@@ -91,6 +114,75 @@ fn sent(message: &PastMessage, rule: &Rule, language: Language) -> String {
     }
     text.push_str(language.pick("。", "."));
     text
+}
+
+/// Why a message ended as it did, after "because"; what a carrier said stands behind in its own word.
+fn why(reason: &str, language: Language) -> String {
+    if let Some(reason) = SkipReason::parse(reason) {
+        return refusal(reason, language).to_owned();
+    }
+    let (word, code) = reason.split_once(':').unwrap_or((reason, ""));
+    let known = [
+        (
+            "expired",
+            "等到发出时已经没有用了",
+            "it had become useless before it could leave",
+        ),
+        (
+            "undelivered",
+            "运营商没能送到",
+            "the carrier could not bring it there",
+        ),
+        (
+            "provider_reject",
+            "运营商拒绝接收",
+            "the carrier refused it",
+        ),
+        (
+            "throttled",
+            "运营商要求放慢",
+            "the carrier asked us to slow down",
+        ),
+        (
+            "no_route",
+            "没有能发这个号码或地址的通道",
+            "nobody carries messages to that number or address",
+        ),
+        (
+            "no_bind",
+            "与运营商没有连接",
+            "there was no connection to the carrier",
+        ),
+        (
+            "no_address",
+            "没有可用的号码或地址",
+            "there is no number or address that can be used",
+        ),
+        ("stop", "收件人已退订", "the recipient asked us to stop"),
+        (
+            "wrong_number",
+            "号码是别人的",
+            "the number is somebody else's",
+        ),
+        ("complaint", "收件人投诉过", "the recipient complained"),
+        ("moved", "安排改了时间", "the occasion was moved"),
+    ];
+    let found = known.iter().find(|(known, ..)| *known == word);
+    let said = found.map_or_else(
+        || language.word("发送没有成功", "it did not work out"),
+        |(_, chinese, english)| language.word(chinese, english),
+    );
+    let code = match (found, code) {
+        (Some(_), code) => code,
+        (None, _) => reason,
+    };
+    if code.is_empty() {
+        return said;
+    }
+    language.pick(
+        format!("{said}（供技术人员：{code}）"),
+        format!("{said} (for the technicians: {code})"),
+    )
 }
 
 /// How a message stands, after "it … and".
@@ -119,18 +211,34 @@ fn intent(word: &str, language: Language) -> String {
         ("confirm", "确认会来", "will come"),
         ("cancel", "不来了", "will not come"),
         ("reschedule", "想改时间", "wants another time"),
-        ("opt_out", "退订", "asks us to stop"),
-        ("stop_wrong_number", "不是本人", "is somebody else"),
+        ("running_late", "会晚到", "will be late"),
+        ("choice", "选了一个时间", "chose one of the times"),
+        ("rating", "给了评分", "gave a rating"),
+        ("complaint", "投诉", "complains"),
         ("question", "提问", "asks something"),
         (
-            "unknown",
-            "看不懂，转人工",
-            "cannot be read, so a person looks at it",
+            "help",
+            "问这个号码是做什么的",
+            "asks what this number is for",
         ),
+        ("gratitude", "致谢", "says thank you"),
+        (
+            "emergency",
+            "可能有危险，已转人工",
+            "may be in danger, so a person was told at once",
+        ),
+        ("opt_out", "退订", "asks us to stop"),
+        ("opt_in", "又想收消息", "wants messages again"),
+        ("stop_wrong_number", "不是本人", "is somebody else"),
     ];
     let found = known.iter().find(|(key, ..)| *key == word);
     found.map_or_else(
-        || word.replace('_', " "),
+        || {
+            language.word(
+                "看不懂，已转人工",
+                "cannot be read, so a person looks at it",
+            )
+        },
         |(_, chinese, english)| language.word(chinese, english),
     )
 }

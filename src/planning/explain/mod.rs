@@ -3,9 +3,14 @@
 //!
 //! Decides and writes nothing. A sensitive patient is not in the store, so there is nothing to tell of one.
 
+mod company;
 mod gates;
 mod history;
 mod outcome;
+mod spreading;
+mod staff;
+mod switch;
+mod wording;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,20 +19,24 @@ use crate::gates::Caps;
 use crate::model::class::{Class, Role};
 use crate::model::id::PatientId;
 use crate::model::private::Private;
-use crate::model::reminder::ReminderState;
+use crate::model::reminder::{ReminderState, SkipReason};
 use crate::planning::House;
 use crate::planning::book::Book;
+use crate::planning::context::About;
 use crate::planning::decide::{self, Horizon, WHOLE};
+use crate::planning::explain::company::Beside;
+use crate::planning::explain::spreading::Place;
 use crate::planning::material::Material;
 use crate::planning::preview::as_reminder;
 use crate::planning::subject::{self, Needs, Subject};
-use crate::rules::explain::language::Language;
-use crate::rules::explain::{Explanation, Line, Section, explain_in};
+use crate::rules::explain::language::{Language, Names};
+use crate::rules::explain::{Explanation, Line, Said, Section, explain_in};
 use crate::rules::plan::{self, PlannedReminder};
 use crate::rules::rule::Rule;
 use crate::rules::trigger::Trigger;
 use crate::store::reminders::Reminder;
-use crate::store::{Store, StoreError, reminder_history};
+use crate::store::rule_switches::Switch;
+use crate::store::{Store, StoreError, due, reminder_history, rule_plans, rule_switches};
 
 pub use outcome::{Outcome, State};
 
@@ -78,6 +87,16 @@ struct Case<'a> {
     house: &'a House,
     subject: &'a Subject,
     material: &'a Material,
+    names: &'a Names,
+    switch: Option<&'a Switch>,
+    /// What the patient gets by any rule, where it may go together.
+    beside: &'a Beside,
+}
+
+impl<'a> Case<'a> {
+    fn about(&self, reminder: &'a Reminder) -> About<'a> {
+        About::of(reminder, Some(self.question.rule), self.material)
+    }
 }
 
 /// Answers `question`; `None` when there is no such patient.
@@ -99,15 +118,26 @@ pub async fn answer(
         return Ok(None);
     };
     let past = reminder_history::of(&mut tx, question.patient, &rule.id, MOST_PAST).await?;
-    let mut explained = explained(rule, subject, at, language);
+    let names = Names(due::departments(&mut tx).await?);
+    let switch = rule_switches::all(&mut tx).await?.remove(&rule.id);
+    let plans = rule_plans::all(&mut tx).await?;
+    let is_planned = plans.iter().any(|plan| plan.rule == rule.id);
+    let mut explained = explained(rule, subject, at, (language, &names));
     let more = shorten(&mut explained, at);
-    let reminders: Vec<Reminder> = explained
-        .plan
-        .reminders
-        .iter()
+    let held = switch::lines(rule, switch.as_ref(), is_planned, language);
+    let place = explained.lines.iter();
+    let place = place
+        .take_while(|line| line.section == Section::Rule)
+        .count();
+    explained.lines.splice(place..place, held);
+    let planned = explained.plan.reminders.iter();
+    let mut reminders: Vec<Reminder> = planned
         .map(|planned| stored(subject, rule, planned, at))
         .collect();
-    let material = Material::load(&mut tx, &reminders, book, house, at).await?;
+    let places = spreading::place(&mut tx, rule, subject, &mut reminders, at).await?;
+    let beside = Beside::of(book, rule, subject, at);
+    let all: Vec<Reminder> = reminders.iter().chain(&beside.reminders).cloned().collect();
+    let material = Material::load(&mut tx, &all, book, house, at).await?;
     drop(tx);
     let case = Case {
         question,
@@ -116,13 +146,11 @@ pub async fn answer(
         house,
         subject,
         material: &material,
+        names: &names,
+        switch: switch.as_ref(),
+        beside: &beside,
     };
-    let mut verdicts = Vec::new();
-    for (planned, reminder) in explained.plan.reminders.iter().zip(&reminders) {
-        let (lines, verdict) = gates::last_moment(&case, planned, reminder);
-        insert(&mut explained.lines, planned, lines);
-        verdicts.push(verdict);
-    }
+    let verdicts = last_words(&case, &mut explained, &reminders, &places);
     explained.lines.extend(gates::standing(&case));
     explained
         .lines
@@ -139,8 +167,40 @@ pub async fn answer(
     }))
 }
 
+/// Adds to each planned reminder what becomes of it up to its last moment; says why it would not go out.
+fn last_words(
+    case: &Case<'_>,
+    explained: &mut Explanation,
+    reminders: &[Reminder],
+    places: &[Place],
+) -> Vec<Option<SkipReason>> {
+    let mut verdicts = Vec::new();
+    let planned = explained.plan.reminders.iter_mut();
+    for ((planned, reminder), place) in planned.zip(reminders).zip(places) {
+        let mut said = Vec::new();
+        let mut no = spreading::say(place, reminder, case, &mut said);
+        if no.is_none() {
+            staff::say(planned, reminder, case, &mut said);
+            let together = company::say(reminder, case, &mut said);
+            no = gates::last_moment(case, (planned, reminder), &together, &mut said);
+        }
+        let here = |said: Said| said.line(&planned.occurrence, &planned.step, &planned.lead);
+        let lines = said.into_iter().map(here).collect();
+        insert(&mut explained.lines, planned, lines);
+        // Where it stands by now: on another day, or put off.
+        planned.due_at = reminder.plan.due_at;
+        verdicts.push(no);
+    }
+    verdicts
+}
+
 /// The plan at `at` and how it came about; an occasion that nobody planned yet is planned as of when it came up.
-fn explained(rule: &Rule, subject: &Subject, at: Timestamp, language: Language) -> Explanation {
+fn explained(
+    rule: &Rule,
+    subject: &Subject,
+    at: Timestamp,
+    (language, names): (Language, &Names),
+) -> Explanation {
     let is_occasion = matches!(rule.trigger, Trigger::Occasion { .. });
     let ahead = if is_occasion { WHOLE } else { AHEAD };
     let horizon = Horizon {
@@ -161,7 +221,8 @@ fn explained(rule: &Rule, subject: &Subject, at: Timestamp, language: Language) 
     let as_of = |moment: Timestamp| {
         let day = SignedDuration::from_hours(24);
         let from = moment.saturating_sub(day).unwrap_or(moment);
-        explain_in(rule, &asked, moment, from..horizon.until(rule), language)
+        let window = from..horizon.until(rule);
+        explain_in(rule, &asked, moment, window, (language, names))
     };
     let mut explained = as_of(at);
     for (occasion, moment) in fresh {
@@ -239,7 +300,7 @@ fn stored(subject: &Subject, rule: &Rule, planned: &PlannedReminder, at: Timesta
     )
 }
 
-/// Puts `lines` behind the line that tells of `planned`.
+/// Puts `lines` behind the line that tells of `planned`; what they say of the recipient before it.
 fn insert(all: &mut Vec<Line>, planned: &PlannedReminder, lines: Vec<Line>) {
     let is_its = |line: &Line| {
         (
@@ -251,8 +312,14 @@ fn insert(all: &mut Vec<Line>, planned: &PlannedReminder, lines: Vec<Line>) {
             && line.at == Some(planned.due_at)
             && line.decided_by.as_deref() == Some(planned.role.as_str())
     };
-    let place = all.iter().position(is_its).map_or(all.len(), |at| at + 1);
-    all.splice(place..place, lines);
+    let (whom, rest): (Vec<Line>, Vec<Line>) = lines
+        .into_iter()
+        .partition(|line| line.section == Section::Recipient);
+    let place = all.iter().position(is_its);
+    let after = place.map_or(all.len(), |at| at + 1);
+    all.splice(after..after, rest);
+    let before = place.unwrap_or(all.len());
+    all.splice(before..before, whom);
 }
 
 /// Whether it leaves the house for patient or family.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::model::campaign::SwitchState;
 use crate::model::class::{Channel, Role};
 use crate::model::message::MessageState;
 use crate::model::reminder::{ReminderState, SkipReason};
@@ -34,6 +35,8 @@ crate::model::words::words! {
     State {
         /// A message to patient or family.
         Message = "message",
+        /// A message is planned, and the rule must not act yet.
+        Waiting = "waiting",
         /// Something for staff, nothing for patient or family.
         Staff = "staff",
         /// It was sent, and nothing more is to come.
@@ -65,6 +68,11 @@ pub(super) fn of(
     if let Some(next) = goes()
         .filter(|planned| is_for_people(planned))
         .min_by_key(|planned| planned.due_at)
+    {
+        return message(case, next);
+    }
+    if let Some(next) = goes().min_by_key(|planned| planned.due_at)
+        && held(case).is_some()
     {
         return message(case, next);
     }
@@ -111,22 +119,60 @@ fn deciding(lines: &[Line], at: Timestamp) -> Option<&Line> {
     }
 }
 
+/// Why a rule that is in use must not act yet, after "because".
+fn held(case: &Case<'_>) -> Option<(&'static str, &'static str)> {
+    let language = case.language;
+    match case.switch?.state {
+        SwitchState::Checking => Some((
+            "checking",
+            language.pick(
+                "规则刚启用或修改过，还在排计划",
+                "the rule was just switched on or changed and is still being planned",
+            ),
+        )),
+        SwitchState::Waiting => Some((
+            "waiting",
+            language.pick(
+                "规则会一次发给很多人，要等另一个人同意",
+                "the rule would tell many at once and waits until another person agrees",
+            ),
+        )),
+        SwitchState::Open | SwitchState::Approved => None,
+    }
+}
+
 fn message(case: &Case<'_>, next: &PlannedReminder) -> Outcome {
     let language = case.language;
     let at = language.moment(next.due_at, &case.question.rule.timezone);
-    let who = language.role(next.role);
+    let who = match (next.role, &next.department) {
+        (Role::Staff, Some(department)) => case.names.department(department, language),
+        (role, _) => language.role(role).to_owned(),
+    };
     let channel = next.channels.first().copied();
     let by = channel.map_or("", |channel| language.channel(channel));
-    let text = language.pick(
-        format!("下一条消息将于{at}以{by}发给{who}。"),
-        format!("The next message goes out on {at} by {by} to {who}."),
-    );
+    let held = held(case);
+    let text = match held {
+        None => language.pick(
+            format!("下一条消息将于{at}以{by}发给{who}。"),
+            format!("The next message goes out on {at} by {by} to {who}."),
+        ),
+        Some((_, why)) => language.pick(
+            format!("目前什么也不发，因为{why}；若能放行，下一条将于{at}以{by}发给{who}。"),
+            format!(
+                "Nothing goes out for now, because {why}; once it may act, the next one goes out on {at} by {by} to {who}."
+            ),
+        ),
+    };
     Outcome {
-        state: State::Message,
+        state: if held.is_some() {
+            State::Waiting
+        } else {
+            State::Message
+        },
         at: Some(next.due_at),
         to: Some(next.role),
         channel,
-        reason: None,
+        reason: held.map(|(reason, _)| reason.to_owned()),
         text,
     }
 }
@@ -172,19 +218,20 @@ fn staff(
     let channel = next.channels.first().copied();
     let by = channel.map_or("", |channel| language.channel(channel));
     let who = next.department.as_deref().unwrap_or_default();
+    let who = case.names.department(who, language);
     let text = match refused {
         Some((reason, line)) => {
             let why = why(case, reason, line);
             language.pick(
-                format!("不会给患者或家属发送消息，因为{why}；科室 {who} 将于{at}收到{by}。"),
+                format!("不会给患者或家属发送消息，因为{why}；{who}将于{at}收到{by}。"),
                 format!(
-                    "Nothing goes to the patient or the family, because {why}; the department {who} gets a {by} on {at}."
+                    "Nothing goes to the patient or the family, because {why}; {who} gets a {by} on {at}."
                 ),
             )
         }
         None => language.pick(
-            format!("科室 {who} 将于{at}收到{by}。"),
-            format!("The department {who} gets a {by} on {at}."),
+            format!("{who}将于{at}收到{by}。"),
+            format!("Next, {who} gets a {by} on {at}."),
         ),
     };
     Outcome {

@@ -1,12 +1,28 @@
 //! The languages explanations are written in, and the words they share.
 
-use jiff::Timestamp;
+use std::collections::HashMap;
+
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::quiet::QuietHours;
 use crate::model::class::{Channel, Class, Role};
 use crate::rules::lead::{Distance, Lead, Unit};
+
+/// What departments are called, by their ids.
+#[derive(Clone, Debug, Default)]
+pub struct Names(pub HashMap<String, String>);
+
+impl Names {
+    /// A department by its name; one without is shown by its id.
+    pub fn department(&self, id: &str, language: Language) -> String {
+        let named = self.0.get(id).filter(|name| *name != id);
+        named
+            .cloned()
+            .unwrap_or_else(|| language.pick(format!("科室“{id}”"), format!("the department {id}")))
+    }
+}
 
 /// A language that explanations are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +106,72 @@ impl Language {
         self.pick(
             format!("{count}{chinese}"),
             format!("{count} {english}{many}"),
+        )
+    }
+
+    /// `2小时`, `2 hours`; what is no whole hour in minutes.
+    pub fn duration(self, much: SignedDuration) -> String {
+        let minutes = much.as_mins();
+        let (count, unit) = if minutes > 0 && minutes % 60 == 0 {
+            (minutes / 60, Unit::Hours)
+        } else {
+            (minutes, Unit::Minutes)
+        };
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.distance(Distance { count, unit })
+    }
+
+    /// Months by their numbers: `1月、3月`, `January and March`.
+    pub fn months(self, months: &[u8]) -> String {
+        let name = |month: &u8| {
+            let day = i8::try_from(*month)
+                .ok()
+                .and_then(|m| Date::new(2024, m, 1).ok());
+            let english = day.map(|day| day.strftime("%B").to_string());
+            self.pick(format!("{month}月"), english.unwrap_or_default())
+        };
+        let names: Vec<String> = months.iter().map(name).collect();
+        names.join(self.pick("、", " and "))
+    }
+
+    /// Days of the week, 0 and 7 for Sunday: `每周一、周四`, `every Monday and Thursday`.
+    pub fn weekdays(self, days: &[u8]) -> Option<String> {
+        let name = |day: &u8| {
+            // 7 July 2024 was a Sunday.
+            let day = Date::new(2024, 7, i8::try_from(7 + day % 7).ok()?).ok()?;
+            let week = ["周一", "周二", "周三", "周四", "周五", "周六", "周日"];
+            let at = usize::try_from(day.weekday().to_monday_zero_offset()).ok()?;
+            let english = day.strftime("%A").to_string();
+            Some(self.pick((*week.get(at)?).to_owned(), english))
+        };
+        let names: Option<Vec<String>> = days.iter().map(name).collect();
+        let names = names?.join(self.pick("、", " and "));
+        Some(self.pick(format!("每{names}"), format!("every {names}")))
+    }
+
+    /// Who did something: a person's name as it is, the shell and other systems in words.
+    pub fn actor(self, name: &str) -> String {
+        match name.split_once(':') {
+            _ if name == "cli" => self.word("系统管理员", "an administrator"),
+            Some(("api", _)) => self.word("另一个系统", "another system"),
+            Some(_) | None => name.to_owned(),
+        }
+    }
+
+    /// A language by its BCP 47 tag, as people call it.
+    pub fn language_name(self, tag: &str) -> String {
+        let known = [
+            ("zh", "中文", "Chinese"),
+            ("en", "英文", "English"),
+            ("es", "西班牙文", "Spanish"),
+        ];
+        let primary = tag.split(['-', '_']).next().unwrap_or_default();
+        let found = known
+            .iter()
+            .find(|(word, ..)| primary.eq_ignore_ascii_case(word));
+        found.map_or_else(
+            || tag.to_owned(),
+            |(_, chinese, english)| self.word(chinese, english),
         )
     }
 
@@ -182,6 +264,8 @@ impl Language {
             ("birthday", "生日", "birthday"),
             ("holiday", "节日", "holiday"),
             ("season", "季节", "season"),
+            ("every", "定时的一次", "a turn by the clock"),
+            ("manual", "手动启动的一次", "a start by hand"),
             ("new_year", "元旦", "New Year's Day"),
             ("spring_festival", "春节", "Spring Festival"),
             (

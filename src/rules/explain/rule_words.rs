@@ -1,15 +1,15 @@
 //! What a rule says of itself, and what to say when its trigger finds nothing.
 
-use crate::rules::explain::language::Language;
-use crate::rules::explain::{Line, Said, Section};
+use crate::rules::explain::language::{Language, Names};
+use crate::rules::explain::{Line, Said, Section, every};
 use crate::rules::plan::Subject;
 use crate::rules::rule::{Mode, Rule};
 use crate::rules::trigger::{MonthDay, Trigger};
 
 /// Title and owner, class, mode, first day, trigger.
-pub(crate) fn of(rule: &Rule, language: Language) -> Vec<Line> {
+pub(crate) fn of(rule: &Rule, language: Language, names: &Names) -> Vec<Line> {
     let said = [
-        Some(owner(rule, language)),
+        Some(owner(rule, language, names)),
         Some(class(rule, language)),
         Some(mode(rule, language)),
         effective(rule, language),
@@ -19,23 +19,21 @@ pub(crate) fn of(rule: &Rule, language: Language) -> Vec<Line> {
     said.map(|said| said.line("", "", "")).collect()
 }
 
-fn owner(rule: &Rule, language: Language) -> Said {
-    let (id, title) = (&rule.id, &rule.title);
-    let text = match &rule.department {
-        Some(department) => language.pick(
-            format!("规则“{title}”（编号 {id}）由科室 {department} 负责。"),
-            format!("The rule \"{title}\" ({id}) belongs to the department {department}."),
-        ),
-        None => language.pick(
-            format!("规则“{title}”（编号 {id}）没有科室负责。"),
-            format!("The rule \"{title}\" ({id}) belongs to no department."),
-        ),
+fn owner(rule: &Rule, language: Language, names: &Names) -> Said {
+    let title = &rule.title;
+    let Some(department) = &rule.department else {
+        let text = language.pick(
+            format!("规则“{title}”没有科室负责。"),
+            format!("The rule \"{title}\" belongs to no department."),
+        );
+        return Said::yes(Section::Rule, "rule", text);
     };
-    let said = Said::yes(Section::Rule, "rule", text);
-    match &rule.department {
-        Some(department) => said.by(department),
-        None => said,
-    }
+    let who = names.department(department, language);
+    let text = language.pick(
+        format!("规则“{title}”由{who}负责。"),
+        format!("The rule \"{title}\" belongs to {who}."),
+    );
+    Said::yes(Section::Rule, "rule", text).by(department)
 }
 
 fn class(rule: &Rule, language: Language) -> Said {
@@ -128,10 +126,13 @@ fn trigger(rule: &Rule, language: Language) -> Said {
                 format!("It counts from a season, {from} to {until}, once for each patient."),
             )
         }
-        Trigger::Every { pattern, .. } => language.pick(
-            format!("它按钟点反复进行（cron：{pattern}）。"),
-            format!("It comes round by the clock (cron {pattern})."),
-        ),
+        Trigger::Every { pattern, .. } => {
+            let when = every::words(pattern, language);
+            language.pick(
+                format!("它定时反复进行：{when}。"),
+                format!("It comes round by the clock: {when}."),
+            )
+        }
         Trigger::Manual => language.word(
             "它只在有人手动启动时进行；以下按此刻启动来说明。",
             "It acts only when somebody starts it; what follows is as if that were done now.",

@@ -19,6 +19,7 @@ use crate::model::occasion::Confirmation;
 use crate::model::reminder::{SkipReason, Unless};
 use crate::planning::House;
 use crate::planning::book::Book;
+use crate::planning::company;
 use crate::planning::context::About;
 use crate::planning::earlier::earlier;
 use crate::planning::material::Material;
@@ -145,7 +146,7 @@ pub(crate) fn make_all(
             Judged::Made(made) => all.push((reminder.id.clone(), made)),
         }
     }
-    all.extend(merge::together(going, material));
+    all.extend(merge::together(&going, material));
     all
 }
 
@@ -235,7 +236,7 @@ impl<'a> Piece<'a> {
 
     /// Whether it may become part of one message with others: it tells of an occasion, and no cap binds it.
     fn may_merge(&self) -> bool {
-        self.about.occasion.is_some() && self.about.reminder.plan.class.is_transactional()
+        company::may_merge(&self.about)
     }
 
     fn case(&self, given: u32, material: &'a Material) -> Case<'a> {

@@ -1,7 +1,6 @@
 //! To staff: a task or pop-up for the treating doctor or a department, or a message to each who has an address.
 
-use jiff::Timestamp;
-use jiff::civil::{Date, Time};
+use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use crate::calendar::wall;
@@ -9,39 +8,18 @@ use crate::model::class::{Channel, ContactKind};
 use crate::model::id::StaffId;
 use crate::model::private::Private;
 use crate::model::reminder::SkipReason;
-use crate::planning::book::DIGEST;
+use crate::planning::addressee::{self, Because, To, Turn};
 use crate::planning::material::Material;
-use crate::planning::roster::{Absent, Doctor, Roster, Told};
-use crate::rules::rule::Step;
-use crate::scheduler::digest::{self, Item};
+use crate::planning::roster::{Absent, Roster, Told};
+use crate::scheduler::digest::Item;
 use crate::scheduler::make::send::to_way;
 use crate::scheduler::make::{Bench, Made, Piece};
 use crate::scheduler::notes;
 use crate::store::due::Outcome;
 use crate::store::messages::NewMessage;
-use crate::store::staff::Staff;
 
 /// At most so many members of staff get a mail or SMS of one reminder.
 const MOST_STAFF: usize = 20;
-
-/// Who of the staff is told.
-#[derive(Clone, Debug)]
-pub(crate) enum To {
-    /// One alone.
-    One(Box<Staff>),
-    /// Whoever works there.
-    Department(String),
-}
-
-impl To {
-    /// The department that a task lies with where nobody else is told.
-    pub(crate) fn staff(&self) -> Option<StaffId> {
-        match self {
-            Self::One(staff) => Some(staff.id.clone()),
-            Self::Department(_) => None,
-        }
-    }
-}
 
 /// One member of staff with an address, and what is to be added for them.
 #[derive(Clone, Debug)]
@@ -51,16 +29,6 @@ pub(crate) struct Reached {
     pub(crate) note: Option<String>,
 }
 
-/// When something for a digest is told.
-enum Turn {
-    /// With the others of its minute.
-    Gather(String),
-    /// Then.
-    Wait(Timestamp),
-    /// By itself.
-    AtOnce,
-}
-
 impl Piece<'_> {
     /// To staff: a task or pop-up, or a message to each who has an address.
     pub(super) fn for_staff(&self, material: &Material) -> Made {
@@ -68,10 +36,11 @@ impl Piece<'_> {
         let day = wall::date(self.zone(), self.bench.now);
         let (to, note) = self.addressee(material, day);
         let channel = plan.channels.first().copied().unwrap_or(Channel::Task);
-        match self.turn(&to, channel, material) {
+        let words = (self.step, self.zone(), self.bench.book);
+        match addressee::turn(plan, words, &to, channel, &material.digests) {
             Turn::Gather(key) => return self.item(key, to, note, channel, material),
             Turn::Wait(at) => return Made::put_off(at),
-            Turn::AtOnce => {}
+            Turn::Late | Turn::AtOnce => {}
         }
         let mut rendered = match self.render(channel, material) {
             Ok(rendered) => rendered,
@@ -130,65 +99,20 @@ impl Piece<'_> {
 
     /// Who is told, and what has to be said about that.
     fn addressee(&self, material: &Material, day: Date) -> (To, Option<String>) {
-        let plan = &self.about.reminder.plan;
-        let own = plan.department.as_deref();
-        let department = || To::Department(own.map_or_else(|| self.owner(), str::to_owned));
-        let is_own = |step: &&Step| step.doctor && step.department.as_deref() == own;
-        let (Some(occasion), Some(_)) = (self.about.occasion, self.step.filter(is_own)) else {
-            return (department(), None);
-        };
+        let owner = self.owner();
+        let (to, because) =
+            addressee::addressee(&self.about, self.step, &owner, &material.roster, day);
         let language = &self.bench.house.language;
-        match material.roster.doctor(occasion, own, day) {
-            Doctor::Known(told) => {
-                let note = told.instead_of.map(|absent| for_absent(language, absent));
-                (To::One(Box::new(told.staff.clone())), note)
-            }
-            Doctor::Absent(absent) => {
+        let note = match because {
+            Because::Step | Because::Treats => None,
+            Because::StandsIn(absent) => Some(for_absent(language, absent)),
+            Because::NobodyStandsIn(absent) => {
                 let note = notes::nobody_stands_in(language, absent.staff.name.reveal());
-                let both = format!("{}\n{note}", for_absent(language, absent));
-                (department(), Some(both))
+                Some(format!("{}\n{note}", for_absent(language, absent)))
             }
-            Doctor::Unknown => {
-                let name = occasion.doctor.as_deref();
-                (department(), Some(notes::unknown_doctor(language, name)))
-            }
-        }
-    }
-
-    fn turn(&self, to: &To, channel: Channel, material: &Material) -> Turn {
-        let plan = &self.about.reminder.plan;
-        let Some(step) = self.step.filter(|step| step.digest) else {
-            return Turn::AtOnce;
+            Because::Unknown(name) => Some(notes::unknown_doctor(language, name)),
         };
-        if !self.bench.book.catalog.has(DIGEST, channel) {
-            return Turn::AtOnce;
-        }
-        let local = self.zone().to_datetime(plan.due_at);
-        let minute = |time: Time| (time.hour(), time.minute());
-        if minute(local.time()) == minute(step.at) {
-            let key = digest::key(to, channel, plan.due_at);
-            // Who comes after the digest of its minute went out is told by itself.
-            return if material.digests.contains(&key) {
-                Turn::AtOnce
-            } else {
-                Turn::Gather(key)
-            };
-        }
-        if !step.is_on_created() {
-            return Turn::AtOnce;
-        }
-        let today = local.date().to_datetime(step.at);
-        let next = if today > local {
-            today
-        } else {
-            wall::add_days(local.date(), 1).to_datetime(step.at)
-        };
-        let next = wall::instant(self.zone(), next);
-        if next < plan.expires_at {
-            Turn::Wait(next)
-        } else {
-            Turn::AtOnce
-        }
+        (to, note)
     }
 
     fn item(

@@ -5,7 +5,12 @@ use crate::gates::Caps;
 use crate::model::id::PatientId;
 use crate::planning::explain::{Answer, Question, State, answer};
 
-async fn ask(clinic: &Clinic, rule: &str, patient: &PatientId, language: &str) -> Answer {
+pub(super) async fn ask(
+    clinic: &Clinic,
+    rule: &str,
+    patient: &PatientId,
+    language: &str,
+) -> Answer {
     let stage = &clinic.plan;
     let question = Question {
         rule: stage.book.rule(rule).unwrap(),
@@ -22,7 +27,7 @@ async fn ask(clinic: &Clinic, rule: &str, patient: &PatientId, language: &str) -
 }
 
 /// The sentence that sums it up, in both languages.
-async fn in_short(clinic: &Clinic, rule: &str, patient: &PatientId) -> [String; 2] {
+pub(super) async fn in_short(clinic: &Clinic, rule: &str, patient: &PatientId) -> [String; 2] {
     let chinese = ask(clinic, rule, patient, "zh-CN").await;
     let english = ask(clinic, rule, patient, "en").await;
     [chinese.outcome.text, english.outcome.text]
@@ -58,7 +63,7 @@ async fn the_end_says_what_goes_out_next() {
 #[tokio::test]
 async fn the_end_says_why_nothing_goes_out() {
     let staff = (
-        "；科室 clinical 将于2026年7月20日（周一）08:30收到待办事项。",
+        "；科室“clinical”将于2026年7月20日（周一）08:30收到待办事项。",
         "; the department clinical gets a task on Monday 20 July 2026 at 08:30.",
     );
     let dead = "UPDATE patient SET deceased = TRUE";
@@ -97,7 +102,7 @@ async fn the_end_says_why_nothing_goes_out() {
     check(
         RECHECK,
         unreachable,
-        "不会给患者或家属发送消息，因为没有可用的手机号码或邮箱；科室 clinical 将于2026年7月21日（周二）09:00收到待办事项。",
+        "不会给患者或家属发送消息，因为没有可用的手机号码或邮箱；科室“clinical”将于2026年7月21日（周二）09:00收到待办事项。",
         "Nothing goes to the patient or the family, because there is no number or address that can be used; the department clinical gets a task on Tuesday 21 July 2026 at 09:00.",
     )
     .await;

@@ -11,8 +11,10 @@ mod merged;
 mod moved;
 mod people;
 mod reasons;
+mod seasons;
 mod singly;
 mod staff;
+mod told;
 mod walks;
 
 use std::sync::Arc;
@@ -195,10 +197,8 @@ pub(super) async fn clinics(rules: &[(&str, &str)], now: &str) -> Vec<Clinic> {
             address_key: key.clone(),
         };
         let (house, book) = (Arc::new(house), Arc::new(book(rules).0));
-        let route = |channel, prefix: &str| Route {
-            channel,
-            prefix: prefix.to_owned(),
-            providers: vec!["main".to_owned()],
+        let route = |channel, prefix: &str| {
+            Route::in_order(channel, prefix.to_owned(), vec!["main".to_owned()])
         };
         let routes = Routes::new(vec![route(Channel::Sms, "+86"), route(Channel::Email, "")]);
         let desk = Arc::new(Desk {

@@ -24,11 +24,7 @@ struct Bench {
 
 async fn benches() -> Vec<Bench> {
     let now: Timestamp = "2026-11-21T09:00:00Z".parse().expect("a timestamp");
-    let route = Route {
-        channel: Channel::Sms,
-        prefix: String::new(),
-        providers: vec!["main".to_owned()],
-    };
+    let route = Route::in_order(Channel::Sms, String::new(), vec!["main".to_owned()]);
     let desk = Desk {
         routes: Routes::new(vec![route]),
         address_key: b"key".to_vec(),
@@ -119,6 +115,7 @@ impl Bench {
             next: Next::Deadline(self.now + SignedDuration::from_mins(10)),
             counts: false,
             switch: None,
+            reroute: None,
             reference: None,
         };
         self.writer.settle(settlement).await

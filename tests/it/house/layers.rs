@@ -15,7 +15,7 @@ const STAGES: &[&str] = &[
     "webhooks",
     "retention",
 ];
-const FACES: &[&str] = &["api", "console"];
+const FACES: &[&str] = &["api", "amqp", "console"];
 
 /// Modules in reading order, each with those it may import.
 type Layers = Vec<(String, BTreeSet<String>)>;

@@ -7,6 +7,7 @@
 pub mod client;
 pub mod codec;
 pub mod encode;
+pub mod errors;
 pub mod octets;
 pub mod pdu;
 pub mod provider;

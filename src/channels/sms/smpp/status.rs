@@ -105,6 +105,16 @@ impl Status {
         self.0 == 0
     }
 
+    /// The status of that name, or of that number: decimal, or hexadecimal behind `0x`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let named = TABLE.iter().find(|(_, name, _)| *name == text);
+        let number = || match text.strip_prefix("0x") {
+            Some(digits) => u32::from_str_radix(digits, 16).ok(),
+            None => text.parse().ok(),
+        };
+        named.map(|(code, _, _)| *code).or_else(number).map(Self)
+    }
+
     /// What it means when it answers a `submit_sm`.
     pub fn class(self) -> ErrorClass {
         self.row().map_or(Temporary, |(_, _, class)| *class)
@@ -117,6 +127,15 @@ impl Status {
 
     fn row(self) -> Option<&'static (u32, &'static str, ErrorClass)> {
         TABLE.iter().find(|(code, _, _)| *code == self.0)
+    }
+}
+
+/// Whether a refusal by that name speaks of the carrier or of our account, and not of a recipient or a text.
+pub fn is_carriers_fault(name: &str) -> bool {
+    let row = TABLE.iter().find(|(_, known, _)| *known == name);
+    match row.map_or(Temporary, |(_, _, class)| *class) {
+        Throttle | Temporary | PermanentAccount => true,
+        PermanentRecipient | PermanentContent => false,
     }
 }
 

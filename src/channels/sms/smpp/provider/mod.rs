@@ -204,7 +204,7 @@ impl Account {
                 })
             }
             Outcome::Rejected(status) => {
-                if status.class() == ErrorClass::Throttle {
+                if self.settings.errors.class(status) == ErrorClass::Throttle {
                     self.pace().throttle(Instant::now());
                 }
                 PartEnd::Rejected(status)
@@ -240,7 +240,7 @@ impl Account {
             .into_iter()
             .map(|part| self.submit(&session, slot.take(), part));
         let (ends, lates): (Vec<_>, Vec<_>) = join_all(submits).await.into_iter().unzip();
-        let result = gather(&ends, receipts);
+        let result = gather(&ends, receipts, &self.settings.errors);
         let lates: Vec<_> = lates
             .into_iter()
             .enumerate()
@@ -266,7 +266,11 @@ impl Account {
         while let Some((at, number, answer)) = answers.next().await {
             let Some(outcome) = answer else { continue };
             ends[at] = self.part_end(number, outcome);
-            let result = gather(&ends, receipts_expected(&self.settings));
+            let result = gather(
+                &ends,
+                receipts_expected(&self.settings),
+                &self.settings.errors,
+            );
             let event = ChannelEvent::LateAnswer {
                 attempt: attempt.clone(),
                 result,
@@ -323,6 +327,10 @@ impl Provider for SmppProvider {
     fn is_up(&self) -> bool {
         self.account.closing.borrow().is_none()
             && self.account.up.borrow().iter().any(Session::is_open)
+    }
+
+    fn room(&self) -> usize {
+        self.account.pace().room(Instant::now())
     }
 
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Accepted, SendError>> {

@@ -23,6 +23,9 @@ const SLOWEST: f64 = 1.0;
 /// Without a configured limit the pace is free again so long after the last throttle, and at so many times its pace.
 const FREE_AFTER: (Duration, f64) = (Duration::from_secs(60), 4.0);
 
+/// What is claimed ahead of the pace: the longest that an urgent text stands behind others.
+const AHEAD: Duration = Duration::from_millis(250);
+
 /// The pace of one account.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -85,6 +88,19 @@ impl Pace {
         let earliest = now.checked_sub(BURST.max(each)).unwrap_or(now);
         self.level = self.level.max(earliest) + each;
         self.level.saturating_duration_since(now)
+    }
+
+    /// How many segments may leave within [`AHEAD`], beside those that wait already; at least one where none waits.
+    pub(super) fn room(&mut self, now: Instant) -> usize {
+        self.regain(now);
+        let Some(pace) = self.now else {
+            return usize::MAX;
+        };
+        let waiting = self.level.saturating_duration_since(now);
+        if waiting.is_zero() {
+            return whole(pace * AHEAD.as_secs_f64()).max(1);
+        }
+        whole(pace * AHEAD.saturating_sub(waiting).as_secs_f64())
     }
 
     /// The carrier said that we are too fast.
@@ -152,6 +168,16 @@ impl Pace {
     }
 }
 
+/// A number of segments, rounded down.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "no pace comes near a billion segments, and none is negative"
+)]
+fn whole(segments: f64) -> usize {
+    segments.clamp(0.0, 1e9) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -179,6 +205,24 @@ mod tests {
         let mut pace = Pace::new(100, start);
         let count = flow(&mut pace, start, 10);
         assert!((990..=1011).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn no_more_is_claimed_than_leaves_in_a_quarter_of_a_second() {
+        let start = Instant::now();
+        let mut pace = Pace::new(100, start);
+        assert_eq!(pace.room(start), 25);
+        for _ in 0..20 {
+            pace.take(start);
+        }
+        assert_eq!(pace.room(start), 5);
+        assert_eq!(pace.room(start + Duration::from_secs(1)), 25);
+        let mut slow = Pace::new(1, start);
+        assert_eq!(slow.room(start), 1);
+        slow.take(start);
+        slow.take(start);
+        assert_eq!(slow.room(start), 0);
+        assert_eq!(Pace::new(0, start).room(start), usize::MAX);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::address::{Plan, address};
 use crate::channels::settings::duration;
+use crate::channels::sms::smpp::errors::Errors;
 use crate::channels::sms::smpp::pdu::BindKind;
 use crate::channels::sms::smpp::tls::TlsError;
 use crate::model::private::Private;
@@ -69,6 +70,9 @@ pub struct Settings {
     /// Whether to ask for receipts.
     #[serde(default = "default_receipts")]
     pub receipts: bool,
+    /// Codes that this carrier means in its own way.
+    #[serde(default)]
+    pub errors: Errors,
 }
 
 /// How to be connected.

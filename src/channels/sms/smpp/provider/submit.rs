@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::address::address;
 use super::settings::{BindMode, ConcatMode, Settings};
 use crate::channels::sms::coding;
+use crate::channels::sms::smpp::errors::Errors;
 use crate::channels::sms::smpp::pdu::{ESM_UDHI, Sm};
 use crate::channels::sms::smpp::session::outcome::NotSent;
 use crate::channels::sms::smpp::status::Status;
@@ -158,7 +159,12 @@ fn relative(validity: Duration) -> String {
 ///
 /// In doubt about one, in doubt about all: a resend waits, and then leaves out the accepted. Where some were accepted
 /// and others never left, it is a refusal for now, which keeps what was accepted.
-pub(super) fn gather(ends: &[PartEnd], receipt_expected: bool) -> Result<Accepted, SendError> {
+pub(super) fn gather(
+    ends: &[PartEnd],
+    receipt_expected: bool,
+    errors: &Errors,
+) -> Result<Accepted, SendError> {
+    let class = |status: Status| errors.class(status);
     let mut parts = Vec::new();
     let (mut unknown, mut refused, mut unsent) = (false, None::<Status>, None);
     for end in ends {
@@ -168,7 +174,7 @@ pub(super) fn gather(ends: &[PartEnd], receipt_expected: bool) -> Result<Accepte
             PartEnd::NotSent(why) => unsent = unsent.or(Some(*why)),
             PartEnd::Rejected(status) => {
                 let graver =
-                    refused.is_none_or(|known| gravity(status.class()) > gravity(known.class()));
+                    refused.is_none_or(|known| gravity(class(*status)) > gravity(class(known)));
                 refused = if graver { Some(*status) } else { refused };
             }
         }
@@ -177,7 +183,7 @@ pub(super) fn gather(ends: &[PartEnd], receipt_expected: bool) -> Result<Accepte
         (true, _, _) => Err(SendError::Unknown { parts }),
         (false, Some(status), _) => Err(SendError::Rejected {
             code: status.to_string(),
-            class: status.class(),
+            class: class(status),
             parts,
         }),
         (false, None, Some(why)) if parts.is_empty() => Err(SendError::NotSent {

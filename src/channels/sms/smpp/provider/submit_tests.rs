@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::settings::Settings;
 use super::submit::{PartEnd, compose, gather};
+use crate::channels::sms::smpp::errors::Errors;
 use crate::channels::sms::smpp::session::outcome::NotSent;
 use crate::channels::sms::smpp::status::Status;
 use crate::channels::{Accepted, ErrorClass, Outgoing, PartAccepted, SendError};
@@ -205,7 +206,7 @@ fn accepted(part: u8) -> PartAccepted {
 
 #[track_caller]
 fn check(ends: &[PartEnd], expected: Result<Accepted, SendError>) {
-    assert_eq!(gather(ends, true), expected);
+    assert_eq!(gather(ends, true, &Errors::default()), expected);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Each kind of decision as people read it: a small case, and what it says in both languages.
 
+mod own;
+
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::rules::cases::read;
 use crate::rules::document;
-use crate::rules::explain::language::Language;
+use crate::rules::explain::language::{Language, Names};
 use crate::rules::explain::{Line, explain_in};
 use crate::rules::site::Site;
 
@@ -17,17 +19,14 @@ fn recheck() -> Value {
 }
 
 fn lines(rule: &str, case: &Value, language: Language) -> Vec<Line> {
+    lines_naming(rule, case, (language, &Names::default()))
+}
+
+fn lines_naming(rule: &str, case: &Value, told: (Language, &Names)) -> Vec<Line> {
     let site = Site::new(TimeZone::get("Asia/Shanghai").unwrap(), "CN");
     let rule = document::parse("check", "check.toml", rule, &site).unwrap();
     let read = read::case(case, &rule).unwrap();
-    explain_in(
-        &rule,
-        &read.subject(),
-        read.now,
-        read.window.clone(),
-        language,
-    )
-    .lines
+    explain_in(&rule, &read.subject(), read.now, read.window.clone(), told).lines
 }
 
 /// The line that says `reason` is there and reads so in both languages.
@@ -74,8 +73,8 @@ fn a_rule_says_who_owns_it_what_it_sends_and_whether_it_acts() {
         &rule(""),
         &case,
         "rule",
-        "规则“Recheck”（编号 check）由科室 clinical 负责。",
-        "The rule \"Recheck\" (check) belongs to the department clinical.",
+        "规则“Recheck”由科室“clinical”负责。",
+        "The rule \"Recheck\" belongs to the department clinical.",
     );
     check(
         &rule(""),
@@ -224,22 +223,22 @@ fn an_audience_says_what_it_asks_and_what_the_record_has() {
         &asks("where = 'patient.age > 40'"),
         &case,
         "where",
-        "附加条件“patient.age > 40”：成立。",
+        "规则的附加条件“patient.age > 40”：成立。",
         "The further condition `patient.age > 40` holds.",
     );
     check(
         &asks("where = 'patient.age > 60'"),
         &case,
         "not_in_audience",
-        "附加条件“patient.age > 60”：不成立。",
+        "规则的附加条件“patient.age > 60”：不成立。",
         "The further condition `patient.age > 60` does not hold.",
     );
     check(
         &asks("where = 'patient.attributes.x > 60'"),
         &case,
         "rule_fault",
-        "附加条件“patient.attributes.x > 60”无法判断，规则需要修改：`_>_` does not go with (null_type, int)。",
-        "The further condition `patient.attributes.x > 60` cannot be worked out, so the rule needs repair: `_>_` does not go with (null_type, int).",
+        "规则的附加条件“patient.attributes.x > 60”判断不了，请负责规则的人检查（`_>_` does not go with (null_type, int)）。",
+        "The further condition `patient.attributes.x > 60` cannot be worked out; who keeps the rule should look at it (`_>_` does not go with (null_type, int)).",
     );
 }
 
@@ -311,8 +310,8 @@ fn what_was_missed_says_why_and_whether_it_is_made_up_for() {
         &rule(""),
         &too_late,
         "too_late",
-        "离2026年7月24日（周五）10:00不到120分钟，补发也来不及。",
-        "Less than 120 minutes are left before Friday 24 July 2026 at 10:00: too late to make up for it.",
+        "离2026年7月24日（周五）10:00不到2小时，补发也来不及。",
+        "Less than 2 hours are left before Friday 24 July 2026 at 10:00: too late to make up for it.",
     );
     let tip = rule("").replace("appointment", "health_tip");
     check(
@@ -425,7 +424,7 @@ fn a_recipient_says_why_it_is_the_one() {
         &rule(""),
         &wrong,
         "task_instead",
-        "改为给科室 clinical 一项待办，由人工联系。",
+        "改为给科室“clinical”一项待办，由人工联系。",
         "Instead the department clinical gets a task, so that a person takes care of it.",
     );
 }
@@ -481,6 +480,41 @@ fn a_record_that_shows_it_done_ends_the_way() {
 }
 
 #[test]
+fn a_record_that_shows_it_done_names_the_fact_and_its_day() {
+    let stops = rule_with(&format!(
+        "[stop]\nfact = \"vaccination\"\nsince = \"6mo\"\n{STEP}"
+    ));
+    let facts = json!([{"kind": "vaccination", "code": "J11", "on": "2026-06-03"}]);
+    let done = with(recheck(), "/facts", facts);
+    check(
+        &stops,
+        &done,
+        "done",
+        "病历中已有2026年6月3日（周三）的疫苗接种（编码J11），2026年1月24日（周六）以后的都算，因此其余提醒不再需要。",
+        "The record has a vaccination (code J11) of Wednesday 3 June 2026, and any since Saturday 24 January 2026 counts, so the rest is needless.",
+    );
+}
+
+#[test]
+fn a_department_is_called_by_its_name_where_it_has_one() {
+    let names = Names([("clinical".to_owned(), "心内科".to_owned())].into());
+    let told = lines_naming(&rule(""), &recheck(), (Language::Chinese, &names));
+    assert_eq!(told[0].text, "规则“Recheck”由心内科负责。");
+}
+
+#[test]
+fn a_rule_in_shadow_hides_no_reason_of_the_patient() {
+    let dead = with(recheck(), "/patient/deceased", json!(true));
+    check(
+        &rule("mode = \"shadow\""),
+        &dead,
+        "deceased",
+        "不发送：患者已去世，不再给任何人发送。",
+        "Nothing goes out: the patient has died, and nothing goes to anybody.",
+    );
+}
+
+#[test]
 fn every_decision_of_the_plan_has_a_line_that_says_no() {
     let minor = with(recheck(), "/patient/birth_date", json!("2016-05-01"));
     let rules = [rule(""), rule("effective_from = 2027-01-01")];
@@ -494,7 +528,7 @@ fn every_decision_of_the_plan_has_a_line_that_says_no() {
                 &read.subject(),
                 read.now,
                 read.window.clone(),
-                Language::English,
+                (Language::English, &Names::default()),
             );
             for decision in &told.plan.decisions {
                 let line = told.lines.iter().find(|line| {

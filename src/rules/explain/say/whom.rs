@@ -2,7 +2,7 @@
 
 use crate::model::class::{Channel, Class, Role};
 use crate::model::patient::ContactStatus;
-use crate::rules::explain::language::Language;
+use crate::rules::explain::language::{Language, Names};
 use crate::rules::explain::{Said, Section};
 use crate::rules::note::{Chosen, NotChosen, Reach};
 use crate::rules::plan::PlannedReminder;
@@ -13,7 +13,7 @@ use crate::rules::rule::Rule;
     clippy::too_many_lines,
     reason = "a sentence for each variant, in two languages"
 )]
-pub(crate) fn chosen(chosen: Chosen<'_>, language: Language) -> Said {
+pub(super) fn chosen(chosen: Chosen<'_>, language: Language, names: &Names) -> Said {
     let yes = |reason, text| Said::yes(Section::Recipient, reason, text);
     let beside = |copy: bool| {
         if copy {
@@ -92,28 +92,26 @@ pub(crate) fn chosen(chosen: Chosen<'_>, language: Language) -> Said {
             yes("fallback", text).by(relation)
         }
         Chosen::Staff { department } => {
-            let who = department.unwrap_or_default();
+            let who = names.department(department.unwrap_or_default(), language);
             let text = language.pick(
-                format!("这一步发给科室 {who}。"),
-                format!("This step is for the department {who}."),
+                format!("这一步发给{who}。"),
+                format!("This step is for {who}."),
             );
-            yes("to_staff", text).by(who)
+            yes("to_staff", text).by(department.unwrap_or_default())
         }
         Chosen::Task { department } => {
-            let who = department.unwrap_or_default();
+            let who = names.department(department.unwrap_or_default(), language);
             let text = language.pick(
-                format!("改为给科室 {who} 一项待办，由人工联系。"),
-                format!(
-                    "Instead the department {who} gets a task, so that a person takes care of it."
-                ),
+                format!("改为给{who}一项待办，由人工联系。"),
+                format!("Instead {who} gets a task, so that a person takes care of it."),
             );
-            yes("task_instead", text).by(who)
+            yes("task_instead", text).by(department.unwrap_or_default())
         }
     }
 }
 
 /// Why this one is not.
-pub(crate) fn not_chosen(why: NotChosen, language: Language) -> Said {
+pub(super) fn not_chosen(why: NotChosen, language: Language) -> Said {
     let no = |reason, text| Said::no(Section::Recipient, reason, text);
     match why {
         NotChosen::Held => no(
@@ -157,7 +155,7 @@ pub(crate) fn not_chosen(why: NotChosen, language: Language) -> Said {
 }
 
 /// Why a channel was taken or left.
-pub(crate) fn channel(
+pub(super) fn channel(
     role: Role,
     channel: Channel,
     reach: Reach,
@@ -215,14 +213,16 @@ pub(crate) fn channel(
 }
 
 /// What is planned.
-pub(crate) fn planned(reminder: &PlannedReminder, rule: &Rule, language: Language) -> Said {
+pub(super) fn planned(
+    reminder: &PlannedReminder,
+    rule: &Rule,
+    language: Language,
+    names: &Names,
+) -> Said {
     let at = language.moment(reminder.due_at, &rule.timezone);
     let by = language.channels(&reminder.channels);
     let who = match (reminder.role, &reminder.department) {
-        (Role::Staff, Some(department)) => language.pick(
-            format!("科室 {department}"),
-            format!("the department {department}"),
-        ),
+        (Role::Staff, Some(department)) => names.department(department, language),
         (role, _) => language.role(role).to_owned(),
     };
     let text = language.pick(
