@@ -486,7 +486,7 @@ async fn bodies_tell_more_where_the_webhook_asked_for_it() {
     each(setup(), async |clinic| {
         let (http, receiver) = (clinic.http().await, Receiver::start().await);
         webhook(&http, &receiver.url(), json!({"types": ["message.*", "reply.received"], "include": ["text", "address", "keys"]})).await;
-        let patient = json!({"name": "Li Na", "contacts": [{"channel": "sms", "address": "+8613800000001"}]});
+        let patient = json!({"name": {"full": "Li Na"}, "contacts": [{"phone": "+8613800000001"}]});
         let put = http.ask("PUT", "/v1/patients/his/P1", "", &patient.to_string()).await.unwrap();
         assert!(put.status < 300, "{}", put.text);
         let body = json!({"class": "clinical", "patient": "his/P1", "to": {"phone": "+8613800000001"}, "text": "Your result is ready."});

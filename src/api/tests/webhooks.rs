@@ -134,7 +134,7 @@ async fn what_is_wrong_is_told_by_its_place_and_repeated_by_nobody() -> Outcome 
                 "url",
             ),
             (
-                json!({"url": "http://his.example.org:22/"}),
+                json!({"url": "https://8.8.8.8:22/"}),
                 "host_refused",
                 "url",
             ),
