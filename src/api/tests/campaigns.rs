@@ -152,7 +152,7 @@ async fn all_settings_are_listed_page_by_page_the_latest_first() -> Outcome {
         assert_eq!(bench.get("/v1/overrides?limit=0").await?.status, 400);
         assert_eq!(bench.get("/v1/overrides?cursor=x").await?.status, 400);
         assert_eq!(bench.get("/v1/overrides?patient=x").await?.status, 400);
-        let refused = bench.get_as(&[Scope::Admin], "/v1/overrides").await?;
+        let refused = bench.get_as(&[Scope::MessagesRead], "/v1/overrides").await?;
         assert_eq!(refused.status, 403);
     }
     Ok(())
