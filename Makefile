@@ -16,15 +16,15 @@ demo: ## the whole story on this machine: hospital, carrier and patients' phones
 
 test: format lint ## everything CI runs: format, lints, all tests on SQLite and on real servers
 	@for peer in $(wildcard tests/peers/install.sh); do scripts/with-node sh $$peer; done
-	CAREBELL_TEST_ALL=1 scripts/with-postgres $(CARGO) test --locked
+	CAREBELL_TEST_ALL=1 scripts/with-postgres scripts/with-rabbitmq $(CARGO) test --locked
 
 check: format lint ## the quick loop: format, lints, tests on SQLite alone
-	@unset CAREBELL_TEST_POSTGRES CAREBELL_TEST_ALL; $(CARGO) test --locked
+	@unset CAREBELL_TEST_POSTGRES CAREBELL_TEST_AMQP CAREBELL_TEST_ALL; $(CARGO) test --locked
 
-bench: ## the benchmarks, on SQLite and on a PostgreSQL server of their own; some minutes
+bench: ## the benchmarks, beside a PostgreSQL and a RabbitMQ server of their own; some minutes
 	@scripts/tools cargo cc
 ifneq ($(wildcard benches/*.rs),)
-	scripts/with-postgres $(CARGO) bench --locked --bench '*'
+	scripts/with-postgres scripts/with-rabbitmq $(CARGO) bench --locked --bench '*'
 else
 	@echo "There are no benchmarks yet."
 endif

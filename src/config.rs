@@ -13,7 +13,7 @@ use crate::model::price::Price;
 use crate::model::route::{FULL, Route, Routes};
 use crate::planning::totals::Tariff;
 use crate::render::RESERVED_WORDS;
-use crate::{delivery, gates, inbound, intake, scheduler, telemetry};
+use crate::{amqp, delivery, gates, inbound, intake, scheduler, telemetry};
 
 /// Everything that can be set. `carebell.example.toml` says what each key means.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -28,7 +28,7 @@ pub struct Config {
     /// Where everything is kept.
     pub database: Database,
     /// RabbitMQ; absent: off.
-    pub amqp: Option<Amqp>,
+    pub amqp: Option<amqp::Settings>,
     /// Where rules lie.
     pub rules: Rules,
     /// Where templates lie.
@@ -98,14 +98,6 @@ pub struct Database {
     pub url: String,
     /// Whether `serve` migrates by itself; absent: on SQLite it does.
     pub migrate: Option<bool>,
-}
-
-/// `[amqp]`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Amqp {
-    /// `amqp://HOST:PORT/VHOST`.
-    pub url: String,
 }
 
 /// `[rules]`.
@@ -383,6 +375,9 @@ impl Config {
         }
         for provider in self.providers.keys() {
             self.smpp(provider)?;
+        }
+        if let Some(Err(what)) = self.amqp.as_ref().map(amqp::Settings::check) {
+            return wrong(what);
         }
         if self.delivery.uncertain_wait.is_negative()
             || !self.delivery.response_timeout.is_positive()

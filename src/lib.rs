@@ -22,6 +22,7 @@ pub mod inbound;
 pub mod outbox;
 pub mod access;
 pub mod api;
+pub mod amqp;
 pub mod pages;
 pub mod console;
 pub mod simulator;

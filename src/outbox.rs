@@ -1,5 +1,6 @@
 //! The outbox stage: gives committed events their numbers, so that others can follow them by a cursor.
 
+use crate::stage::Bell;
 use crate::store::{Store, StoreError, outbox};
 
 /// How many events one pass numbers.
@@ -9,12 +10,22 @@ const CHUNK: i64 = 2_000;
 #[derive(Clone, Debug)]
 pub struct Publisher {
     store: Store,
+    told: Option<Bell>,
 }
 
 impl Publisher {
     /// A publisher of what `store` holds.
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, told: None }
+    }
+
+    /// The same; it rings `told` when events have their numbers.
+    #[must_use]
+    pub fn telling(self, told: Bell) -> Self {
+        Self {
+            told: Some(told),
+            ..self
+        }
     }
 
     /// One pass: committed events that have no number get the next ones. Returns how many.
@@ -32,6 +43,9 @@ impl Publisher {
         let mut tx = self.store.write().await?;
         let numbered = outbox::number(&mut tx, CHUNK).await?;
         tx.commit().await?;
+        if let Some(told) = &self.told {
+            told.ring();
+        }
         Ok(usize::try_from(numbered).unwrap_or(usize::MAX))
     }
 }

@@ -36,8 +36,9 @@ impl Default for Settings {
 
 /// Sends log lines to standard error. Calling it twice does nothing.
 pub fn start(settings: &Settings) {
-    // Database and HTTP libraries would print statements and headers below info.
-    let quiet = "sqlx=warn,hyper=warn,rustls=warn,h2=warn";
+    // Database and HTTP libraries would print statements and headers below info; that the broker is away is
+    // said once, by us.
+    let quiet = "sqlx=warn,hyper=warn,rustls=warn,h2=warn,lapin=off";
     let filter = EnvFilter::try_new(format!("{},{quiet}", settings.level))
         .unwrap_or_else(|_| EnvFilter::new("info"));
     let base = tracing_subscriber::fmt()

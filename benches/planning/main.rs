@@ -4,9 +4,11 @@
 //! Each size and each database is filled and measured in processes of their own, so that no peak hides another.
 //! Run it with `cargo bench --bench planning`; arguments are sizes, `sqlite` or `postgres` alone keeps to that database,
 //! and `plain` leaves out the days that concern many. PostgreSQL is measured where `CAREBELL_TEST_POSTGRES` names a server.
+//! With a folder in `CAREBELL_BENCH_KEEP` a database that was filled and planned once is there for the next run.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
 
 mod fill;
+mod kept;
 mod measure;
 
 use std::path::Path;
@@ -18,6 +20,7 @@ use carebell::store::{Store, StoreError};
 use serde::de::DeserializeOwned;
 
 use crate::fill::noon;
+use crate::kept::Place;
 use crate::measure::{Changes, Pass};
 
 /// What a pass may take: so many times the hand-written statement, and so much for each reminder, in seconds.
@@ -65,20 +68,40 @@ async fn parent(words: &[&str]) -> Result<(), StoreError> {
             } else {
                 "days"
             };
-            let passes = measure(name, &test, *size, job);
+            let passes = measure(name, &test, *size, job).await?;
             tell(name, *size, &passes, &before);
             before = passes;
             if at + 1 == sizes.len() {
                 let found: Changes = ask("changes", &test.url, *size);
                 tell_changes(name, &found);
             }
-            test.store.close().await;
+            kept::remove(&test).await?;
         }
     }
     Ok(())
 }
 
-fn measure(name: &str, test: &TestStore, size: i64, job: &str) -> Vec<Pass> {
+async fn measure(
+    name: &str,
+    test: &TestStore,
+    size: i64,
+    job: &str,
+) -> Result<Vec<Pass>, StoreError> {
+    let place = Place::of(test, size);
+    let is_kept = match &place {
+        Some(place) => place.restore(test).await?,
+        None => false,
+    };
+    if !is_kept {
+        fill(name, test, size);
+        if let Some(place) = place {
+            place.keep(test).await?;
+        }
+    }
+    Ok(ask(job, &test.url, size))
+}
+
+fn fill(name: &str, test: &TestStore, size: i64) {
     eprintln!("{name}, {size} patients: filling");
     let filled: f64 = ask("fill", &test.url, size);
     eprintln!(
@@ -89,7 +112,6 @@ fn measure(name: &str, test: &TestStore, size: i64, job: &str) -> Vec<Pass> {
     println!(
         "\n{name}, {size} patients: the first plan made {reminders} reminders in {took:.1} s with at most {peak:.0} MB"
     );
-    ask(job, &test.url, size)
 }
 
 /// Has a child do a job; its last word is on its standard output.

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::{ApiState, Routes};
 use crate::intake::IntakeError;
 use crate::intake::apply::{Apply, apply};
-use crate::intake::messages::speakable;
+use crate::intake::messages::speakable_path;
 use crate::intake::record::{RecordKind, RecordUpdate};
 use crate::intake::report::{Counts, Report};
 
@@ -114,19 +114,10 @@ fn refused(problem: IntakeError) -> Problem {
 
 /// A path may hold names of members that the caller made up.
 fn invalid(path: &str, expected: &str) -> Problem {
-    let segment = |segment: &str| match segment.split_once('[') {
-        Some((name, index)) => format!("{}[{index}", speakable(name)),
-        None => speakable(segment),
-    };
-    let path = if path.starts_with("the ") {
-        String::new()
-    } else {
-        path.split('.').map(segment).collect::<Vec<_>>().join(".")
-    };
     let problem = Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "invalid_value",
         "A value is not what it should be",
     );
-    problem.detail(expected.to_owned()).at(path)
+    problem.detail(expected.to_owned()).at(speakable_path(path))
 }

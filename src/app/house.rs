@@ -7,9 +7,10 @@ use tokio::sync::watch;
 
 use crate::app::workdays::working_days;
 use crate::config::{Config, ConfigError};
-use crate::intake::SiteInfo;
 use crate::intake::messages::{self, InFlight, Intake};
+use crate::intake::{Clearing, SiteInfo};
 use crate::planning::book::{Book, Problem};
+use crate::rules::rule::Rule;
 use crate::rules::site::Site;
 use crate::store::messages::Desk;
 use crate::store::{Store, migrate};
@@ -46,17 +47,19 @@ impl House {
             .context("the database cannot be opened")?;
         let schema = migrate::schema(&store).await?;
         anyhow::ensure!(
-            schema.at <= schema.newest,
-            "the database is of a later version (schema {}, this program knows {})",
+            schema.unknown.is_empty(),
+            "the database is of a later version (schema {}, this program knows {} and not {})",
             schema.at,
-            schema.newest
+            schema.newest,
+            numbers(&schema.unknown)
         );
-        if schema.at < schema.newest {
+        if !schema.missing.is_empty() {
             anyhow::ensure!(
                 config.may_migrate(),
-                "the database has schema {}, this program needs {}: run `carebell migrate`, or set `migrate = true` under [database]",
+                "the database has schema {}, this program needs {} and lacks {}: run `carebell migrate`, or set `migrate = true` under [database]",
                 schema.at,
-                schema.newest
+                schema.newest,
+                numbers(&schema.missing)
             );
             migrate::run(&store).await?;
         }
@@ -74,6 +77,10 @@ impl House {
             &config.path(&config.templates.dir),
             &site,
         );
+        let info = SiteInfo {
+            clearings: clearings(&book),
+            ..info
+        };
         let desk = Desk {
             routes: config.routes(),
             address_key: info.address_key.clone(),
@@ -121,6 +128,21 @@ impl House {
     }
 }
 
+/// What records make needless of what waits by these rules.
+fn clearings(book: &Book) -> Vec<Clearing> {
+    let clearing = |rule: &Rule| Clearing {
+        rule: rule.id.clone(),
+        fact: rule
+            .stop
+            .as_ref()
+            .map(|stop| (stop.fact.clone(), stop.codes.clone())),
+        by_visits: rule.steps.iter().any(|step| step.group.is_some()),
+    };
+    let all = book.active().map(clearing);
+    all.filter(|one| one.fact.is_some() || one.by_visits)
+        .collect()
+}
+
 /// What rules take from the config, without a database.
 ///
 /// # Errors
@@ -130,4 +152,9 @@ pub fn site(config: &Config) -> Result<Site, ConfigError> {
         working_days: Arc::new(working_days(config)?),
         ..Site::new(config.zone(), config.site.country.clone())
     })
+}
+
+fn numbers(migrations: &[i64]) -> String {
+    let words: Vec<String> = migrations.iter().map(i64::to_string).collect();
+    words.join(", ")
 }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+use crate::amqp;
 use crate::channels::sms::smpp::provider as smpp;
 use crate::channels::{Provider, Sink};
 use crate::clock::Clock;
@@ -58,6 +59,8 @@ pub struct Bells {
     pub rescue: Bell,
     /// A provider may stand otherwise.
     pub routing: Bell,
+    /// Events have their numbers.
+    pub told: Bell,
 }
 
 /// The running daemon.
@@ -75,6 +78,7 @@ pub struct App {
     lines: Vec<JoinHandle<()>>,
     providers: Vec<Arc<dyn Provider>>,
     servers: Vec<JoinHandle<()>>,
+    broker: Vec<JoinHandle<()>>,
     _lock: Lock,
 }
 
@@ -154,13 +158,14 @@ impl App {
             unbound: Arc::default(),
         };
         let stages = stages(&house, &start.clock, &bells, (rescue, routing), &stop);
+        let (broker, amqp) = broker(&house, &start.clock, &writer, &bells, owner, &stop)?;
         let servers = web::serve(
             &house,
             &start,
             &writer,
             &bells,
             &providers,
-            (api, health),
+            (api, health, amqp),
             &stop,
         )?;
         info!("Carebell is up: API on http://{address}");
@@ -174,6 +179,7 @@ impl App {
             lines,
             providers,
             servers,
+            broker,
             _lock: lock,
         })
     }
@@ -191,7 +197,8 @@ impl App {
             for provider in &self.providers {
                 provider.close(patience).await;
             }
-            for task in self.stages.into_iter().chain(self.servers) {
+            let tasks = self.broker.into_iter().chain(self.stages);
+            for task in tasks.chain(self.servers) {
                 let _ = task.await;
             }
             self.house.store.close().await;
@@ -207,9 +214,6 @@ impl App {
 fn warn_of(house: &House) {
     for problem in house.problems.iter().filter(|p| !p.is_warning) {
         error!("Left out: {problem}");
-    }
-    if house.config.amqp.is_some() {
-        warn!("[amqp] is set, but RabbitMQ is not there yet: commands come in by HTTP only");
     }
 }
 
@@ -315,7 +319,7 @@ fn stages(
         language: house.config.site.language.clone(),
         answers: bells.compose.clone(),
     };
-    let publisher = Publisher::new(house.store.clone());
+    let publisher = Publisher::new(house.store.clone()).telling(bells.told.clone());
     vec![
         staged!("plan", bells.plan, LOOK, stop, plan),
         staged!("compose", bells.compose, LOOK, stop, compose),
@@ -324,6 +328,36 @@ fn stages(
         staged!("rescue", bells.rescue, Duration::from_secs(5), stop, rescue),
         staged!("routing", bells.routing, LOOK * 5, stop, routing),
     ]
+}
+
+/// Starts what works with RabbitMQ, where there is one.
+fn broker(
+    house: &House,
+    clock: &Clock,
+    writer: &Writer,
+    bells: &Bells,
+    owner: String,
+    stop: &Stop,
+) -> anyhow::Result<(Vec<JoinHandle<()>>, amqp::Health)> {
+    let Some(settings) = &house.config.amqp else {
+        return Ok((Vec::new(), amqp::Health::default()));
+    };
+    let start = amqp::Start {
+        intake: house.intake(),
+        records: Arc::clone(&house.info),
+        record_source: house.config.intake.source.clone(),
+        writer: writer.clone(),
+        clock: clock.clone(),
+        bells: amqp::Bells {
+            delivery: bells.send.clone(),
+            plan: bells.plan.clone(),
+            outbox: bells.outbox.clone(),
+        },
+        told: bells.told.clone(),
+        owner,
+        stop: stop.clone(),
+    };
+    Ok(amqp::start(settings, &house.config.base, start)?)
 }
 
 /// The two stages of the scheduler, for whoever runs them by hand.

@@ -14,6 +14,7 @@ use tracing::info;
 
 use super::{Bells, House, Start};
 use crate::access::Keys;
+use crate::amqp;
 use crate::api::{self, ApiState};
 use crate::channels::Provider;
 use crate::console::{self, ConsoleState};
@@ -50,7 +51,7 @@ pub(crate) fn serve(
     writer: &Writer,
     bells: &Bells,
     providers: &[Arc<dyn Provider>],
-    (api, health): (TcpListener, TcpListener),
+    (api, health, broker): (TcpListener, TcpListener, amqp::Health),
     stop: &Stop,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let state = api_state(house, start, writer, bells, providers);
@@ -58,7 +59,7 @@ pub(crate) fn serve(
     let checks = Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))
-        .with_state(house.store.clone());
+        .with_state((house.store.clone(), broker));
     let server = |listener: TcpListener, router: Router, stop: Stop| {
         tokio::spawn(async move {
             // Serving ends only when it is told to.
@@ -132,15 +133,20 @@ fn console_state(house: &House, start: &Start, address: SocketAddr) -> ConsoleSt
     }
 }
 
-/// Ready means that the database takes writes; a dead carrier is a matter for the operator, not for a restart.
-async fn ready(State(store): State<Store>) -> Result<&'static str, (StatusCode, &'static str)> {
+/// Ready means that the database takes writes; a dead carrier or broker is a matter for the operator, not for a restart.
+async fn ready(
+    State((store, broker)): State<(Store, amqp::Health)>,
+) -> Result<String, (StatusCode, &'static str)> {
     let writable = async {
         let tx = store.write().await?;
         tx.rollback().await
     };
     writable
         .await
-        .map(|()| "ok")
+        .map(|()| match broker.degraded() {
+            None => "ok".to_owned(),
+            Some(why) => format!("degraded: {why}"),
+        })
         .map_err(|_: crate::store::StoreError| {
             (
                 StatusCode::SERVICE_UNAVAILABLE,

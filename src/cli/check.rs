@@ -34,6 +34,9 @@ pub fn check(config: &Config, today: Date, json: bool) -> anyhow::Result<u8> {
         .map(|p| (p.is_warning, p.text.clone()))
         .collect();
     findings.extend(fault);
+    if let Some(Err(fault)) = config.amqp.as_ref().map(|amqp| amqp.link(&config.base)) {
+        findings.push((false, fault.to_string()));
+    }
     let uses = [uses(&book), uses(&packs)].concat();
     let lints = render::lint_with(&book.catalog, &uses, &config.reserved_words());
     findings.extend(lints.iter().map(|f| {

@@ -1,6 +1,7 @@
 //! The verbs of the command line. Each gives an exit code: 0 ok, 1 the thing asked about is wrong,
 //! 2 usage, 3 cannot run.
 
+pub mod amqp;
 pub mod apikey;
 pub mod campaign;
 pub mod carrier;
@@ -77,6 +78,9 @@ enum Verb {
     Workdays(WorkdaysVerb),
     /// The built-in SMSC alone, with phones that answer.
     Carrier(Box<carrier::Args>),
+    /// RabbitMQ: make exchanges and queues, look after commands that could not be done.
+    #[command(subcommand)]
+    Amqp(amqp::AmqpVerb),
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi,
     #[command(flatten)]
@@ -255,6 +259,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
                 WorkdaysVerb::List => workdays::list(&config, cli.json, &mut out),
                 WorkdaysVerb::Check { file } => workdays::check(&config, &file, cli.json, &mut out),
             }
+        }
+        Verb::Amqp(verb) => {
+            let (config, mut out) = (config(true)?, std::io::stdout());
+            runtime()?.block_on(amqp::run(&verb, &config, cli.json, &mut out))
         }
         Verb::Serve => runtime()?.block_on(serve::serve(config(false)?)),
         Verb::Migrate => runtime()?.block_on(serve::migrate(config(false)?)),

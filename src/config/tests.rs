@@ -33,6 +33,39 @@ fn the_example_shows_every_setting_and_tells_the_truth() {
 }
 
 #[test]
+fn the_example_shows_every_key_of_amqp_with_its_default() {
+    let example = include_str!("../../carebell.example.toml");
+    let block = example.lines().skip_while(|line| *line != "# [amqp]");
+    let block = block.take_while(|line| !line.is_empty());
+    let lines = block.filter_map(|line| line.strip_prefix("# "));
+    let is_key = |line: &&str| {
+        line.split_once(" = ")
+            .is_some_and(|(key, _)| !key.contains(' '))
+    };
+    let shown: Vec<&str> = lines.filter(is_key).collect();
+    let unknown = parse("[amqp]\nnothing = 1\n", &[]).expect_err("no such key");
+    let unknown = unknown.to_string();
+    let known: Vec<&str> = unknown.split('`').skip(3).step_by(2).collect();
+    assert!(known.contains(&"prefetch"), "{unknown}");
+    for key in known {
+        let is_shown = shown
+            .iter()
+            .any(|line| line.starts_with(&format!("{key} = ")));
+        assert!(is_shown, "carebell.example.toml does not show amqp.{key}");
+    }
+    let of_choice = ["password_file", "ca_file", "clients"];
+    let of_default = shown
+        .iter()
+        .filter(|line| !of_choice.iter().any(|key| line.starts_with(key)));
+    let text = of_default.fold("[amqp]\n".to_owned(), |text, line| text + line + "\n");
+    let all = parse(&text, &[]).expect("the example is a config");
+    let least = "[amqp]\nurl = \"amqp://127.0.0.1:5672/%2f\"\n";
+    let least = parse(least, &[]).expect("a config");
+    assert_eq!(format!("{all:?}"), format!("{least:?}"));
+    assert!(parse("[amqp]\nurl = \"http://127.0.0.1\"\n", &[]).is_err());
+}
+
+#[test]
 fn what_is_wrong_is_named_by_file_and_line() {
     let error = parse("[site]\nname = \"A\"\nnmae = \"B\"\n", &[])
         .expect_err("an unknown key")

@@ -27,6 +27,9 @@ use crate::store::{
     StoreError, Tx, consents, contact_points, marks, occasions, patients, questions, withdraw,
 };
 
+/// The highest score, of the ten that our texts ask for, that somebody should look into: the words for it are "dissatisfied".
+const LOW: u8 = 4;
+
 /// What a person says of messages at all.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Consent {
@@ -93,7 +96,8 @@ impl Case<'_> {
             Intent::Confirm => self.confirm(tx, reply).await,
             Intent::Cancel => self.decline(tx, reply).await,
             Intent::Reschedule => self.reschedule(tx, reply).await,
-            Intent::Choice | Intent::Rating => self.answered(tx, reply).await,
+            Intent::Choice => self.answered(tx, reply).await,
+            Intent::Rating => self.rated(tx, reply).await,
             Intent::Help => {
                 self.answer(tx, reply, "answer_help").await?;
                 Ok(ReplyOutcome::Helped)
@@ -290,6 +294,16 @@ impl Case<'_> {
     async fn answered(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
         self.close(tx).await?;
         self.to_people(tx, reply, ReplyOutcome::Answered).await
+    }
+
+    /// A low score is for a person to look into, and so is a complaint beside it; any other is kept with the reply.
+    async fn rated(&self, tx: &mut Tx, reply: &ReplyId) -> Result<ReplyOutcome, StoreError> {
+        self.close(tx).await?;
+        let is_low = self.reading.slots.rating.is_some_and(|score| score <= LOW);
+        if is_low || self.reading.needs_human {
+            return self.to_people(tx, reply, ReplyOutcome::Answered).await;
+        }
+        Ok(ReplyOutcome::Answered)
     }
 
     /// Says once a day that we did not understand; a person reads it in any case that is not a machine's.

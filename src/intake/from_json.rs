@@ -1,5 +1,6 @@
 //! Reads patients and occasions from JSON, with errors that name the path.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -15,7 +16,7 @@ use super::record::{
     RecordUpdate, RelationRecord, Removal, Removed, Series,
 };
 use super::{IntakeError, SiteInfo, located, moment, repeat};
-use crate::model::class::Channel;
+use crate::model::class::{Channel, Class};
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
 use crate::model::private::Private;
@@ -216,6 +217,37 @@ pub fn delete_occasion(source: &str, key: &str) -> Result<Vec<RecordUpdate>, Int
     })])
 }
 
+/// Reads a patient that came by an inlet of its own.
+///
+/// # Errors
+/// As [`patient_from_json`].
+pub(crate) fn patient_at(
+    key: Key,
+    origin: Origin,
+    body: &Value,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
+    patient_from_value(key, origin, body, site)
+}
+
+/// Reads an occasion that came by an inlet of its own.
+///
+/// # Errors
+/// As [`occasion_from_json`].
+pub(crate) fn occasion_at(
+    key: Key,
+    origin: Origin,
+    body: &Value,
+    site: &SiteInfo,
+) -> Result<Vec<RecordUpdate>, IntakeError> {
+    occasion_updates(located::read(body)?, key, origin, site)
+}
+
+/// Something that is no more, by an inlet of its own.
+pub(crate) fn removal_at(what: Removed, origin: Origin) -> Vec<RecordUpdate> {
+    vec![RecordUpdate::Remove(Removal { origin, what })]
+}
+
 fn patient_record(
     input: PatientInput,
     key: Key,
@@ -333,6 +365,7 @@ fn relation_record(
             "expected a word such as child",
         ));
     }
+    let (consented, classes) = consent_of_relation(&relation, n)?;
     Ok(RelationRecord {
         kind: relation.relation.trim().to_owned(),
         name: relation
@@ -341,17 +374,53 @@ fn relation_record(
             .and_then(person_name)
             .map(Private::new),
         language: said(relation.language),
-        consented: if relation.consented {
-            Consented::Yes
-        } else {
-            Consented::No
-        },
+        consented,
+        classes,
         contacts: contacts(
             &relation.contacts,
             &format!("relations[{n}].contacts"),
             site,
         )?,
     })
+}
+
+/// Whether a relation may be told, and of which classes alone.
+fn consent_of_relation(
+    relation: &RelationInput,
+    n: usize,
+) -> Result<(Consented, Vec<Class>), IntakeError> {
+    let mut classes = Vec::new();
+    let words = relation.consented_to.as_deref();
+    for (at, word) in words.unwrap_or_default().iter().enumerate() {
+        let class = consented_class(word).ok_or_else(|| {
+            let expected = "expected all or a class such as appointment";
+            wrong(format!("relations[{n}].consented_to[{at}]"), expected)
+        })?;
+        classes.push(class);
+    }
+    let says_so = words.is_some_and(|words| !words.is_empty());
+    let consented = if relation.consented.unwrap_or(says_so) && words.is_none_or(|_| says_so) {
+        Consented::Yes
+    } else {
+        Consented::No
+    };
+    Ok((consented, one_by_one(classes)))
+}
+
+/// A word of what a relation may hear of: `Some(None)` is all.
+pub(super) fn consented_class(word: &str) -> Option<Option<Class>> {
+    match word.trim().to_lowercase().as_str() {
+        "all" => Some(None),
+        word => Class::parse(word)
+            .filter(|class| *class != Class::Reply)
+            .map(Some),
+    }
+}
+
+/// The classes named, each once and in one order; none where one of the words was all.
+pub(super) fn one_by_one(words: Vec<Option<Class>>) -> Vec<Class> {
+    let classes: Option<BTreeSet<Class>> = words.into_iter().collect();
+    classes.into_iter().flatten().collect()
 }
 
 /// The whole name, made of its parts where it is not told; `None` when nothing is.

@@ -105,9 +105,12 @@ pub struct RelationInput {
     /// The language they read.
     #[serde(default)]
     pub language: Option<String>,
-    /// Whether there is consent to tell them.
+    /// Whether there is consent to tell them; by default whether `consented_to` names anything.
     #[serde(default)]
-    pub consented: bool,
+    pub consented: Option<bool>,
+    /// The classes that the consent is for, such as `appointment`; left out or with `all` it is for all.
+    #[serde(default)]
+    pub consented_to: Option<Vec<String>>,
     /// Numbers and addresses, best first.
     #[serde(default)]
     pub contacts: Vec<ContactInput>,

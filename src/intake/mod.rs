@@ -26,6 +26,8 @@ mod survey;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_family;
+#[cfg(test)]
 mod tests_json;
 
 use std::path::Path;
@@ -81,6 +83,32 @@ pub struct SiteInfo {
     pub address_key: Vec<u8>,
     /// Who must never be stored.
     pub sensitive: Sensitive,
+    /// What records make needless of what waits to be sent.
+    pub clearings: Vec<Clearing>,
+}
+
+/// A rule whose messages a record may make needless: what waits of it when such a record comes is looked at anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clearing {
+    /// The rule's id.
+    pub rule: String,
+    /// The kind of fact that stops it, and what its code begins with; none for any code.
+    pub fact: Option<(String, Vec<String>)>,
+    /// Whether a visit ends it as well: an encounter, or a booking that the patient came to.
+    pub by_visits: bool,
+}
+
+impl Clearing {
+    /// Whether a fact of `kind` with `code` may end it.
+    pub(crate) fn heeds(&self, kind: &str, code: Option<&str>) -> bool {
+        let is_visit = self.by_visits && kind == "encounter";
+        let begins = |prefix: &String| {
+            let start = code.and_then(|code| code.get(..prefix.len()));
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        let fact = self.fact.as_ref().filter(|(fact, _)| fact == kind);
+        is_visit || fact.is_some_and(|(_, codes)| codes.is_empty() || codes.iter().any(begins))
+    }
 }
 
 impl SiteInfo {
@@ -102,6 +130,7 @@ impl SiteInfo {
             country: country.to_owned(),
             address_key: sources::address_key(store).await?,
             sensitive: Sensitive::open(&settings.sensitive, base)?,
+            clearings: Vec::new(),
         })
     }
 }

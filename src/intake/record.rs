@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::birth::Birth;
 use super::contacts::Contact;
-use crate::model::class::Channel;
+use crate::model::class::{Channel, Class};
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
 use crate::model::private::Private;
@@ -269,6 +269,8 @@ pub struct RelationRecord {
     pub language: Option<String>,
     /// Whether they may be told.
     pub consented: Consented,
+    /// The classes that the consent is for; none for all.
+    pub classes: Vec<Class>,
     /// Numbers and addresses, best first.
     pub contacts: Vec<Contact>,
 }

@@ -135,17 +135,20 @@ pub struct Relation {
 
 impl Relation {
     /// Whether there is consent to tell them a word of `class`.
+    ///
+    /// Where classes are named these alone count: that the relation wants to hear from us again gives no leave of the patient's.
     pub fn may_hear(&self, class: Class) -> bool {
-        let is_of_class = |consent: &OptOut| match consent {
-            OptOut::All => true,
-            OptOut::Class(allowed) => *allowed == class,
-            OptOut::Channel(_) => false,
-        };
-        let is_for_all = !self
-            .consents
-            .iter()
-            .any(|consent| matches!(consent, OptOut::Class(_)));
-        self.consented && (is_for_all || self.consents.iter().any(is_of_class))
+        let mut classes = self.consented_to().peekable();
+        let is_for_all = classes.peek().is_none();
+        self.consented && (is_for_all || classes.any(|allowed| allowed == class))
+    }
+
+    /// The classes that the consent is for; none for all.
+    pub fn consented_to(&self) -> impl Iterator<Item = Class> {
+        self.consents.iter().filter_map(|consent| match consent {
+            OptOut::Class(class) => Some(*class),
+            OptOut::All | OptOut::Channel(_) => None,
+        })
     }
 }
 

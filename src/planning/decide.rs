@@ -133,6 +133,10 @@ fn decide_one(
             decided
                 .decisions
                 .push((rule.id.clone(), missed_before(reminder)));
+        } else if is_told(&reminder, known) {
+            let detail = "staff have a task about it already".to_owned();
+            let decision = not_again(reminder, SkipReason::Duplicate, detail);
+            decided.decisions.push((rule.id.clone(), decision));
         } else {
             decided.reminders.push(new_reminder(rule, reminder));
         }
@@ -190,15 +194,43 @@ fn stays_missed(reminder: &PlannedReminder, known: &[&Reminder], horizon: &Horiz
         && !known.iter().any(|r| r.plan.plan_key == reminder.key)
 }
 
+/// Whether a late task in a patient's place would say once more what the composer gave staff a task about: that
+/// nobody can be reached.
+fn is_told(reminder: &PlannedReminder, known: &[&Reminder]) -> bool {
+    let hides = [
+        SkipReason::NoContactPoint,
+        SkipReason::OptedOut,
+        SkipReason::NoGuardian,
+        SkipReason::NoConsent,
+    ];
+    let is_same = |plan: &NewReminder| {
+        (&plan.occurrence, plan.epoch, &plan.step)
+            == (&reminder.occurrence, reminder.epoch, &reminder.step)
+    };
+    let told = |r: &&Reminder| {
+        let why = r.reason.as_deref();
+        r.state == ReminderState::Skipped && hides.iter().any(|reason| why == Some(reason.as_str()))
+    };
+    reminder.stands_in
+        && reminder.role == Role::Staff
+        && reminder.catch_up
+        && known.iter().any(|r| is_same(&r.plan) && told(r))
+}
+
 fn missed_before(reminder: PlannedReminder) -> Decision {
+    let detail = "its leads were past before the rule planned anything for the occasion".to_owned();
+    not_again(reminder, SkipReason::Missed, detail)
+}
+
+fn not_again(reminder: PlannedReminder, reason: SkipReason, detail: String) -> Decision {
     Decision {
         at: Some(reminder.due_at),
         occurrence: reminder.occurrence,
         step: reminder.step,
         lead: reminder.lead,
         role: Some(reminder.role),
-        reason: SkipReason::Missed,
-        detail: "its leads were past before the rule planned anything for the occasion".to_owned(),
+        reason,
+        detail,
     }
 }
 
@@ -247,6 +279,8 @@ pub(super) fn keep_moment(new: &mut NewReminder, before: Option<&Reminder>) {
         && (before.planned_for == Some(new.due_at) || before.plan.catch_up)
     {
         new.due_at = before.plan.due_at;
+        // Where its day went by it has another one.
+        new.expires_at = new.expires_at.max(before.plan.expires_at);
     }
 }
 

@@ -198,11 +198,12 @@ pub async fn look_ahead(
             keep(&mut preview, page, manner.is_summary, house);
         }
         let started = campaign::moments(rule, &current);
-        let Some(among) = campaign::among(rule, &current)
-            .or_else(|| walk::candidates(rule, &spread::window(rule, &look.window), true))
-        else {
+        let among = campaign::among(rule, &current)
+            .or_else(|| walk::candidates(rule, &spread::window(rule, &look.window), true));
+        let among: Vec<_> = among.into_iter().chain(walk::of_own_leads(rule)).collect();
+        if among.is_empty() {
             continue;
-        };
+        }
         let mut days = Days::load(&mut store.read().await?, rule, look.now).await?;
         let mut after: Option<PatientId> = None;
         let mut looked = 0;
@@ -210,7 +211,7 @@ pub async fn look_ahead(
             let mut tx = store.read().await?;
             let ids = match look.patient {
                 Some(patient) => vec![patient.clone()],
-                None => candidates::page(&mut tx, &among, after.as_ref(), PAGE).await?,
+                None => candidates::page_of_all(&mut tx, &among, after.as_ref(), PAGE).await?,
             };
             let subjects = subject::load(&mut tx, &ids, &Needs::of(rule), look.now).await?;
             if let Some(days) = &mut days {

@@ -3,6 +3,8 @@
 //! A patient's day is kept once it is given, so that planning again changes nobody's day. Who comes later gets
 //! the first day that has room.
 
+mod again;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
@@ -20,6 +22,8 @@ use crate::rules::trigger::Trigger;
 use crate::store::reminders::{NewReminder, Reminder};
 use crate::store::rule_days::{self, Moved, Part, Slot};
 use crate::store::{StoreError, Tx};
+
+pub use again::{give_again, gone_by};
 
 /// No audience is spread further than this many days.
 const MOST_DAYS: i64 = 366;
@@ -58,19 +62,39 @@ impl<'r> Days<'r> {
         rule: &'r Rule,
         now: Timestamp,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(cap) = rule.daily_cap else {
+        if rule.daily_cap.is_none() {
             return Ok(None);
-        };
+        }
+        Self::open(tx, rule, now).await.map(Some)
+    }
+
+    /// The same; without a daily cap every day has room.
+    async fn open(tx: &mut Tx, rule: &'r Rule, now: Timestamp) -> Result<Self, StoreError> {
         let today = wall::date(&rule.timezone, now);
-        Ok(Some(Self {
+        Ok(Self {
             rule,
-            cap,
+            cap: rule.daily_cap.unwrap_or(u32::MAX),
             today,
             given: HashMap::new(),
             counts: rule_days::counts(tx, &rule.id, today).await?,
             hints: HashMap::new(),
             fresh: Vec::new(),
-        }))
+        })
+    }
+
+    /// What of `plan` is spread, where it would be due on `original` without a cap. One word to staff stands for
+    /// all, on its own day.
+    fn part(&self, plan: &NewReminder, original: Date) -> Option<Part> {
+        Some(Part {
+            rule: self.rule.id.clone(),
+            patient: plan.patient.clone()?,
+            occurrence: plan.occurrence.clone(),
+            part: if plan.catch_up {
+                plan.lead.clone()
+            } else {
+                original.to_string()
+            },
+        })
     }
 
     /// Looks up which days these patients have already.
@@ -90,22 +114,11 @@ impl<'r> Days<'r> {
         known: Option<&Reminder>,
         now: Timestamp,
     ) -> Placed {
-        // One word to staff stands for all, on its own day.
-        let Some(patient) = plan.patient.clone() else {
-            return Placed::Stays;
-        };
         let waits = known.and_then(|known| known.planned_for);
         let original = waits.unwrap_or(plan.due_at);
         let wall = self.rule.timezone.to_datetime(original);
-        let part = Part {
-            rule: self.rule.id.clone(),
-            patient,
-            occurrence: plan.occurrence.clone(),
-            part: if plan.catch_up {
-                plan.lead.clone()
-            } else {
-                wall.date().to_string()
-            },
+        let Some(part) = self.part(plan, wall.date()) else {
+            return Placed::Stays;
         };
         let kept = self.given.get(&part).copied();
         if let Some(day) = kept.filter(|_| waits.is_some() && plan.due_at != original) {

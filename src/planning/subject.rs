@@ -170,8 +170,7 @@ async fn gather(
     mut occasions: HashMap<PatientId, Vec<Occasion>>,
     mut reminders: BTreeMap<PatientId, Vec<Reminder>>,
 ) -> Result<Vec<Subject>, StoreError> {
-    let found = patients::load(tx, ids).await?;
-    let binding = suppressions::binding(tx, ids).await?;
+    let (found, binding) = patients::load_bound(tx, ids).await?;
     let mut own = overrides::of(tx, ids).await?;
     Ok(found
         .into_iter()

@@ -85,6 +85,25 @@ pub fn candidates(rule: &Rule, window: &Range<Timestamp>, is_first: bool) -> Opt
     ))
 }
 
+/// Who is looked at whatever the window: their own leads may fall due on days that the rule's do not.
+///
+/// Occasions are planned whole whenever they change, and what somebody starts goes to all at once.
+pub fn of_own_leads(rule: &Rule) -> Option<Candidates> {
+    let has_lead = |lead: &Lead| matches!(lead, Lead::Before(_));
+    let mut of_people = rule.steps.iter().filter(|step| step.to != Role::Staff);
+    match rule.trigger {
+        Trigger::Birthday
+        | Trigger::Holiday { .. }
+        | Trigger::Season { .. }
+        | Trigger::Every { .. } => {}
+        Trigger::Manual | Trigger::Occasion { .. } => return None,
+    }
+    let rule_id = rule.id.clone();
+    of_people
+        .any(|step| step.leads.iter().any(has_lead))
+        .then(|| narrowed(rule, Among::OfOwnLeads { rule: rule_id }, None))
+}
+
 /// Those of `among` who fit the keys of the rule's audience, on one of `days` as far as age goes.
 fn narrowed(rule: &Rule, among: Among, days: Option<RangeInclusive<Date>>) -> Candidates {
     let audience = &rule.audience;

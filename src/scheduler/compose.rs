@@ -3,19 +3,22 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::clock::Clock;
 use crate::gates;
 use crate::model::id::ReminderId;
-use crate::planning::House;
 use crate::planning::book::Book;
 use crate::planning::material::Material;
+use crate::planning::{House, spread};
 use crate::scheduler::Settings;
-use crate::scheduler::digest;
 use crate::scheduler::make::{Bench, make_all};
+use crate::scheduler::{digest, plan};
 use crate::stage::Bell;
 use crate::store::due::{self, Outcome};
 use crate::store::messages::{self, Desk};
-use crate::store::{Store, StoreError, questions, rule_switches, tasks};
+use crate::store::reminders::Reminder;
+use crate::store::{Store, StoreError, Tx, questions, rule_switches, tasks};
 
 /// Names this work among processes that share a database.
 const WORK: i64 = 0x6361_7262_0002;
@@ -42,6 +45,39 @@ pub struct ComposeStage {
 }
 
 impl ComposeStage {
+    /// What is due, with what belongs to it; nothing while another process composes.
+    async fn ready(&self, tx: &mut Tx, now: Timestamp) -> Result<Vec<Reminder>, StoreError> {
+        if !due::alone(tx, WORK).await? {
+            return Ok(Vec::new());
+        }
+        let held = rule_switches::held(tx, self.book.broken()).await?;
+        let mut ready = due::due(tx, &held, now, self.settings.limit()).await?;
+        let beside = due::beside(tx, &ready, &held, now).await?;
+        ready.extend(beside);
+        let ready = digest::complete(tx, &self.book, &held, ready, now).await?;
+        due::hold(tx, ready).await
+    }
+
+    /// Gives another day to reminders whose day went by; says how many got one, or nothing while the planner gives days.
+    async fn give_again(
+        &self,
+        tx: &mut Tx,
+        late: &[&Reminder],
+        now: Timestamp,
+    ) -> Result<Option<usize>, StoreError> {
+        if self.store.is_shared() {
+            if !due::alone(tx, plan::WORK).await? {
+                return Ok(None);
+            }
+            let given = spread::give_again(tx, &self.book, late, now).await?;
+            return Ok(Some(given));
+        }
+        let mut tx = self.store.write().await?;
+        let given = spread::give_again(&mut tx, &self.book, late, now).await?;
+        tx.commit().await?;
+        Ok(Some(given))
+    }
+
     /// One pass: a chunk of due reminders. Says how many were settled.
     ///
     /// # Errors
@@ -54,14 +90,19 @@ impl ComposeStage {
         } else {
             self.store.read().await?
         };
-        let mut reminders = Vec::new();
-        if due::alone(&mut tx, WORK).await? {
-            let held = rule_switches::held(&mut tx, self.book.broken()).await?;
-            let mut ready = due::due(&mut tx, &held, now, self.settings.limit()).await?;
-            let beside = due::beside(&mut tx, &ready, &held, now).await?;
-            ready.extend(beside);
-            let ready = digest::complete(&mut tx, &self.book, &held, ready, now).await?;
-            reminders = due::hold(&mut tx, ready).await?;
+        let mut reminders = self.ready(&mut tx, now).await?;
+        let late = spread::gone_by(&self.book, &reminders, now);
+        if !late.is_empty() {
+            let late: HashSet<ReminderId> = match self.give_again(&mut tx, &late, now).await? {
+                Some(0) => HashSet::new(),
+                Some(given) => {
+                    tx.commit().await?;
+                    return Ok(given);
+                }
+                // Somebody gives days at this moment: these wait for the next pass.
+                None => late.iter().map(|one| one.id.clone()).collect(),
+            };
+            reminders.retain(|one| !late.contains(&one.id));
         }
         if reminders.is_empty() {
             // Dropped, it would give its locks back only some time later.

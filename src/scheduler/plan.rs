@@ -25,7 +25,7 @@ use crate::store::{
 };
 
 /// Names this work among processes that share a database.
-const WORK: i64 = 0x6361_7262_0001;
+pub(super) const WORK: i64 = 0x6361_7262_0001;
 
 /// Candidates looked up at once; they are planned in chunks.
 const PAGE: i64 = 20_000;
@@ -218,10 +218,12 @@ impl PlanStage {
             return Ok(0);
         };
         let is_first = plan.until == Timestamp::UNIX_EPOCH;
+        let among = walk::candidates(rule, &(walk.from..walk.to), is_first);
+        let among: Vec<_> = among.into_iter().chain(walk::of_own_leads(rule)).collect();
         let mut ids = Vec::new();
-        if let Some(among) = walk::candidates(rule, &(walk.from..walk.to), is_first) {
+        if !among.is_empty() {
             let mut tx = self.store.read().await?;
-            ids = candidates::page(&mut tx, &among, walk.after.as_ref(), PAGE).await?;
+            ids = candidates::page_of_all(&mut tx, &among, walk.after.as_ref(), PAGE).await?;
         }
         let is_last = ids.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
         let sieved = Arc::new(walk::sieved(rule));

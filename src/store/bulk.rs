@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use super::{StoreError, Tx, on};
 
 /// How many rows one statement takes; what is left over goes by the next smaller one.
-const SIZES: [usize; 3] = [64, 8, 1];
+const SIZES: [usize; 4] = [64, 16, 4, 1];
 
 /// A value of a row.
 #[derive(Clone, Copy)]
@@ -37,8 +37,8 @@ pub(super) struct Insert {
     row: &'static str,
     /// `ON CONFLICT …`.
     tail: &'static str,
-    plain: [OnceLock<Arc<str>>; 3],
-    numbered: [OnceLock<Arc<str>>; 3],
+    plain: [OnceLock<Arc<str>>; 4],
+    numbered: [OnceLock<Arc<str>>; 4],
 }
 
 impl Insert {
@@ -47,8 +47,8 @@ impl Insert {
             head,
             row,
             tail,
-            plain: [OnceLock::new(), OnceLock::new(), OnceLock::new()],
-            numbered: [OnceLock::new(), OnceLock::new(), OnceLock::new()],
+            plain: [const { OnceLock::new() }; 4],
+            numbered: [const { OnceLock::new() }; 4],
         }
     }
 

@@ -32,6 +32,11 @@ pub enum Among {
     },
     /// All who are alive.
     Everybody,
+    /// Who has leads of their own for this rule.
+    OfOwnLeads {
+        /// The rule's id.
+        rule: String,
+    },
 }
 
 /// Who may have something due.
@@ -119,6 +124,14 @@ const BIRTHDAYS: &str = concat!(
 const DATED: &str = "SELECT o.patient_id FROM occasion AS o WHERE o.kind = $1 AND o.at >= $2 AND o.at < $3 AND o.patient_id > $4
     UNION SELECT f.patient_id FROM fact AS f WHERE f.kind = $1 AND f.on_day >= $5 AND f.patient_id > $4
     ORDER BY 1 LIMIT $6";
+// SQLite keeps the order of a CROSS JOIN: the few settings first.
+const OF_OWN_LEADS: &str = concat!(
+    "SELECT p.id FROM rule_override AS o CROSS JOIN patient AS p
+        WHERE o.rule_id = $8 AND o.leads IS NOT NULL AND o.patient_id > $5 AND p.id = o.patient_id AND ",
+    fits!(),
+    diagnosed!(),
+    " ORDER BY o.patient_id LIMIT $6"
+);
 const DIAGNOSED: &str = concat!(
     "SELECT DISTINCT f.patient_id",
     by_diagnosis!("$7"),
@@ -225,6 +238,10 @@ pub async fn page(
             let facts_from = facts_from.as_deref().unwrap_or("9999-99-99");
             on!(tx, conn => sqlx::query_scalar(DATED).bind(kind).bind(from).bind(to).bind(after).bind(facts_from).bind(limit).fetch_all(conn).await)
         }
+        Among::OfOwnLeads { rule } => {
+            on!(tx, conn => bind!(sqlx::query_scalar(OF_OWN_LEADS), keys).bind(after).bind(limit).bind(&keys.ranges)
+                .bind(rule).fetch_all(conn).await)
+        }
         Among::Everybody => {
             let sql = match candidates.by() {
                 By::Diagnosis => {
@@ -241,6 +258,29 @@ pub async fn page(
             on!(tx, conn => bind!(sqlx::query_scalar(sql), keys).bind(after).bind(limit).fetch_all(conn).await)
         }
     }
+}
+
+/// The next candidates after `after` of several searches together, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page_of_all(
+    tx: &mut Tx,
+    searches: &[Candidates],
+    after: Option<&PatientId>,
+    limit: i64,
+) -> Result<Vec<PatientId>, StoreError> {
+    let mut found = Vec::new();
+    for search in searches {
+        found.extend(page(tx, search, after, limit).await?);
+    }
+    if searches.len() > 1 {
+        // What the last of them left for the next page must not be passed over.
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    Ok(found)
 }
 
 /// How many patients there are among everybody that fit all the keys.

@@ -11,6 +11,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Postgres, Sqlite, Transaction};
 
 use super::StoreError;
+use super::checkpoint::Log;
 
 /// An open database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub enum Store {
         write: SqlitePool,
         /// Where the file lies.
         file: PathBuf,
+        /// What was written and is not in the file yet.
+        log: Log,
     },
     /// A server that several processes share.
     Postgres {
@@ -73,6 +76,8 @@ impl Store {
             .pragma("secure_delete", "ON")
             .pragma("cache_size", "-8000")
             .pragma("journal_size_limit", "67108864")
+            // In pages. By then somebody has long looked after the log beside: a commit does it where that fell behind.
+            .pragma("wal_autocheckpoint", "8000")
             .disable_statement_logging();
         let write = SqlitePoolOptions::new()
             .max_connections(1)
@@ -87,7 +92,9 @@ impl Store {
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(30));
         let read = read.connect_with(options.create_if_missing(false)).await?;
+        let log = Log::keep(read.clone());
         Ok(Self::Sqlite {
+            log,
             read,
             write,
             file: file.to_owned(),
@@ -126,7 +133,8 @@ impl Store {
     pub async fn write(&self) -> Result<Tx, StoreError> {
         match self {
             // A deferred BEGIN that reads first fails with SQLITE_BUSY_SNAPSHOT without waiting.
-            Self::Sqlite { write, .. } => {
+            Self::Sqlite { write, log, .. } => {
+                log.grows();
                 Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?))
             }
             Self::Postgres { pool } => Ok(Tx::Postgres(pool.begin().await?)),
@@ -139,6 +147,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub(crate) async fn begin_bulk(&self) -> Result<(), StoreError> {
+        self.leave_log_alone(true);
         self.tune("PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0")
             .await
     }
@@ -148,7 +157,8 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub(crate) async fn end_bulk(&self) -> Result<(), StoreError> {
-        self.tune("PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 1000; PRAGMA wal_checkpoint(PASSIVE)")
+        self.leave_log_alone(false);
+        self.tune("PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000; PRAGMA wal_checkpoint(PASSIVE)")
             .await
     }
 
@@ -158,6 +168,24 @@ impl Store {
     /// When the database refuses.
     pub(crate) async fn checkpoint(&self) -> Result<(), StoreError> {
         self.tune("PRAGMA wal_checkpoint(PASSIVE)").await
+    }
+
+    /// Empties the log of SQLite, where old pages would stay until it is written over.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub(super) async fn empty_log(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { write, log, .. } => log.empty(write).await,
+            Self::Postgres { .. } => Ok(()),
+        }
+    }
+
+    fn leave_log_alone(&self, is_bulk: bool) {
+        match self {
+            Self::Sqlite { log, .. } => log.leave_alone(is_bulk),
+            Self::Postgres { .. } => {}
+        }
     }
 
     async fn tune(&self, pragmas: &'static str) -> Result<(), StoreError> {

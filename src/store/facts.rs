@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::bulk::{Cell, Insert};
 use super::patients::ids;
-use super::{Id, StoreError, Tx, marks, on, rows};
+use super::{Id, StoreError, Tx, id_set, marks, on, rows};
 use crate::model::id::{FactId, PatientId};
 use crate::model::patient::Fact;
 
@@ -40,7 +40,7 @@ pub async fn of_kinds(
         at: Option<i64>,
     }
     const SQL: &str = "SELECT f.patient_id, f.kind, f.code, f.system, f.on_day, f.at
-        FROM fact AS f WHERE f.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
+        FROM json_each($1) AS j CROSS JOIN fact AS f WHERE f.patient_id = j.atom
           AND ($2 = '[]' OR f.kind || '' IN (SELECT k.value ->> 'id' FROM json_each($2) AS k))
         ORDER BY f.patient_id, f.on_day, f.id";
     let mut all: HashMap<PatientId, Vec<Fact>> = HashMap::new();
@@ -48,7 +48,9 @@ pub async fn of_kinds(
         return Ok(all);
     }
     let kinds = super::patients::words(kinds);
-    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(&kinds).fetch_all(conn).await)?;
+    let set = id_set(patients.iter().map(PatientId::as_str));
+    let found: Vec<Row> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(set).bind(&kinds).fetch_all(conn).await)?;
     for row in found {
         let on = row
             .on_day

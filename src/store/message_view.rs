@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::messages::Body;
+use super::messages::{Body, CALLED_OFF};
 use super::{StoreError, Tx, on, rows};
 use crate::model::class::{Channel, Class, Lane, Role};
 use crate::model::id::{
@@ -251,6 +251,7 @@ pub fn first_state(message: &Message) -> MessageState {
     let untouched = message.updated_at == message.created_at;
     match message.state {
         MessageState::Suppressed | MessageState::Failed if untouched => message.state,
+        MessageState::Cancelled if message.reason.as_deref() == Some(CALLED_OFF) => message.state,
         _ if message.send_at > message.created_at => MessageState::Scheduled,
         _ => MessageState::Queued,
     }

@@ -14,6 +14,11 @@ use crate::model::phone::address_hash;
 use crate::model::private::Private;
 use crate::model::route::Routes;
 
+/// The reason by which a message that was called off before it came is known.
+const CANCELLED: &str = "cancelled";
+/// What is kept of it: it never stood in a queue.
+pub(crate) const CALLED_OFF: &str = "called_off";
+
 /// A message that is to be accepted, with everything decided but its provider.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
@@ -29,7 +34,8 @@ pub struct NewMessage {
     pub class: Class,
     /// `class.lane()` unless the caller chose another.
     pub lane: Lane,
-    /// A reason to suppress it at once (T3); it is stored all the same, so that the caller sees it.
+    /// A reason to suppress it at once (T3); it is stored all the same, so that the caller sees it. One that was
+    /// `cancelled` before it came is stored as that.
     pub suppressed: Option<String>,
     /// Who it is about.
     pub patient: Option<PatientId>,
@@ -275,6 +281,7 @@ fn row<'a>(m: &'a NewMessage, desk: &'a Desk, now: Timestamp) -> Row<'a> {
     let index = open.unwrap_or(0);
     let way = m.ways.get(index);
     let (state, reason) = match (&m.suppressed, open) {
+        (Some(reason), _) if reason == CANCELLED => (MessageState::Cancelled, Some(CALLED_OFF)),
         (Some(reason), _) => (MessageState::Suppressed, Some(reason.as_str())),
         (None, None) => (MessageState::Failed, Some("no_route")),
         (None, Some(_)) if m.send_at > now => (MessageState::Scheduled, None),

@@ -10,7 +10,7 @@ use super::{Store, StoreError, Tx, on};
 const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
     (
         1,
-        "first light",
+        "first_light",
         include_str!("../../migrations/sqlite/0001_first_light.sql"),
         include_str!("../../migrations/postgres/0001_first_light.sql"),
     ),
@@ -39,6 +39,24 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0005_campaigns.sql"),
     ),
     (
+        6,
+        "planning_speed",
+        include_str!("../../migrations/sqlite/0006_planning_speed.sql"),
+        include_str!("../../migrations/postgres/0006_planning_speed.sql"),
+    ),
+    (
+        7,
+        "own_leads",
+        include_str!("../../migrations/sqlite/0007_own_leads.sql"),
+        include_str!("../../migrations/postgres/0007_own_leads.sql"),
+    ),
+    (
+        10,
+        "amqp",
+        include_str!("../../migrations/sqlite/0010_amqp.sql"),
+        include_str!("../../migrations/postgres/0010_amqp.sql"),
+    ),
+    (
         13,
         "routing",
         include_str!("../../migrations/sqlite/0013_routing.sql"),
@@ -46,13 +64,32 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
     ),
 ];
 
-/// What a database needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which migrations a database has, beside those that we know.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
     /// The last migration it has; 0 for none.
     pub at: i64,
     /// The last one we know.
     pub newest: i64,
+    /// Those we know that it lacks, also between others.
+    pub missing: Vec<i64>,
+    /// Those it has that we do not know: it was made by a later program.
+    pub unknown: Vec<i64>,
+}
+
+impl Schema {
+    fn of(done: &[i64], known: &[i64]) -> Self {
+        let without = |all: &[i64], those: &[i64]| {
+            let rest = all.iter().filter(|one| !those.contains(one));
+            rest.copied().collect()
+        };
+        Self {
+            at: done.iter().copied().max().unwrap_or(0),
+            newest: known.iter().copied().max().unwrap_or(0),
+            missing: without(known, done),
+            unknown: without(done, known),
+        }
+    }
 }
 
 /// Applies every migration that is missing.
@@ -96,17 +133,56 @@ fn migrator(
 pub async fn schema(store: &Store) -> Result<Schema, StoreError> {
     const SQLITE: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
     const POSTGRES: &str = "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = '_sqlx_migrations' AND table_schema = current_schema()";
-    const LAST: &str = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success";
-    let newest = MIGRATIONS.last().map_or(0, |m| m.0);
+    const DONE: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+    let known: Vec<i64> = MIGRATIONS.iter().map(|m| m.0).collect();
     let mut tx = store.read().await?;
-    let known = match &mut tx {
+    let has_table = match &mut tx {
         Tx::Sqlite(_) => SQLITE,
         Tx::Postgres(_) => POSTGRES,
     };
-    let tables: i64 = on!(&mut tx, conn => sqlx::query_scalar(known).fetch_one(conn).await)?;
-    if tables == 0 {
-        return Ok(Schema { at: 0, newest });
+    let tables: i64 = on!(&mut tx, conn => sqlx::query_scalar(has_table).fetch_one(conn).await)?;
+    let mut done = Vec::new();
+    if tables > 0 {
+        done = on!(&mut tx, conn => sqlx::query_scalar(DONE).fetch_all(conn).await)?;
     }
-    let at: i64 = on!(&mut tx, conn => sqlx::query_scalar(LAST).fetch_one(conn).await)?;
-    Ok(Schema { at, newest })
+    Ok(Schema::of(&done, &known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Schema, run, schema};
+    use crate::store::{StoreError, execute, testing};
+
+    #[test]
+    fn a_migration_that_is_missing_between_others_is_told() {
+        let schema = Schema::of(&[1, 2, 4], &[1, 2, 3, 4]);
+        assert_eq!((schema.at, schema.newest), (4, 4));
+        assert_eq!((schema.missing, schema.unknown), (vec![3], vec![]));
+    }
+
+    #[test]
+    fn a_migration_that_we_do_not_know_is_told_though_we_know_a_later_one() {
+        let schema = Schema::of(&[1, 2, 3, 4], &[1, 2, 4]);
+        assert_eq!((schema.missing, schema.unknown), (vec![], vec![3]));
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_between_others_is_applied() -> Result<(), StoreError> {
+        for test in testing::stores().await {
+            let mut tx = test.store.write().await?;
+            // As if the third had come from another branch: what it makes is gone with its row.
+            execute!(&mut tx, sqlx::query("DROP TABLE question_reach"))?;
+            execute!(&mut tx, sqlx::query("DROP TABLE occasion_date"))?;
+            execute!(
+                &mut tx,
+                sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 3")
+            )?;
+            tx.commit().await?;
+            assert_eq!(schema(&test.store).await?.missing, [3]);
+            run(&test.store).await?;
+            let now = schema(&test.store).await?;
+            assert!(now.missing.is_empty() && now.unknown.is_empty());
+        }
+        Ok(())
+    }
 }

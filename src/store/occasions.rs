@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::events::{self, NewEvent};
-use super::patients::ids;
-use super::{Id, StoreError, Tx, on, rows};
+use super::{Id, StoreError, Tx, id_set, on, rows};
 use crate::model::id::{OccasionId, PatientId};
 use crate::model::occasion::{
     Confirmation, ConfirmationEvent, Occasion, OccasionStatus, OccasionTime,
@@ -59,14 +58,15 @@ pub async fn of_kinds(
 ) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
     const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
         o.moved_at, o.cancelled_at, o.department, o.doctor, o.doctor_key, o.place, o.attributes
-        FROM occasion AS o WHERE o.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND o.at > o.updated_at - $2
+        FROM json_each($1) AS j CROSS JOIN occasion AS o WHERE o.patient_id = j.atom AND o.at > o.updated_at - $2
           AND ($3 = '[]' OR o.kind || '' IN (SELECT k.value ->> 'id' FROM json_each($3) AS k))
         ORDER BY o.patient_id, o.at, o.id";
     if patients.is_empty() || kinds.is_some_and(<[&str]>::is_empty) {
         return Ok(HashMap::new());
     }
     let kinds = super::patients::words(kinds);
-    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).bind(LOOK_BACK_MS).bind(&kinds).fetch_all(conn).await)?;
+    let set = id_set(patients.iter().map(PatientId::as_str));
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(set).bind(LOOK_BACK_MS).bind(&kinds).fetch_all(conn).await)?;
     by_patient(found)
 }
 
@@ -80,10 +80,11 @@ pub async fn changed(
 ) -> Result<HashMap<PatientId, Vec<Occasion>>, StoreError> {
     const SQL: &str = "SELECT o.id, o.patient_id, o.kind, o.local_at, o.timezone, o.status, o.epoch, o.confirmation, o.created_at,
         o.moved_at, o.cancelled_at, o.department, o.doctor, o.doctor_key, o.place, o.attributes
-        FROM occasion AS o WHERE o.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND o.at > o.updated_at - $2
+        FROM json_each($1) AS j CROSS JOIN occasion AS o WHERE o.id = j.atom AND o.at > o.updated_at - $2
         ORDER BY o.patient_id, o.at, o.id";
-    let set: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
-    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).bind(LOOK_BACK_MS).fetch_all(conn).await)?;
+    let set = id_set(occasions.iter().map(OccasionId::as_str));
+    let found: Vec<Row> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(set).bind(LOOK_BACK_MS).fetch_all(conn).await)?;
     by_patient(found)
 }
 

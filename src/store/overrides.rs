@@ -8,8 +8,7 @@ use serde_json::json;
 
 use super::audits::{self, NewAudit};
 use super::message_view::Place;
-use super::patients::ids;
-use super::{StoreError, Tx, execute, marks, on};
+use super::{StoreError, Tx, execute, id_set, marks, on};
 use crate::model::id::PatientId;
 use crate::model::private::Private;
 
@@ -82,14 +81,14 @@ pub async fn of(
     tx: &mut Tx,
     patients: &[PatientId],
 ) -> Result<HashMap<PatientId, Vec<Kept>>, StoreError> {
-    const SQL: &str = "SELECT o.patient_id, o.rule_id, o.is_off, o.leads, o.channels, o.set_by, o.updated_at FROM rule_override AS o
-        WHERE o.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY o.patient_id, o.rule_id";
+    const SQL: &str = "SELECT o.patient_id, o.rule_id, o.is_off, o.leads, o.channels, o.set_by, o.updated_at FROM json_each($1) AS j CROSS JOIN rule_override AS o
+        WHERE o.patient_id = j.atom ORDER BY o.patient_id, o.rule_id";
     let mut all: HashMap<PatientId, Vec<Kept>> = HashMap::new();
     if patients.is_empty() {
         return Ok(all);
     }
-    let found: Vec<Row> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    let set = id_set(patients.iter().map(PatientId::as_str));
+    let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
     for row in found {
         let (patient, kept) = row.into_kept()?;
         all.entry(patient).or_default().push(kept);

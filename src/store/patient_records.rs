@@ -11,7 +11,7 @@ use super::bulk::{Cell, Insert};
 use super::contact_points::{self, ContactPut, Owner};
 use super::patients::ids;
 use super::relations::{self, RelationPut};
-use super::{StoreError, Tx, marks, on, rows};
+use super::{StoreError, Tx, marks, on, rows, withdraw};
 use crate::model::id::PatientId;
 use crate::model::patient::OptOut;
 
@@ -213,7 +213,7 @@ pub async fn insert(
         said.extend(patient.consents.iter().map(own));
     }
     contact_points::insert(tx, &contacts).await?;
-    relations::insert(tx, family).await?;
+    relations::insert(tx, family, now).await?;
     if !said.is_empty() {
         let with: Vec<PatientId> = said.iter().map(|(patient, _)| patient.clone()).collect();
         replace_consents(tx, &with, &format!("source:{source}"), said, now).await?;
@@ -283,8 +283,9 @@ pub async fn put(
     let all: Vec<PatientId> = written.into_values().collect();
     let owners: Vec<Owner> = all.iter().map(Owner::patient).collect();
     contact_points::replace(tx, &owners, contacts).await?;
-    relations::replace_told_within(tx, &all, family).await?;
+    relations::replace_told_within(tx, &all, family, now).await?;
     replace_consents(tx, &all, &format!("source:{source}"), said, now).await?;
+    withdraw::withdraw_refused(tx, &all, now).await?;
     marks::add(tx, &all, now).await?;
     Ok(all)
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::events;
 use super::messages::told;
-use super::{StoreError, Tx, on, rows};
+use super::{StoreError, Tx, id_set, on, rows};
 use crate::model::class::{Channel, ContactKind};
 use crate::model::id::{ContactPointId, MessageId, PatientId, RelationId};
 use crate::model::patient::{
@@ -41,37 +41,57 @@ pub(super) fn words(words: Option<&[&str]>) -> String {
 /// # Errors
 /// When the database refuses or a row cannot be read.
 pub async fn load(tx: &mut Tx, patients: &[PatientId]) -> Result<Vec<Patient>, StoreError> {
+    Ok(load_bound(tx, patients).await?.0)
+}
+
+/// What stands against addresses: the scopes that are refused, by contact point.
+pub type Binding = HashMap<ContactPointId, Vec<OptOut>>;
+
+/// The same, with what stands against addresses of these patients and their families.
+///
+/// # Errors
+/// When the database refuses or a row cannot be read.
+pub async fn load_bound(
+    tx: &mut Tx,
+    patients: &[PatientId],
+) -> Result<(Vec<Patient>, Binding), StoreError> {
     let mut found = bare(tx, patients).await?;
     if found.is_empty() {
-        return Ok(found);
+        return Ok((found, Binding::new()));
     }
-    let set = ids(patients);
-    let (mut contacts, mut of_relations) = contacts(tx, &set).await?;
+    let set = id_set(patients.iter().map(PatientId::as_str));
+    let Contacts {
+        mut own,
+        mut of_relations,
+        binding,
+    } = contacts(tx, &set).await?;
     let mut said = said(tx, &set).await?;
     let mut family = family(tx, &set, &mut of_relations, &mut said).await?;
     for patient in &mut found {
-        patient.contacts = contacts.remove(&patient.id).unwrap_or_default();
+        patient.contacts = own.remove(&patient.id).unwrap_or_default();
         patient.family = family.remove(&patient.id).unwrap_or_default();
         (patient.opt_outs, patient.consents) = said
             .remove(&(patient.id.clone(), String::new()))
             .unwrap_or_default();
     }
-    Ok(found)
+    Ok((found, binding))
 }
 
-/// The same without contact points, family and refusals: what an audience looks at.
+/// These patients without contact points, family and refusals: what an audience looks at.
 ///
 /// # Errors
 /// When the database refuses or a row cannot be read.
 pub async fn bare(tx: &mut Tx, patients: &[PatientId]) -> Result<Vec<Patient>, StoreError> {
     const SQL: &str = "SELECT p.id, p.source, p.source_key, p.name, p.sex, p.birth_on, p.lunar_md, p.language, p.deceased, p.special, p.held,
         p.tags, p.prefer, p.attributes
-        FROM patient AS p WHERE p.id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY p.id";
+        FROM json_each($1) AS j CROSS JOIN patient AS p WHERE p.id = j.atom";
     if patients.is_empty() {
         return Ok(Vec::new());
     }
-    let found: Vec<PatientRow> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(ids(patients)).fetch_all(conn).await)?;
+    let set = id_set(patients.iter().map(PatientId::as_str));
+    let mut found: Vec<PatientRow> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
+    found.sort_unstable_by(|one, other| one.id.cmp(&other.id));
     found.into_iter().map(PatientRow::into_patient).collect()
 }
 
@@ -212,13 +232,16 @@ fn lunar_day(md: i64) -> Option<LunarDay> {
     ((1..=12).contains(&month) && (1..=30).contains(&day)).then_some(LunarDay { month, day })
 }
 
-type Contacts<K> = HashMap<K, Vec<ContactPoint>>;
+/// Contact points, and what stands against their addresses.
+#[derive(Default)]
+struct Contacts {
+    /// The patients' own.
+    own: HashMap<PatientId, Vec<ContactPoint>>,
+    of_relations: HashMap<RelationId, Vec<ContactPoint>>,
+    binding: Binding,
+}
 
-/// Contact points of the patients themselves, and of their relations.
-async fn contacts(
-    tx: &mut Tx,
-    set: &str,
-) -> Result<(Contacts<PatientId>, Contacts<RelationId>), StoreError> {
+async fn contacts(tx: &mut Tx, set: &str) -> Result<Contacts, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         id: ContactPointId,
@@ -228,12 +251,27 @@ async fn contacts(
         address: String,
         rank: i64,
         status: String,
+        scope: Option<String>,
     }
-    const SQL: &str = "SELECT c.id, c.patient_id, c.relation_id, c.kind, c.address, c.rank, c.status
-        FROM contact_point AS c WHERE c.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY c.rank, c.id";
+    // A row for each that stands against the address, or one with none.
+    const SQL: &str = "SELECT c.id, c.patient_id, c.relation_id, c.kind, c.address, c.rank, c.status, s.scope
+        FROM json_each($1) AS j CROSS JOIN contact_point AS c LEFT JOIN suppression AS s ON s.address_hash = c.address_hash
+          AND s.lifted_at IS NULL AND (s.patient_id = '' OR s.patient_id = c.patient_id)
+        WHERE c.patient_id = j.atom ORDER BY c.rank, c.id, s.id";
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
-    let (mut own, mut of_relations) = (Contacts::new(), Contacts::new());
+    let mut all = Contacts::default();
     for row in found {
+        if let Some(scope) = row.scope {
+            let scope = OptOut::parse(&scope).ok_or(StoreError::BadRow {
+                table: "suppression",
+                what: "scope",
+            })?;
+            let scopes = all.binding.entry(row.id.clone()).or_default();
+            scopes.push(scope);
+            if scopes.len() > 1 {
+                continue;
+            }
+        }
         let bad = |what| StoreError::BadRow {
             table: "contact_point",
             what,
@@ -246,19 +284,19 @@ async fn contacts(
             status: ContactStatus::parse(&row.status).ok_or(bad("status"))?,
         };
         match row.relation_id {
-            Some(relation) => of_relations.entry(relation).or_default().push(contact),
-            None => own.entry(row.patient_id).or_default().push(contact),
+            Some(relation) => all.of_relations.entry(relation).or_default().push(contact),
+            None => all.own.entry(row.patient_id).or_default().push(contact),
         }
     }
-    Ok((own, of_relations))
+    Ok(all)
 }
 
 /// What each person refused and what they gave leave for: by patient, and relation or `''` for the patient.
 type Said = HashMap<(PatientId, String), (Vec<OptOut>, Vec<OptOut>)>;
 
 async fn said(tx: &mut Tx, set: &str) -> Result<Said, StoreError> {
-    const SQL: &str = "SELECT c.patient_id, c.relation_id, c.scope, c.granted FROM consent AS c
-        WHERE c.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY c.scope";
+    const SQL: &str = "SELECT c.patient_id, c.relation_id, c.scope, c.granted FROM json_each($1) AS j CROSS JOIN consent AS c
+        WHERE c.patient_id = j.atom ORDER BY c.scope";
     let found: Vec<(PatientId, String, String, bool)> =
         on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
     let mut all = Said::new();
@@ -280,7 +318,7 @@ async fn said(tx: &mut Tx, set: &str) -> Result<Said, StoreError> {
 async fn family(
     tx: &mut Tx,
     set: &str,
-    contacts: &mut Contacts<RelationId>,
+    contacts: &mut HashMap<RelationId, Vec<ContactPoint>>,
     said: &mut Said,
 ) -> Result<HashMap<PatientId, Vec<Relation>>, StoreError> {
     #[derive(sqlx::FromRow)]
@@ -293,7 +331,7 @@ async fn family(
         consented: bool,
     }
     const SQL: &str = "SELECT r.id, r.patient_id, r.kind, r.name, r.language, r.consented
-        FROM relation AS r WHERE r.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) ORDER BY r.rank, r.source_key, r.id";
+        FROM json_each($1) AS j CROSS JOIN relation AS r WHERE r.patient_id = j.atom ORDER BY r.rank, r.source_key, r.id";
     let found: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
     let mut all: HashMap<PatientId, Vec<Relation>> = HashMap::new();
     for row in found {

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::reminders::{NewReminder, Row};
+use super::bulk::{Cell, Insert};
+use super::reminders::{NewReminder, channels};
 use super::{Id, StoreError, Tx, execute, rows};
-use crate::model::id::{OccasionId, PatientId, ReminderId};
+use crate::model::id::{OccasionId, PatientId, RelationId, ReminderId};
+use crate::model::message::Ask;
+use crate::model::reminder::Unless;
 
 /// What a plan speaks of.
 #[derive(Clone, Copy, Debug)]
@@ -121,19 +124,13 @@ pub async fn write(
     planned: &[NewReminder],
     now: Timestamp,
 ) -> Result<usize, StoreError> {
-    // SQLite writes j.value out anew for each look at it, so it is kept: a third of the time for a row of so many columns.
-    const SQL: &str = "WITH r AS MATERIALIZED (SELECT j.value AS v FROM json_each($1) AS j)
-        INSERT INTO reminder (id, plan_key, rule_id, rule_version, timing, class, patient_id, relation_id, occasion_id, epoch,
-          occurrence, step, lead, role, department, channels, template, ask, unless, catch_up, due_at, expires_at, state, answer_to, data,
-          created_at, updated_at)
-        SELECT r.v ->> 'id', r.v ->> 'plan_key', r.v ->> 'rule_id', r.v ->> 'rule_version', r.v ->> 'timing',
-          r.v ->> 'class', r.v ->> 'patient_id', r.v ->> 'relation_id', r.v ->> 'occasion_id',
-          CAST(r.v ->> 'epoch' AS BIGINT), r.v ->> 'occurrence', r.v ->> 'step', r.v ->> 'lead', r.v ->> 'role',
-          r.v ->> 'department', r.v ->> 'channels', r.v ->> 'template', r.v ->> 'ask', r.v ->> 'unless',
-          CAST(r.v ->> 'catch_up' AS BOOLEAN), CAST(r.v ->> 'due_at' AS BIGINT), CAST(r.v ->> 'expires_at' AS BIGINT), 'planned',
-          r.v ->> 'answer_to', r.v ->> 'data', $2, $2
-        FROM r WHERE TRUE
-        ON CONFLICT (plan_key) DO UPDATE SET rule_version = excluded.rule_version, timing = excluded.timing, class = excluded.class,
+    // What is planned already as it is stays untouched: nothing is written for it.
+    static INSERT: Insert = Insert::new(
+        "INSERT INTO reminder (id, plan_key, rule_id, rule_version, timing, class, patient_id, relation_id, occasion_id, epoch,
+          occurrence, step, lead, role, department, channels, template, ask, unless, catch_up, due_at, expires_at, state,
+          created_at, updated_at) VALUES",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', $1, $1)",
+        "ON CONFLICT (plan_key) DO UPDATE SET rule_version = excluded.rule_version, timing = excluded.timing, class = excluded.class,
           relation_id = excluded.relation_id, department = excluded.department, channels = excluded.channels, template = excluded.template,
           ask = excluded.ask, unless = excluded.unless, catch_up = excluded.catch_up, due_at = excluded.due_at,
           expires_at = excluded.expires_at, state = 'planned', reason = NULL, updated_at = excluded.updated_at,
@@ -142,21 +139,62 @@ pub async fn write(
           OR reminder.expires_at <> excluded.expires_at OR reminder.timing <> excluded.timing OR reminder.channels <> excluded.channels
           OR reminder.template <> excluded.template OR reminder.class <> excluded.class OR reminder.ask IS DISTINCT FROM excluded.ask
           OR reminder.unless IS DISTINCT FROM excluded.unless OR reminder.relation_id IS DISTINCT FROM excluded.relation_id
-          OR reminder.department IS DISTINCT FROM excluded.department))";
-    if planned.is_empty() {
-        return Ok(0);
-    }
+          OR reminder.department IS DISTINCT FROM excluded.department))",
+    );
     // In one order always, so that two planners never wait for each other; of equal keys the first one counts.
-    let mut set: BTreeMap<&str, Row<'_>> = BTreeMap::new();
+    let mut set: BTreeMap<&str, New<'_>> = BTreeMap::new();
     for plan in planned {
-        set.entry(&plan.plan_key).or_insert_with(|| Row::of(plan));
+        set.entry(&plan.plan_key).or_insert_with(|| New::of(plan));
     }
-    let set: Vec<&Row<'_>> = set.values().collect();
-    let written = execute!(
-        tx,
-        sqlx::query(SQL).bind(rows(&set)).bind(now.as_millisecond())
-    )?;
+    let set: Vec<New<'_>> = set.into_values().collect();
+    let shared = [Cell::Number(now.as_millisecond())];
+    let written = INSERT.run(tx, &shared, &set, New::cells).await?;
     Ok(usize::try_from(written).unwrap_or(usize::MAX))
+}
+
+/// A row that is new, unless its key is there.
+struct New<'a> {
+    id: ReminderId,
+    channels: String,
+    plan: &'a NewReminder,
+}
+
+impl<'a> New<'a> {
+    fn of(plan: &'a NewReminder) -> Self {
+        Self {
+            id: ReminderId::generate(),
+            channels: channels(&plan.channels),
+            plan,
+        }
+    }
+
+    fn cells(&'a self, cells: &mut Vec<Cell<'a>>) {
+        let plan = self.plan;
+        cells.extend([
+            Cell::Text(self.id.as_str()),
+            Cell::Text(&plan.plan_key),
+            Cell::Text(&plan.rule),
+            Cell::Text(&plan.rule_version),
+            Cell::Text(&plan.timing),
+            Cell::Text(plan.class.as_str()),
+            Cell::Told(plan.patient.as_ref().map(PatientId::as_str)),
+            Cell::Told(plan.relation.as_ref().map(RelationId::as_str)),
+            Cell::Told(plan.occasion.as_ref().map(OccasionId::as_str)),
+            Cell::Number(plan.epoch),
+            Cell::Text(&plan.occurrence),
+            Cell::Text(&plan.step),
+            Cell::Text(&plan.lead),
+            Cell::Text(plan.role.as_str()),
+            Cell::Told(plan.department.as_deref()),
+            Cell::Text(&self.channels),
+            Cell::Text(&plan.template),
+            Cell::Told(plan.ask.map(Ask::as_str)),
+            Cell::Told(plan.unless.map(Unless::as_str)),
+            Cell::Flag(plan.catch_up),
+            Cell::Number(plan.due_at.as_millisecond()),
+            Cell::Number(plan.expires_at.as_millisecond()),
+        ]);
+    }
 }
 
 /// Supersedes these reminders, so far as they are planned still.

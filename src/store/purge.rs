@@ -55,10 +55,5 @@ pub async fn patients(
 /// # Errors
 /// When the database refuses.
 pub async fn forget(store: &Store) -> Result<(), StoreError> {
-    if let Store::Sqlite { write, .. } = store {
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(write)
-            .await?;
-    }
-    Ok(())
+    store.empty_log().await
 }

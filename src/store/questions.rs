@@ -256,3 +256,6 @@ pub async fn answered_before(
 ) -> Result<Vec<Question>, StoreError> {
     read(tx, address_hash, "answered", now).await
 }
+
+#[cfg(test)]
+mod tests;

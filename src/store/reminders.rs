@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{Id, StoreError, Tx, execute, on, rows};
+use super::{StoreError, Tx, execute, id_set, on, rows};
 use crate::model::class::{Channel, Class, Role};
 use crate::model::id::{OccasionId, PatientId, RelationId, ReminderId};
 use crate::model::message::Ask;
@@ -223,13 +223,14 @@ pub async fn of_rule(
     const SQL: &str = "SELECT r.id, r.plan_key, r.rule_id, r.rule_version, r.timing, r.class, r.patient_id, r.relation_id, r.occasion_id, r.epoch,
           r.occurrence, r.step, r.lead, r.role, r.department, r.channels, r.template, r.ask, r.unless, r.catch_up, r.due_at, r.planned_for,
           r.expires_at, r.state, r.reason, NULL AS answer_to, NULL AS data, r.created_at
-        FROM reminder AS r WHERE r.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
+        FROM json_each($1) AS j CROSS JOIN reminder AS r WHERE r.patient_id = j.atom
           AND r.due_at >= $2 AND r.state <> 'superseded' AND r.rule_id <> '' AND ($3 = '' OR r.rule_id = $3)
         ORDER BY r.patient_id, r.due_at, r.id";
     if patients.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let found: Vec<ReminderRow> = on!(tx, conn => sqlx::query_as(SQL).bind(super::patients::ids(patients))
+    let set = id_set(patients.iter().map(PatientId::as_str));
+    let found: Vec<ReminderRow> = on!(tx, conn => sqlx::query_as(SQL).bind(set)
         .bind(since.as_millisecond()).bind(rule.unwrap_or_default()).fetch_all(conn).await)?;
     by_patient(found)
 }
@@ -245,11 +246,11 @@ pub async fn of_occasions(
     const SQL: &str = "SELECT r.id, r.plan_key, r.rule_id, r.rule_version, r.timing, r.class, r.patient_id, r.relation_id, r.occasion_id, r.epoch,
           r.occurrence, r.step, r.lead, r.role, r.department, r.channels, r.template, r.ask, r.unless, r.catch_up, r.due_at, r.planned_for,
           r.expires_at, r.state, r.reason, NULL AS answer_to, NULL AS data, r.created_at
-        FROM reminder AS r WHERE r.occasion_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j)
+        FROM json_each($1) AS j CROSS JOIN reminder AS r WHERE r.occasion_id = j.atom
           AND r.state <> 'superseded' AND r.rule_id <> '' ORDER BY r.patient_id, r.due_at, r.id";
-    let set: Vec<Id<'_>> = occasions.iter().map(|id| Id { id: id.as_str() }).collect();
+    let set = id_set(occasions.iter().map(OccasionId::as_str));
     let found: Vec<ReminderRow> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(rows(&set)).fetch_all(conn).await)?;
+        on!(tx, conn => sqlx::query_as(SQL).bind(set).fetch_all(conn).await)?;
     by_patient(found)
 }
 
@@ -264,8 +265,13 @@ fn by_patient(found: Vec<ReminderRow>) -> Result<BTreeMap<PatientId, Vec<Reminde
     Ok(all)
 }
 
+/// Channels as a row keeps them.
+pub(super) fn channels(channels: &[Channel]) -> String {
+    serde_json::to_string(channels).expect("words are plain JSON")
+}
+
 #[derive(Serialize)]
-pub(super) struct Row<'a> {
+struct Row<'a> {
     id: ReminderId,
     plan_key: &'a str,
     rule_id: &'a str,
@@ -293,7 +299,7 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn of(plan: &'a NewReminder) -> Self {
+    fn of(plan: &'a NewReminder) -> Self {
         Self {
             id: ReminderId::generate(),
             plan_key: &plan.plan_key,
@@ -310,7 +316,7 @@ impl<'a> Row<'a> {
             lead: &plan.lead,
             role: plan.role,
             department: plan.department.as_deref(),
-            channels: serde_json::to_string(&plan.channels).expect("words are plain JSON"),
+            channels: channels(&plan.channels),
             template: &plan.template,
             ask: plan.ask,
             unless: plan.unless,

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 
 use super::patients::ids;
 use super::{StoreError, Tx, execute, on, rows};
-use crate::model::id::PatientId;
+use crate::model::id::{PatientId, ReminderId};
 
 /// What is spread: one patient's part of an occurrence that would be due on one day.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -113,6 +114,38 @@ pub async fn give(tx: &mut Tx, slots: &[Slot]) -> Result<(), StoreError> {
     execute!(&mut *tx, sqlx::query(SLOTS).bind(&set))?;
     execute!(tx, sqlx::query(DAYS).bind(&set))?;
     Ok(())
+}
+
+/// A reminder that goes on another day, in ms.
+#[derive(Clone, Debug, Serialize)]
+pub struct Again {
+    /// Which.
+    pub id: ReminderId,
+    /// When it was due.
+    pub was: i64,
+    /// When it is due now.
+    pub due_at: i64,
+    /// After that it is useless.
+    pub expires_at: i64,
+}
+
+/// Puts reminders on other days, so far as they are planned for the old ones still; says how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn move_on(tx: &mut Tx, all: &[Again], now: Timestamp) -> Result<usize, StoreError> {
+    const SQL: &str = "UPDATE reminder SET due_at = CAST(j.value ->> 'due_at' AS BIGINT), expires_at = CAST(j.value ->> 'expires_at' AS BIGINT),
+          planned_for = COALESCE(planned_for, reminder.due_at), updated_at = $2
+        FROM json_each($1) AS j
+        WHERE reminder.id = j.value ->> 'id' AND reminder.state || '' = 'planned' AND reminder.due_at = CAST(j.value ->> 'was' AS BIGINT)";
+    if all.is_empty() {
+        return Ok(0);
+    }
+    let moved = execute!(
+        tx,
+        sqlx::query(SQL).bind(rows(all)).bind(now.as_millisecond())
+    )?;
+    Ok(usize::try_from(moved).unwrap_or(usize::MAX))
 }
 
 /// Which days are taken back.

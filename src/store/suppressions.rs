@@ -1,12 +1,10 @@
 //! Addresses that are not to be used, whoever they belong to.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 
 use super::events::{self, NewEvent};
 use super::{StoreError, Tx, on, rows};
-use crate::model::id::{ContactPointId, PatientId, SuppressionId};
+use crate::model::id::{PatientId, SuppressionId};
 use crate::model::patient::OptOut;
 
 /// Why an address is not to be used.
@@ -157,32 +155,6 @@ pub async fn standing<H: AsRef<str>>(
             })
         })
         .collect()
-}
-
-/// What stands against addresses of these patients and their families, by contact point.
-///
-/// # Errors
-/// When the database refuses or a row cannot be read.
-pub async fn binding(
-    tx: &mut Tx,
-    patients: &[PatientId],
-) -> Result<HashMap<ContactPointId, Vec<OptOut>>, StoreError> {
-    const SQL: &str = "SELECT c.id, s.scope FROM contact_point AS c CROSS JOIN suppression AS s
-        WHERE c.patient_id IN (SELECT j.value ->> 'id' FROM json_each($1) AS j) AND s.address_hash = c.address_hash
-          AND s.lifted_at IS NULL AND (s.patient_id = '' OR s.patient_id = c.patient_id) ORDER BY s.id";
-    let mut all: HashMap<ContactPointId, Vec<OptOut>> = HashMap::new();
-    if patients.is_empty() {
-        return Ok(all);
-    }
-    let found: Vec<(ContactPointId, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(super::patients::ids(patients)).fetch_all(conn).await)?;
-    for (contact, scope) in found {
-        let scope = OptOut::parse(&scope).ok_or(StoreError::BadRow {
-            table: "suppression",
-            what: "scope",
-        })?;
-        all.entry(contact).or_default().push(scope);
-    }
-    Ok(all)
 }
 
 /// Lifts what stands for an address: of one patient or of all, of one scope or of every one.

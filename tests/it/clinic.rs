@@ -2,6 +2,7 @@
 //!
 //! [`each`] plays a scenario on every database at hand. A clinic that is left with work undone fails its test.
 
+pub(crate) mod broker;
 pub(crate) mod carrier;
 pub(crate) mod daemon;
 pub(crate) mod database;

@@ -1,6 +1,7 @@
 //! Scenarios, house rules and talks with peers that others wrote: one binary.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod amqp;
 mod bookings;
 mod campaigns;
 mod clinic;
@@ -19,3 +20,4 @@ mod smpp_peer;
 mod smpp_tls;
 mod staff;
 mod verbs;
+mod withdrawn;

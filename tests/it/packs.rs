@@ -226,10 +226,57 @@ async fn an_answer_of_the_next_day_still_tells_how_the_patient_is() {
             let replies: Vec<(String, String)> =
                 clinic.rows("SELECT intent, outcome FROM reply").await;
             assert_eq!(replies, [("rating".to_owned(), "answered".to_owned())]);
-            assert_eq!(clinic.tasks().await, ["reply"]);
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_low_score_is_work_for_a_person_and_any_other_is_kept() {
+    for (reply, tasks) in [
+        ("1", 1),
+        ("4", 1),
+        ("5", 0),
+        ("10", 0),
+        ("very satisfied", 0),
+    ] {
+        each(only("discharge_followup"), async |clinic| {
+            let ana = ana_went_home(clinic, "booked").await;
+            clinic.clock_to("2026-03-28 18:00").await;
+            ana.reply(reply);
+            clinic.settle().await;
+            let replies: Vec<(String, String)> =
+                clinic.rows("SELECT intent, outcome FROM reply").await;
+            assert_eq!(replies, [("rating".to_owned(), "answered".to_owned())]);
+            assert_eq!(clinic.tasks().await.len(), tasks, "{reply}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn who_answers_how_they_are_is_not_called() {
+    each(only("discharge_followup"), async |clinic| {
+        let ana = ana_went_home(clinic, "fulfilled").await;
+        clinic.clock_to("2026-03-28 18:00").await;
+        ana.reply("9");
+        clinic.settle().await;
+        clinic.clock_to("2026-03-30 08:30").await;
+        assert_eq!(clinic.tasks().await, [] as [&str; 0]);
+        let ends: Vec<(String, Option<String>)> = clinic
+            .rows("SELECT step, reason FROM reminder WHERE state = 'skipped'")
+            .await;
+        assert_eq!(
+            ends,
+            [("call_7".to_owned(), Some("already_answered".to_owned()))]
+        );
+        // The next question is asked all the same, and who leaves that one open is called.
+        clinic.clock_to("2026-04-19 10:00").await;
+        assert_eq!(ana.texts().len(), 2);
+        clinic.clock_to("2026-04-22 08:30").await;
+        assert_eq!(clinic.tasks().await, ["reminder"]);
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::model::class::{Channel, ContactKind};
+use crate::model::class::{Channel, Class, ContactKind};
 use crate::model::occasion::{Confirmation, Occasion, OccasionStatus};
 use crate::model::patient::{
     ContactPoint, ContactStatus, LunarDay, OptOut, Patient, PersonName, Relation, Sex,
@@ -78,6 +78,8 @@ pub(in crate::api) struct RelationView {
     language: Option<String>,
     /// Whether there is consent to tell them.
     consented: bool,
+    /// The classes that the consent is for; empty for all.
+    consented_to: Vec<Class>,
     /// Their numbers and addresses.
     contacts: Vec<ContactView>,
     /// What they refused.
@@ -95,9 +97,10 @@ impl RelationView {
                 .as_ref()
                 .filter(|_| sees_private)
                 .map(NameView::of),
+            consented: relation.consented,
+            consented_to: relation.consented_to().collect(),
             relation: relation.kind,
             language: relation.language,
-            consented: relation.consented,
             contacts: relation
                 .contacts
                 .into_iter()

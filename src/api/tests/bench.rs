@@ -83,6 +83,7 @@ async fn open(held: TestStore) -> anyhow::Result<Bench> {
         country: intake.site.country.clone(),
         address_key: intake.desk.address_key.clone(),
         sensitive: Sensitive::default(),
+        clearings: Vec::new(),
     };
     let state = ApiState {
         intake,

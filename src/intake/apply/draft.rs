@@ -151,6 +151,11 @@ impl<'a> Site<'a> {
             consented,
             addresses,
         ));
+        // Where none are named the hash is the one it always was.
+        let row_hash = match relation.classes.as_slice() {
+            [] => row_hash,
+            some => fingerprint(&(&row_hash, some)),
+        };
         let rank = i64::try_from(rank).unwrap_or(i64::MAX);
         RelationPut {
             source_key,
@@ -159,6 +164,7 @@ impl<'a> Site<'a> {
             name,
             language: relation.language.clone(),
             consented,
+            classes: relation.classes.clone(),
             row_hash,
             contacts,
         }
@@ -300,7 +306,7 @@ fn patient_fingerprint(put: &PatientPut) -> String {
         put.special,
         put.held,
     );
-    fingerprint(&(
+    let hash = fingerprint(&(
         own,
         &put.tags,
         &put.prefer,
@@ -308,5 +314,11 @@ fn patient_fingerprint(put: &PatientPut) -> String {
         contacts,
         family,
         consents,
-    ))
+    ));
+    let classes: Vec<_> = put.family.iter().map(|one| &one.classes).collect();
+    // Where none are named the hash is the one it always was.
+    if classes.iter().all(|of_one| of_one.is_empty()) {
+        return hash;
+    }
+    fingerprint(&(hash, classes))
 }

@@ -65,6 +65,12 @@ impl Applier<'_> {
         if self.mode.dry_run {
             return Ok(());
         }
+        // Of who is new nothing waits.
+        if !self.fresh.is(self.fresh.patients, source) {
+            for (patient, fact) in new.iter().chain(&changed) {
+                self.clear(patient, |rule| rule.heeds(&fact.kind, fact.code.as_deref()));
+            }
+        }
         if facts::insert(tx, source, &new, self.now).await? {
             let patients = new.iter().map(|(patient, _)| (*patient).clone());
             self.changed.extend(patients);

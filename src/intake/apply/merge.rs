@@ -1,5 +1,7 @@
 //! Lays what a table tells of a patient over what is known: columns that it has not leave things as they are.
 
+use std::collections::BTreeSet;
+
 use crate::intake::birth::Birth;
 use crate::intake::contacts::Contact;
 use crate::intake::record::{ConsentRecord, Consented, Field, PatientRecord, RelationRecord};
@@ -102,6 +104,11 @@ fn relation(relation: &Relation) -> RelationRecord {
         } else {
             Consented::No
         },
+        classes: relation
+            .consented_to()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         contacts: relation.contacts.iter().map(contact).collect(),
     }
 }

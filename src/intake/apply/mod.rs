@@ -16,7 +16,7 @@ mod tests;
 mod tests_gone;
 
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,17 +28,22 @@ use self::chunk::Chunk;
 use self::draft::Site;
 use super::record::{Key, Origin, RecordKind, RecordUpdate, Removal, Removed};
 use super::report::{Fault, Outcome, Report};
-use super::{IntakeError, SiteInfo, repeat};
-use crate::model::id::PatientId;
+use super::{Clearing, IntakeError, SiteInfo, repeat};
+use crate::model::id::{OccasionId, PatientId};
 use crate::model::phone::address_hash;
 use crate::model::reminder::SkipReason;
 use crate::store::audits::{self, NewAudit};
+use crate::store::withdraw::{self, Needless};
 use crate::store::{
     Store, StoreError, Tx, facts as fact_rows, marks, occasion_records, patient_records, purge,
 };
 
 /// How many records of one request go into one transaction.
 const CHUNK: usize = 500;
+
+/// What is said of a record whose patient is not stored.
+pub(crate) const UNKNOWN_PATIENT: &str =
+    "expected the key of a patient who is in this import or known already";
 
 /// How records are applied.
 #[derive(Clone, Copy, Debug, Default)]
@@ -99,6 +104,10 @@ pub(crate) struct Applier<'a> {
     hasher: RandomState,
     /// Patients to be marked before the transaction ends.
     changed: Vec<PatientId>,
+    /// New occasions to be marked, where nothing else of their patients changed.
+    booked: Vec<(OccasionId, PatientId)>,
+    /// What of some patients may be needless by now.
+    needless: BTreeSet<Needless>,
 }
 
 /// Which records of a source are all new, as none was there when the import began. Another process may make some
@@ -152,6 +161,8 @@ impl<'a> Applier<'a> {
             imagined: HashSet::new(),
             hasher: RandomState::new(),
             changed: Vec::new(),
+            booked: Vec::new(),
+            needless: BTreeSet::new(),
         }
     }
 
@@ -271,7 +282,14 @@ impl<'a> Applier<'a> {
             self.remove(tx, removal, &mut gone).await?;
         }
         let changed = std::mem::take(&mut self.changed);
+        let booked = std::mem::take(&mut self.booked);
+        let needless: Vec<Needless> = std::mem::take(&mut self.needless).into_iter().collect();
+        if self.mode.dry_run {
+            return Ok(gone);
+        }
         marks::add(tx, &changed, self.now).await?;
+        marks::add_occasions(tx, &booked, self.now).await?;
+        withdraw::withdraw_needless(tx, &needless, self.now).await?;
         Ok(gone)
     }
 
@@ -386,6 +404,15 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
+    /// Notes which rules a record of this patient may have made needless.
+    fn clear(&mut self, patient: &PatientId, by: impl Fn(&Clearing) -> bool) {
+        let ended = self.site.clearings.iter().filter(|clearing| by(clearing));
+        self.needless.extend(ended.map(|clearing| Needless {
+            patient: patient.clone(),
+            rule: clearing.rule.clone(),
+        }));
+    }
+
     fn imagine(&mut self, key: &Key) {
         self.imagined.insert(self.hasher.hash_one(key));
     }
@@ -397,11 +424,7 @@ impl<'a> Applier<'a> {
             return;
         }
         self.report.note(origin, kind, Outcome::Rejected);
-        self.report.fault(Fault::row(
-            origin,
-            None,
-            "expected the key of a patient who is in this import or known already",
-        ));
+        self.report.fault(Fault::row(origin, None, UNKNOWN_PATIENT));
     }
 }
 

@@ -15,6 +15,12 @@ use crate::model::occasion::OccasionStatus;
 use crate::store::occasion_records::{self, Known, OccasionPut};
 use crate::store::{Tx, sources};
 
+/// What is said of a visit that took place.
+const CAME: [&str; 2] = [
+    OccasionStatus::Arrived.as_str(),
+    OccasionStatus::Fulfilled.as_str(),
+];
+
 impl Applier<'_> {
     pub(super) async fn occasions(
         &mut self,
@@ -43,8 +49,13 @@ impl Applier<'_> {
                 .filter_map(Drafted::put)
                 .collect();
             if self.mode.dry_run || occasion_records::insert(tx, source, &new, self.now).await? {
-                let patients = new.iter().map(|put| put.patient.clone());
-                self.changed.extend(patients);
+                let news = puts.iter().filter(|put| put.tells_news());
+                let news = news.filter_map(Drafted::put);
+                for put in news.filter(|put| CAME.contains(&put.status)) {
+                    self.clear(&put.patient, |rule| rule.by_visits);
+                }
+                let booked = new.iter().map(|put| (put.id.clone(), put.patient.clone()));
+                self.booked.extend(booked);
                 return self.write_changed(tx, source, puts).await;
             }
             // Another process knows some of them by now.
@@ -249,6 +260,20 @@ enum Drafted<'r> {
 }
 
 impl Drafted<'_> {
+    const fn tells_news(&self) -> bool {
+        match self.outcome() {
+            Some(
+                Outcome::New
+                | Outcome::Changed
+                | Outcome::Moved
+                | Outcome::Cancelled
+                | Outcome::Removed,
+            ) => true,
+            Some(Outcome::Unchanged | Outcome::Older | Outcome::Repeated | Outcome::Rejected)
+            | None => false,
+        }
+    }
+
     const fn outcome(&self) -> Option<Outcome> {
         match self {
             Self::Row(_, outcome, _) => Some(*outcome),

@@ -456,6 +456,26 @@ async fn a_booking_of_a_stranger_is_rejected_and_a_dry_run_writes_nothing()
 }
 
 #[tokio::test]
+async fn a_new_booking_has_itself_planned_and_nothing_else_of_its_patient() {
+    const WHOLE: &str = "SELECT COUNT(*) FROM plan_mark";
+    const ALONE: &str = "SELECT COUNT(*) FROM plan_mark_occasion";
+    let booking = json!({"patient": "P1", "kind": "appointment", "at": "2026-07-24T10:00"});
+    for desk in Desk::all().await {
+        desk.patient("P1", ana()).await;
+        desk.book("A1", booking.clone()).await;
+        assert_eq!(
+            (desk.count(WHOLE).await, desk.count(ALONE).await),
+            (1, 0),
+            "whoever is planned as a whole needs no second mark"
+        );
+        desk.run("DELETE FROM plan_mark").await;
+        desk.book("A2", booking.clone()).await;
+        desk.book("A2", booking.clone()).await;
+        assert_eq!((desk.count(WHOLE).await, desk.count(ALONE).await), (0, 1));
+    }
+}
+
+#[tokio::test]
 async fn what_the_first_import_brings_was_there_before() -> Result<(), IntakeError> {
     for desk in Desk::all().await {
         let mut updates = patient_from_json("his", "P1", &ana(), &desk.site)?;
@@ -489,6 +509,7 @@ fn a_wrong_body_names_the_path_and_never_the_value() {
         country: "CN".to_owned(),
         address_key: vec![1],
         sensitive: sensitive::Sensitive::default(),
+        clearings: Vec::new(),
     };
     let check = |body: Value, expected: &str| {
         let error = patient_from_json("his", "P1", &body, &site)

@@ -52,7 +52,7 @@ maps! {
         key, name, family_name, given_name, sex, birth_on, lunar_birthday, phone, email, language, deceased, special, active, tags, prefer,
         opt_out, sensitive, flags, version,
     }
-    RelationMap { kind, name, phone, email, language, consented, }
+    RelationMap { kind, name, phone, email, language, consented, consented_to, }
     OccasionMap { key, kind, at, date, time, timezone, status, created_at, department, doctor, doctor_key, place, sensitive, reasons, version, }
     FactMap { key, kind, code, system, on, department, }
     StaffMap { key, name, department, role, phone, email, active, away_from, away_until, substitute, }

@@ -10,8 +10,8 @@ use crate::intake::record::{
     PatientRecord, RecordKind, RecordUpdate, RelationRecord, Series,
 };
 use crate::intake::report::Fault;
-use crate::intake::{moment, names};
-use crate::model::class::Channel;
+use crate::intake::{from_json, moment, names};
+use crate::model::class::{Channel, Class};
 use crate::model::occasion::{OccasionStatus, OccasionTime};
 use crate::model::patient::{LunarDay, OptOut, PersonName, Sex};
 use crate::model::private::Private;
@@ -232,18 +232,43 @@ impl Row<'_> {
         let kind = self
             .said(map.kind.as_ref())?
             .map_or_else(|| "other".to_owned(), |word| words::relation(&word));
-        let consented = if self.truth(map.consented.as_ref())? {
-            Consented::Yes
-        } else {
-            Consented::No
-        };
+        let (consented, classes) = self.consent_of_relation(map)?;
         Ok(Some(RelationRecord {
             kind,
             name,
             language: self.said(map.language.as_ref())?,
             consented,
+            classes,
             contacts,
         }))
+    }
+
+    /// Whether a relation may be told, and of which classes alone. A plain yes is all of them, a plain no none.
+    fn consent_of_relation(&self, map: &RelationMap) -> Read<(Consented, Vec<Class>)> {
+        let mut classes = Vec::new();
+        for word in self.several(map.consented_to.as_ref())? {
+            let class = match words::truth(&word) {
+                Some(true) => Some(None),
+                Some(false) => continue,
+                None => from_json::consented_class(&word),
+            };
+            classes.push(class.ok_or_else(|| {
+                let expected =
+                    "expected all, yes, no or classes such as appointment, or a map to them";
+                self.fault_of(map.consented_to.as_ref(), expected)
+            })?);
+        }
+        let says_so = map.consented_to.is_some() && !classes.is_empty();
+        let may = match &map.consented {
+            Some(_) => self.truth(map.consented.as_ref())?,
+            None => says_so,
+        };
+        let consented = if may && (says_so || map.consented_to.is_none()) {
+            Consented::Yes
+        } else {
+            Consented::No
+        };
+        Ok((consented, from_json::one_by_one(classes)))
     }
 
     fn facts(&mut self, map: &FactMap, patient: &Key) -> Read<()> {

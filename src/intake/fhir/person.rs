@@ -114,6 +114,7 @@ pub(super) fn related_person(
         let kind = kind_of(&person.relationship);
         Some(RelationRecord {
             consented: consented(context, kind),
+            classes: Vec::new(),
             kind: kind.to_owned(),
             name: best_name(context, &person.name).map(Private::new),
             language: language(&person.communication),
@@ -160,6 +161,7 @@ fn relation_within(
         name,
         language: None,
         consented: consented(context, kind),
+        classes: Vec::new(),
         contacts,
     })
 }

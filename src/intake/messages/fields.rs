@@ -213,3 +213,15 @@ pub(crate) fn speakable(name: &str) -> String {
         "?".to_owned()
     }
 }
+
+/// A path as it may be repeated: its segments may be names that the caller made up. A place that is no path is none.
+pub(crate) fn speakable_path(path: &str) -> String {
+    let segment = |segment: &str| match segment.split_once('[') {
+        Some((name, index)) => format!("{}[{index}", speakable(name)),
+        None => speakable(segment),
+    };
+    if path.is_empty() || path.starts_with("the ") {
+        return String::new();
+    }
+    path.split('.').map(segment).collect::<Vec<_>>().join(".")
+}

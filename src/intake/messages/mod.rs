@@ -24,7 +24,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 pub use fields::Fault;
-pub(crate) use fields::{speakable, storable};
+pub(crate) use fields::{speakable_path, storable};
 pub use flight::InFlight;
 pub use refusal::Refusal;
 #[cfg(test)]

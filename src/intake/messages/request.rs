@@ -54,6 +54,8 @@ pub struct MessageRequest {
     pub idempotency_key: Option<String>,
     /// A hash of the whole request but for its key, to tell a repetition from another use of the key.
     pub body_hash: String,
+    /// Whether it was called off before it came.
+    pub called_off: bool,
 }
 
 /// The recipient's addresses.
@@ -175,6 +177,7 @@ impl MessageRequest {
                 .map(|key| idempotency_key(key, "idempotency_key"))
                 .transpose()?,
             body_hash: body_hash(value, hash_key),
+            called_off: false,
         })
     }
 }

@@ -250,7 +250,11 @@ fn decide(
     let wording = wording::write(intake, request, patient, occasion, &targets, now)?;
     let times = when::times(&intake.site, request, occasion, now)?;
     let recipient = recipient(intake, patient, &targets);
-    let mut suppressed = barred(request, patient, &targets, now);
+    let mut suppressed = if request.called_off {
+        Some(SkipReason::Cancelled)
+    } else {
+        barred(request, patient, &targets, now)
+    };
     if suppressed.is_none() && times.is_only_in_quiet_hours {
         suppressed = Some(SkipReason::QuietHours);
     }

@@ -76,7 +76,12 @@ fn relation(value: &Value, at: usize) -> Result<Relation, String> {
         consented: flag(fields, "consented", &format!("{place}.consented"))?,
         contacts: contacts(fields, &place, &format!("f{}", at + 1))?,
         opt_outs: words(fields, "opt_out", &format!("{place}.opt_out"), opt_out)?,
-        consents: Vec::new(),
+        consents: words(
+            fields,
+            "consented_to",
+            &format!("{place}.consented_to"),
+            opt_out,
+        )?,
     })
 }
 

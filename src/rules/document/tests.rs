@@ -339,6 +339,12 @@ fn what_is_wrong_in_trigger_and_audience() {
             .starts_with("rules/x.toml:4: trigger.cron: expected five fields of cron")
     );
     assert!(
+        read(&trigger("on = \"every\"\ncron = \"0 9 MON-FRI * *\"")).unwrap_err()[0]
+            .ends_with("a name stands in the field of days of the month")
+    );
+    assert!(read(&trigger("on = \"every\"\ncron = \"0 9 * JAN MON-FRI\"")).is_ok());
+    assert!(read(&trigger("on = \"every\"\ncron = \"0 9 LW * *\"")).is_ok());
+    assert!(
         read(&trigger("on = \"every\"\ncron = \"0 0 9 1 * *\"")).is_err(),
         "seconds are not taken"
     );

@@ -144,6 +144,13 @@ fn read_every(table: &Table<'_>, faults: &mut Faults) -> Option<Trigger> {
     let expected = "five fields of cron such as \"0 9 1 * *\"";
     let field = table.require("cron", expected, faults)?;
     let pattern = field.text(expected, faults)?;
+    if let Some(field_of) = misplaced_name(pattern) {
+        faults.error(
+            &field.place,
+            format!("expected {expected}: a name stands in the field of {field_of}"),
+        );
+        return None;
+    }
     let cron = croner::parser::CronParser::builder()
         .seconds(croner::parser::Seconds::Disallowed)
         .year(croner::parser::Year::Disallowed)
@@ -158,4 +165,17 @@ fn read_every(table: &Table<'_>, faults: &mut Faults) -> Option<Trigger> {
             None
         }
     }
+}
+
+/// Which field of a pattern has the name of a month or weekday where only a number can stand: the parser takes it for one.
+fn misplaced_name(pattern: &str) -> Option<&'static str> {
+    let fields = ["minutes", "hours", "days of the month"];
+    let mut read = fields.into_iter().zip(pattern.split_whitespace());
+    // `L` and `W` are words of the field of days.
+    let is_name = |text: &str| {
+        let run = text.split(|c: char| !c.is_ascii_alphabetic());
+        run.into_iter()
+            .any(|word| word.len() > 1 && !matches!(word, "LW" | "WL"))
+    };
+    read.find(|(_, text)| is_name(text)).map(|(field, _)| field)
 }

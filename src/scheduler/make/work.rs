@@ -2,7 +2,7 @@
 
 use crate::calendar::wall;
 use crate::model::class::{Channel, Class};
-use crate::model::id::{StaffId, TaskId};
+use crate::model::id::{PatientId, StaffId, TaskId};
 use crate::model::reminder::SkipReason;
 use crate::model::task::{Priority, TaskKind};
 use crate::planning::material::Material;
@@ -55,11 +55,14 @@ impl Piece<'_> {
             .patient
             .map_or("", |patient| patient.name.reveal().full.as_str());
         let note = notes::unreachable(&self.bench.house.language, &self.title(), reason, name);
-        self.task(
-            format!("unreachable:{}", self.about.reminder.plan.plan_key),
-            TaskKind::Unreachable,
-            note,
-        )
+        // One for each lead, whether the composer finds nobody or the planner did, and whoever it was meant for.
+        let plan = &self.about.reminder.plan;
+        let patient = plan.patient.as_ref().map_or("", PatientId::as_str);
+        let key = format!(
+            "unreachable:{}:{patient}:{}:{}:{}:{}",
+            plan.rule, plan.occurrence, plan.epoch, plan.step, plan.lead
+        );
+        self.task(key, TaskKind::Unreachable, note)
     }
 
     /// No way has a text: the first fault says why.

@@ -112,3 +112,49 @@ async fn one_channel_refused_leaves_the_others() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_stand_in_task_is_made_though_the_staffs_own_waited_as_well() {
+    let (day_3, day_1) = ("2026-07-21T09:30", "2026-07-23T10:00");
+    for (marked, refused, back, unreachable) in [
+        (true, "all", day_3, 1),
+        (true, "appointment", day_3, 1),
+        (false, "all", day_3, 1),
+        (true, "all", day_1, 2),
+        (false, "all", day_1, 2),
+    ] {
+        for clinic in clinics(&[("recheck", RECHECK)], "2026-07-02T10:00").await {
+            let ana = clinic.patient("Ana").await;
+            clinic.book(&ana, "recheck", "2026-07-24T10:00").await;
+            clinic.run().await;
+            // Nobody was there when the staff's hour came and when the patient's did.
+            clinic.clock.set(super::at(back));
+            clinic.sql("INSERT INTO consent (patient_id, scope, granted, origin, at) SELECT id, $1, FALSE, 'reply', 0 FROM patient", &[refused]).await;
+            if marked {
+                clinic.mark_all().await;
+                while clinic.plan.pass().await.unwrap() > 0 {}
+            }
+            clinic.run().await;
+            let mut kinds = clinic.texts("SELECT kind FROM task ORDER BY kind").await;
+            assert_eq!(kinds.remove(0), "reminder", "{marked} {refused} {back}");
+            assert_eq!(
+                kinds,
+                vec!["unreachable"; unreachable],
+                "{marked} {refused} {back}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stand_in_task_is_made_for_a_booking_that_nobody_looked_at_in_time() {
+    for clinic in clinics(&[("recheck", RECHECK)], "2026-07-20T08:00").await {
+        let ana = clinic.patient("Ana").await;
+        clinic.sql("INSERT INTO consent (patient_id, scope, granted, origin, at) SELECT id, 'all', FALSE, 'reply', 0 FROM patient", &[]).await;
+        clinic.book(&ana, "recheck", "2026-07-24T10:00").await;
+        clinic.clock.set(super::at("2026-07-21T09:30"));
+        clinic.run().await;
+        let kinds = clinic.texts("SELECT kind FROM task ORDER BY kind").await;
+        assert_eq!(kinds, ["reminder", "unreachable"]);
+    }
+}

@@ -11,6 +11,7 @@ mod merged;
 mod moved;
 mod people;
 mod reasons;
+mod seasons;
 mod singly;
 mod staff;
 mod told;

@@ -104,6 +104,14 @@ async fn people(clinic: &Clinic, lot: &mut Lot) {
             let day = format!("2026-12-{:02}T10:00", 22 + lot.below(8));
             clinic.book(&patient, "recheck", &day).await;
         }
+        for (t, _) in TRIGGERS.iter().enumerate() {
+            let rule = format!("rule_{t}_{}", lot.below(KEYS.len() as u64));
+            let leads = lot.of(&["[\"5d\"]", "[\"2d\",\"1w\"]"]);
+            if lot.below(3) == 0 {
+                clinic.sql("INSERT INTO rule_override (patient_id, rule_id, is_off, leads, set_by, updated_at) VALUES ($1, $2, FALSE, $3, 'x', 0)",
+                    &[patient.as_str(), &rule, leads]).await;
+            }
+        }
         if lot.below(15) == 0 {
             clinic
                 .sql(
@@ -191,5 +199,23 @@ async fn a_walk_plans_the_same_as_planning_every_patient() {
             seen += wanted.len();
         }
         assert!(seen > 1000, "{seen}");
+    }
+}
+
+#[tokio::test]
+async fn who_wants_a_greeting_earlier_gets_it_though_their_day_comes_up_later() {
+    for mut clinic in clinics(&[("birthday", BIRTHDAY)], "2026-03-01T10:00").await {
+        clinic.plan.settings.plan_ahead = jiff::SignedDuration::from_hours(24 * 3);
+        let ana = clinic.patient("Ana").await;
+        clinic.patient("Bo").await;
+        clinic.sql("INSERT INTO rule_override (patient_id, rule_id, is_off, leads, set_by, updated_at) VALUES ($1, 'birthday', FALSE, '[\"5d\"]', 'x', 0)",
+            &[ana.as_str()]).await;
+        for day in 25..=31 {
+            clinic.clock_to(&format!("2026-03-{day}T10:00")).await;
+        }
+        assert_eq!(
+            clinic.reminders().await,
+            ["5d patient composed", "0d patient planned"]
+        );
     }
 }

@@ -2,13 +2,13 @@
 
 use super::{
     Among, BIRTHDAYS, BORN, COUNT_BORN, COUNT_DIAGNOSED, COUNT_OF_SEX, COUNT_TAGGED, Candidates,
-    DATED, DIAGNOSED, EVERYBODY, OF_SEX, TAGGED, count, page,
+    DATED, DIAGNOSED, EVERYBODY, OF_OWN_LEADS, OF_SEX, TAGGED, count, page, page_of_all,
 };
 use crate::model::patient::Sex;
-use crate::store::{StoreError, Tx, testing};
+use crate::store::{StoreError, Tx, execute, testing};
 
 /// Each statement with the index that has to lead on SQLite.
-const STATEMENTS: [(&str, &str); 11] = [
+const STATEMENTS: [(&str, &str); 12] = [
     (BIRTHDAYS, "patient_birthday"),
     (BIRTHDAYS, "patient_lunar_birthday"),
     (DATED, "occasion_at"),
@@ -17,6 +17,7 @@ const STATEMENTS: [(&str, &str); 11] = [
     (TAGGED, "patient_tagged"),
     (BORN, "patient_birth "),
     (OF_SEX, "patient_sex"),
+    (OF_OWN_LEADS, "rule_override_leads"),
     (COUNT_DIAGNOSED, "fact_code"),
     (COUNT_BORN, "patient_birth "),
     (COUNT_OF_SEX, "patient_sex"),
@@ -185,6 +186,70 @@ async fn every_key_narrows_the_page_and_the_count_alike() -> Result<(), StoreErr
         };
         let found = page(&mut tx, &birthday, None, 10).await?;
         assert_eq!(found.len(), 1, "an audience narrows birthdays down as well");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn pages_of_several_searches_pass_nobody_over() -> Result<(), StoreError> {
+    const PATIENT: &str = "INSERT INTO patient (id, source, source_key, name, birth_md, deceased, special, held, tags, prefer, attributes,
+          row_hash, created_at, updated_at) SELECT $1, 'his', $1, '{}', 402, FALSE, FALSE, FALSE, '[]', '[]', '{}', '', 0, 0";
+    const OWN: &str = "INSERT INTO rule_override (patient_id, rule_id, is_off, leads, set_by, updated_at) VALUES ($1, $2, FALSE, $3, 'x', 0)";
+    for test in testing::stores().await {
+        let mut tx = test.store.write().await?;
+        for n in 0..20 {
+            let id = format!("pat_{n:02}");
+            execute!(&mut tx, sqlx::query(PATIENT).bind(&id))?;
+            if n % 2 == 1 {
+                execute!(
+                    &mut tx,
+                    sqlx::query("UPDATE patient SET birth_md = 1224 WHERE id = $1").bind(&id)
+                )?;
+            }
+            // Of another rule, or without leads, a setting is none of ours.
+            let (rule, leads) = match n {
+                0..=9 => ("birthday", Some("[\"5d\"]")),
+                10..=14 => ("recheck", Some("[\"5d\"]")),
+                _ => ("birthday", None),
+            };
+            execute!(&mut tx, sqlx::query(OWN).bind(&id).bind(rule).bind(leads))?;
+        }
+        let by_day = Candidates {
+            among: Among::Birthdays {
+                solar: vec![402],
+                lunar: Vec::new(),
+            },
+            ..everybody()
+        };
+        let by_own = Candidates {
+            among: Among::OfOwnLeads {
+                rule: "birthday".to_owned(),
+            },
+            ..everybody()
+        };
+        let (mut after, mut seen) = (None, Vec::new());
+        loop {
+            let found = page_of_all(
+                &mut tx,
+                &[by_day.clone(), by_own.clone()],
+                after.as_ref(),
+                3,
+            )
+            .await?;
+            seen.extend(
+                found
+                    .iter()
+                    .map(|id| id.as_str()[4..].parse().unwrap_or(99)),
+            );
+            let is_last = found.len() < 3;
+            after = found.last().cloned();
+            if is_last {
+                break;
+            }
+        }
+        let wanted: Vec<usize> = (0..20).filter(|n| n % 2 == 0 || *n < 10).collect();
+        assert_eq!(seen, wanted);
+        tx.rollback().await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::{none, read, rust_files};
 const LAW: &str = "ARCHITECTURE.md";
 const BASE: &[&str] = &["model", "clock", "stage", "telemetry"];
 const STAGES: &[&str] = &["scheduler", "delivery", "inbound", "outbox", "retention"];
-const FACES: &[&str] = &["api", "console"];
+const FACES: &[&str] = &["api", "amqp", "console"];
 
 /// Modules in reading order, each with those it may import.
 type Layers = Vec<(String, BTreeSet<String>)>;

