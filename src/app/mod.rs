@@ -139,10 +139,7 @@ impl App {
 
         let (sink, events) = mpsc::channel(EVENTS);
         tokio::spawn(accept::run(accept(&house, &writer, &bells), events));
-        let rescued = rescue(&house, &clock, &owner, &bells).start().await?;
-        if rescued > 0 {
-            info!("Took over {rescued} messages that a former run left open");
-        }
+        take_over(&rescue(&house, &clock, &owner, &bells)).await?;
         let ground = Ground {
             writer: writer.clone(),
             clock: clock.clone(),
@@ -242,6 +239,15 @@ fn warn_of(house: &House) {
     for problem in house.problems.iter().filter(|p| !p.is_warning) {
         error!("Left out: {problem}");
     }
+}
+
+/// Takes over what a former run left open.
+async fn take_over(rescue: &Rescue) -> Result<(), StoreError> {
+    let rescued = rescue.start().await?;
+    if rescued > 0 {
+        info!("Took over {rescued} messages that a former run left open");
+    }
+    Ok(())
 }
 
 fn accept(house: &House, writer: &Writer, bells: &Bells) -> Accept {

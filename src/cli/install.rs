@@ -1,6 +1,6 @@
 //! `carebell rules apply`: a folder of rules is checked whole, held against what is in force, and installed.
 //!
-//! Rules are files that the daemon reads at its start and when it is asked to. Nothing is installed when one of them has a fault.
+//! Rules are files that the daemon reads at its start. Nothing is installed when one of them has a fault.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::planning::book::Book;
 use crate::rules::document;
 use crate::rules::rule::{Mode, Rule};
 use crate::store::audits::{self, NewAudit};
-use crate::store::{documents, rule_plans, rule_switches, site};
+use crate::store::{documents, rule_plans, rule_switches};
 
 /// Who it was, where nobody gives a name.
 const ACTOR: &str = "cli";
@@ -141,26 +141,35 @@ pub(super) async fn apply(
         return Ok(0);
     }
     install(order.dir, &target, &new, &removed)?;
+    keep_who(house, &changes, order.by.unwrap_or(ACTOR), now).await?;
+    if !json {
+        writeln!(
+            out,
+            "Installed in {}; a running `serve` goes by it from its next start.",
+            target.display()
+        )?;
+    }
+    Ok(0)
+}
+
+/// Keeps who installed what: another person has to agree where it reaches many.
+async fn keep_who(
+    house: &House,
+    changes: &[(&str, Change, i64)],
+    actor: &str,
+    now: Timestamp,
+) -> anyhow::Result<()> {
     let mut tx = house.store.write().await?;
-    site::ask_to_reload(&mut tx).await?;
-    for (rule, change, _) in &changes {
+    for (rule, change, _) in changes {
         let act = NewAudit {
-            actor: order.by.unwrap_or(ACTOR),
+            actor,
             action: rule_switches::APPLIED,
             target: rule,
             detail: json!({"change": change.as_str()}),
         };
         audits::add(&mut tx, &act, now).await?;
     }
-    tx.commit().await?;
-    if !json {
-        writeln!(
-            out,
-            "Installed in {}; a running `serve` reads it within a second.",
-            target.display()
-        )?;
-    }
-    Ok(0)
+    Ok(tx.commit().await?)
 }
 
 /// What each rule changes, and how many planned reminders that looks at anew.

@@ -219,6 +219,14 @@ fn is_broken_pipe(problem: &anyhow::Error) -> bool {
         .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
+fn days(verb: &WorkdaysVerb, config: &Config, json: bool) -> anyhow::Result<u8> {
+    let mut out = std::io::stdout();
+    match verb {
+        WorkdaysVerb::List => workdays::list(config, json, &mut out),
+        WorkdaysVerb::Check { file } => workdays::check(config, file, json, &mut out),
+    }
+}
+
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let config = |quiet: bool| {
         let config = Config::load(cli.config.as_deref(), std::env::vars())?;
@@ -266,13 +274,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             let words = config.path(&config.rules.dir).join("replies");
             replies::classify(file, words.is_dir().then_some(words.as_path()))
         }
-        Verb::Workdays(verb) => {
-            let (config, mut out) = (config(false)?, std::io::stdout());
-            match verb {
-                WorkdaysVerb::List => workdays::list(&config, cli.json, &mut out),
-                WorkdaysVerb::Check { file } => workdays::check(&config, &file, cli.json, &mut out),
-            }
-        }
+        Verb::Workdays(verb) => days(&verb, &config(false)?, cli.json),
         Verb::Serve => runtime()?.block_on(serve::serve(config(false)?, cli.config.as_deref())),
         Verb::Backup(args) => {
             let (config, now) = (config(true)?, Clock::System.now());

@@ -97,6 +97,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 type Sender = SendRequest<Full<Bytes>>;
 /// TLS or not, host, port.
 type Place = (bool, String, u16);
+/// Connections that may be used again, and since when they rest.
+type Idle = HashMap<Place, Vec<(Sender, Instant)>>;
 
 /// The client. Cheap to clone.
 #[derive(Clone)]
@@ -104,7 +106,7 @@ pub struct Outward {
     guard: Arc<Guard>,
     limits: Limits,
     tls: TlsConnector,
-    idle: Arc<Mutex<HashMap<Place, Vec<(Sender, Instant)>>>>,
+    idle: Arc<Mutex<Idle>>,
 }
 
 impl fmt::Debug for Outward {

@@ -217,8 +217,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return is_public_v4(Ipv4Addr::new(g[0], g[1], h[0], h[1]));
     }
     let is_global = a & 0xe000 == 0x2000;
-    let is_special = (a == 0x2001 && b < 0x200) // protocol assignments, Teredo
-        || (a == 0x2001 && b == 0xdb8) // documentation
+    // Protocol assignments with Teredo, and documentation.
+    let is_special = (a == 0x2001 && (b < 0x200 || b == 0xdb8))
         || a == 0x2002 // 6to4 says an IPv4 address
         || (a == 0x3fff && b < 0x1000); // documentation
     is_global && !is_special

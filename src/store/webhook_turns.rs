@@ -416,10 +416,10 @@ async fn stand(tx: &mut Tx, turn: &Turn, now: Timestamp) -> Result<bool, StoreEr
         WHERE id = $1 AND cursor = $2";
     const DISABLE: &str = "UPDATE webhook SET state = 'disabled', disabled_reason = $5, problem = $6, problem_status = $7, failing_since = COALESCE(failing_since, $4),
           cursor = $3, updated_at = $4 WHERE id = $1 AND state = 'enabled' AND cursor = $2";
-    let (problem, status) = match turn.problem {
-        Some((problem, status)) => (Some(problem), status),
-        None => (None, None),
-    };
+    let (problem, status) = (
+        turn.problem.map(|(problem, _)| problem),
+        turn.problem.and_then(|(_, status)| status),
+    );
     let at = now.as_millisecond();
     // Something of this turn was taken before the failure, beside its turn or not.
     let is_partly_taken = turn
@@ -442,32 +442,26 @@ async fn stand(tx: &mut Tx, turn: &Turn, now: Timestamp) -> Result<bool, StoreEr
                 .bind(turn.to)
                 .bind(at)
         )?,
-        Standing::Waits { tries, due_at } => execute!(
-            tx,
-            sqlx::query(BAD)
-                .bind(&turn.id)
-                .bind(turn.from)
-                .bind(turn.to)
-                .bind(at)
-                .bind(tries)
-                .bind(due_at.as_millisecond())
-                .bind(problem)
-                .bind(status)
-                .bind(is_partly_taken)
-        )?,
-        Standing::PutAside => execute!(
-            tx,
-            sqlx::query(BAD)
-                .bind(&turn.id)
-                .bind(turn.from)
-                .bind(turn.to)
-                .bind(at)
-                .bind(0_i64)
-                .bind(at)
-                .bind(problem)
-                .bind(status)
-                .bind(is_partly_taken)
-        )?,
+        Standing::Waits { .. } | Standing::PutAside => {
+            let (tries, due_at) = if let Standing::Waits { tries, due_at } = &turn.standing {
+                (*tries, due_at.as_millisecond())
+            } else {
+                (0, at)
+            };
+            execute!(
+                tx,
+                sqlx::query(BAD)
+                    .bind(&turn.id)
+                    .bind(turn.from)
+                    .bind(turn.to)
+                    .bind(at)
+                    .bind(tries)
+                    .bind(due_at)
+                    .bind(problem)
+                    .bind(status)
+                    .bind(is_partly_taken)
+            )?
+        }
         Standing::Disabled(reason) => execute!(
             tx,
             sqlx::query(DISABLE)

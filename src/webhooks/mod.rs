@@ -180,7 +180,7 @@ impl Webhooks {
             if let Err(problem) = self.start(&mut line).await {
                 error!("Webhooks cannot be looked at and are looked at again: {problem}");
             }
-            if looks % FORGET_EVERY == 0
+            if looks.is_multiple_of(FORGET_EVERY)
                 && let Err(problem) = self.forget().await
             {
                 error!("Old tries of webhooks cannot be deleted: {problem}");

@@ -113,39 +113,40 @@ async fn whoever_may_not_see_private_data_cannot_have_it_sent_anywhere() -> Outc
     Ok(())
 }
 
+/// Wishes that cannot be met, and what is said of each.
+fn wrong() -> Vec<(Value, &'static str, &'static str)> {
+    vec![
+        (json!({"url": null}), "missing_field", "url"),
+        (json!({"name": null}), "missing_field", "name"),
+        (json!({"name": ""}), "invalid_value", "name"),
+        (json!({"name": 7}), "invalid_value", "name"),
+        (json!({"url": "nowhere"}), "invalid_value", "url"),
+        (
+            json!({"url": "https://me:secret@his.example.org/"}),
+            "invalid_value",
+            "url",
+        ),
+        (
+            json!({"url": "https://10.0.0.1/secret"}),
+            "host_refused",
+            "url",
+        ),
+        (json!({"url": "https://8.8.8.8:22/"}), "host_refused", "url"),
+        (json!({"url": "https://127.0.0.2/"}), "host_refused", "url"),
+        (json!({"types": ["messages"]}), "invalid_value", "types"),
+        (json!({"types": "message.*"}), "invalid_value", "types"),
+        (json!({"include": ["secret"]}), "invalid_value", "include"),
+        (json!({"in_flight": 0}), "invalid_value", "in_flight"),
+        (json!({"in_flight": 17}), "invalid_value", "in_flight"),
+        (json!({"secret": "x"}), "unknown_field", "?"),
+    ]
+}
+
 #[tokio::test]
 async fn what_is_wrong_is_told_by_its_place_and_repeated_by_nobody() -> Outcome {
     for mut bench in benches().await {
         with(&mut bench, &[Scope::Admin]).await?;
-        for (wish, code, path) in [
-            (json!({"url": null}), "missing_field", "url"),
-            (json!({"name": null}), "missing_field", "name"),
-            (json!({"name": ""}), "invalid_value", "name"),
-            (json!({"name": 7}), "invalid_value", "name"),
-            (json!({"url": "nowhere"}), "invalid_value", "url"),
-            (
-                json!({"url": "https://me:secret@his.example.org/"}),
-                "invalid_value",
-                "url",
-            ),
-            (
-                json!({"url": "https://10.0.0.1/secret"}),
-                "host_refused",
-                "url",
-            ),
-            (
-                json!({"url": "https://8.8.8.8:22/"}),
-                "host_refused",
-                "url",
-            ),
-            (json!({"url": "https://127.0.0.2/"}), "host_refused", "url"),
-            (json!({"types": ["messages"]}), "invalid_value", "types"),
-            (json!({"types": "message.*"}), "invalid_value", "types"),
-            (json!({"include": ["secret"]}), "invalid_value", "include"),
-            (json!({"in_flight": 0}), "invalid_value", "in_flight"),
-            (json!({"in_flight": 17}), "invalid_value", "in_flight"),
-            (json!({"secret": "x"}), "unknown_field", "?"),
-        ] {
+        for (wish, code, path) in wrong() {
             let refused = add(&bench, wish.clone()).await?.must_be(422);
             assert_eq!(
                 (

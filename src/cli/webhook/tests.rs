@@ -71,15 +71,8 @@ async fn a_webhook_is_made_listed_changed_switched_and_removed() -> anyhow::Resu
         );
         assert!(listed.get("secret").is_none());
 
-        assert_eq!(
-            say(
-                &house,
-                &["change", &id, "--name", "HIS", "--in-flight", "4"]
-            )
-            .await?
-            .0,
-            0
-        );
+        let change = ["change", &id, "--name", "HIS", "--in-flight", "4"];
+        assert_eq!(say(&house, &change).await?.0, 0);
         assert_eq!(say(&house, &["disable", &id]).await?.0, 0);
         let (_, listed) = say(&house, &["list"]).await?;
         assert_eq!(

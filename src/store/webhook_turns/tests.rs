@@ -12,7 +12,7 @@ use crate::model::id::{EventId, WebhookDeliveryId, WebhookId};
 use crate::model::webhook::{
     AsideKind, DisabledReason, EventFilter, Include, Secret, TryOutcome, WebhookState,
 };
-use crate::store::events::{self, NewEvent};
+use crate::store::events::{self, Event, NewEvent};
 use crate::store::testing::stores;
 use crate::store::webhooks::{self, Wish};
 use crate::store::{Store, StoreError, Tx, outbox, webhook_admin, webhook_log};
@@ -158,6 +158,21 @@ async fn a_turn_moves_the_cursor_unless_somebody_else_moved_it() -> Result<(), S
     Ok(())
 }
 
+/// A third try that came to nothing.
+fn refused(event: &Event) -> Try {
+    Try {
+        id: WebhookDeliveryId::generate(),
+        event_id: event.id.clone(),
+        event_type: event.kind.clone(),
+        number: 3,
+        at: 1_000,
+        took_ms: 5,
+        outcome: TryOutcome::Refused,
+        problem: Some("status".to_owned()),
+        status: Some(500),
+    }
+}
+
 #[tokio::test]
 async fn what_is_put_aside_comes_again_when_it_is_due_and_goes_when_it_is_done()
 -> Result<(), StoreError> {
@@ -173,17 +188,7 @@ async fn what_is_put_aside_comes_again_when_it_is_due_and_goes_when_it_is_done()
             tries: 3,
             due_at: after(100),
         }];
-        aside.tries = vec![Try {
-            id: WebhookDeliveryId::generate(),
-            event_id: event.id.clone(),
-            event_type: event.kind.clone(),
-            number: 3,
-            at: 1_000,
-            took_ms: 5,
-            outcome: TryOutcome::Refused,
-            problem: Some("status".to_owned()),
-            status: Some(500),
-        }];
+        aside.tries = vec![refused(&event)];
         settle(&mut tx, &aside, after(1)).await?;
         let logged = webhook_log::list(&mut tx, &id, None, None, None, 10).await?;
         assert_eq!(
