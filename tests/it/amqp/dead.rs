@@ -13,6 +13,7 @@ use crate::clinic::{Setup, database, each};
 /// A number that may stand in no reason.
 const NUMBER: &str = "13899990000";
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn poison() -> Vec<(Word, &'static str)> {
     let text = |body: &str| Word {
         key: "message.send.clinical".to_owned(),
@@ -216,6 +217,7 @@ fn run(config: &Path, words: &[&str]) -> (Output, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn people_declare_list_show_requeue_and_drop() {
     let Some(broker) = Broker::shared().await else {
         return;
