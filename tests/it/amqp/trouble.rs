@@ -83,15 +83,6 @@ async fn a_broker_that_is_stopped_and_started_under_load_loses_nothing_and_doubl
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_is_killed_under_load_loses_nothing_and_doubles_nothing() {
-    breaks(async |clinic| {
-        control(&["kill"]);
-        clinic.settle().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_that_is_deleted_is_made_anew_and_nobody_is_needed() {
     let Some(broker) = Broker::shared().await else {
         return;
