@@ -142,7 +142,7 @@ async fn a_dead_carrier_is_degraded_and_not_unready() {
 }
 
 /// A rule of our own, so that a scenario may change it.
-const RULE: &str = "title = \"Visit\"\nclass = \"appointment\"\n[trigger]\non = \"appointment\"\n\
+const RULE: &str = "title = \"Visit\"\nclass = \"appointment\"\ndepartment = \"clinical\"\n[trigger]\non = \"appointment\"\n\
     [[step]]\nto = \"patient\"\nbefore = [\"2d\"]\nat = \"09:00\"\nsend = \"visit\"\nby = [\"sms\"]\n";
 const WORDS: &str = "Hello from {{ site.name }}.";
 
@@ -171,7 +171,7 @@ async fn a_reload_takes_everything_or_nothing() {
         let new = changed(clinic, "Lakeside Hospital", "Seaside Hospital");
         let refused = clinic.app_mut().reload(new.clone()).await.unwrap_err();
         let words = refused.to_string();
-        assert!(words.contains("visit.toml:7"), "{words}");
+        assert!(words.contains("visit.toml:8"), "{words}");
         clinic.clock_to("2026-03-23 09:00").await;
         assert_eq!(ana.last(), "Hello from Lakeside Hospital.");
         // It is put right, and now tells three days ahead.
