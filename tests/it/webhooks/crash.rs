@@ -95,14 +95,6 @@ async fn kill_9_loses_no_event_for_a_webhook_on_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_loses_no_event_for_a_webhook_on_postgres() {
-    let all = database::fresh().await.into_iter();
-    for database in all.filter(|database| database.kind == "PostgreSQL") {
-        killed_twice(database).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_daemons_tell_a_webhook_once_and_one_takes_over_from_the_other() {
     let all = database::fresh().await.into_iter();
     for mut database in all.filter(|database| database.kind == "PostgreSQL") {
